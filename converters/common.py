@@ -1,0 +1,140 @@
+"""What every converter shares: the command line, the output folder with its rejects and manifest, media checks."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from swift_plugins.media import LEVELS, Media, check_many
+from swift_plugins.records import atomic_write, encode, sha256_file, write_json
+from swift_plugins.tasks import get_task
+
+
+def argument_parser(doc: str, src: str, out: str) -> argparse.ArgumentParser:
+    """The options that all converters have; each adds its own."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--src", type=Path, default=Path(src), help=f"folder of the raw dataset (default {src})")
+    parser.add_argument("--out", type=Path, default=Path(out), help=f"folder to write (default {out})")
+    parser.add_argument("--limit", type=int, help="convert only this many rows, evenly spread (default all)")
+    parser.add_argument("--check", choices=LEVELS, default="none",
+                        help="look at the media: none; header: each file opens and has the annotated size; decode: its "
+                        "first, middle and last frame decode too (default none)")  # fmt: skip
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes for --check (default all)")
+    return parser
+
+
+def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
+    """Call a converter's main; wrong input ends in one clear line and exit code 2."""
+    try:
+        main(args)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def spread(count: int, limit: int | None) -> range | list[int]:
+    """The indices of `limit` rows evenly spread over `count` rows; all of them without a limit."""
+    if limit is None or limit >= count:
+        return range(count)
+    return [i * count // limit for i in range(limit)]
+
+
+class Output:
+    """The files of one conversion, written aside and put in place together when the block ends without an error."""
+
+    def __init__(self, out: Path, splits: tuple[str, ...]):
+        self.out, self.splits = out, splits
+        self.rows: Counter[tuple[str, str]] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self._files: dict[str, Any] = {}
+
+    def row(self, split: str, row: dict[str, Any]) -> None:
+        self.rows[split, row["meta"]["label"]] += 1
+        self._files[split].write(encode(row) + b"\n")
+
+    def reject(self, where: str, row_id: str | None, reason: str) -> None:
+        """Set a source row aside: `where` is its file and place, `reason` begins with the short class of the fault."""
+        self.reasons[reason.split(":")[0]] += 1
+        self._files["rejects"].write(encode({"where": where, "id": row_id, "reason": reason}) + b"\n")
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Output]:
+        self.out.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            for name in (*self.splits, "rejects"):
+                self._files[name] = stack.enter_context(atomic_write(self.out / f"{name}.jsonl"))
+            yield self
+            (self.out / "manifest.json").unlink(missing_ok=True)  # it must never describe other files than its own
+
+    def manifest(self, task: str, sources: list[Path], options: dict[str, Any], **sections: Any) -> dict[str, Any]:
+        """Write manifest.json and return it."""
+        module = get_task(task)
+        manifest = {
+            "task": task,
+            "task_version": module.VERSION,
+            "rows_in": sum(self.rows.values()) + self.reasons.total(),
+            "rows_out": sum(self.rows.values()),
+            "rows_rejected": self.reasons.total(),
+            "reject_reasons": dict(self.reasons.most_common()),
+            "counts": {s: {lab: n for (of, lab), n in sorted(self.rows.items()) if of == s} for s in self.splits},
+            "sources": {path.name: sha256_file(path) for path in sources},
+            "files": {f"{s}.jsonl": sha256_file(self.out / f"{s}.jsonl") for s in self.splits},
+            "options": {k: str(v) if isinstance(v, Path) else v for k, v in options.items()},
+            "versions": versions(),
+            **sections,
+        }
+        write_json(self.out / "manifest.json", manifest)
+        return manifest
+
+
+def versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name in ("swift-forensics", "msgspec", "av", "pillow"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def check_files(paths: list[str], level: str, workers: int) -> dict[str, Media | str]:
+    """Check each file, with a progress bar: its Media, or the reason why it cannot be used."""
+    from tqdm import tqdm
+
+    return dict(tqdm(check_many(paths, level, workers), total=len(paths), unit="file", desc=f"check {level}"))
+
+
+def one_variable_rule(values: list[Any], labels: list[str], train: list[bool]) -> dict[str, Any]:
+    """How well one variable alone tells real from fake: the majority label of each value, learned on the training part.
+
+    Measured on the rest (on everything where there is no rest); a value not seen in training gets the overall majority.
+    A rule that exceeds the majority by far is a shortcut that a model may take instead of looking.
+    """
+    counts = Counter(zip(values, labels, train, strict=True))
+    held_out = len({in_train for _, _, in_train in counts}) == 2
+    by_value: dict[Any, Counter[str]] = {}
+    overall: Counter[str] = Counter()
+    for (value, label, in_train), n in counts.items():
+        if value is None:
+            return {"accuracy": None, "reason": "not known for every file"}
+        if in_train or not held_out:
+            by_value.setdefault(value, Counter())[label] += n
+            overall[label] += n
+    if not overall:
+        return {"accuracy": None, "reason": "no rows"}
+    common = overall.most_common(1)[0][0]
+    rule = {value: seen.most_common(1)[0][0] for value, seen in by_value.items()}
+    test = [(v, lab, n) for (v, lab, in_train), n in counts.items() if not (in_train and held_out)]
+    total = sum(n for _, _, n in test)
+    right = sum(n for value, label, n in test if rule.get(value, common) == label)
+    majority = sum(n for _, label, n in test if label == common)
+    return {"accuracy": round(100 * right / total, 2), "majority": round(100 * majority / total, 2),
+            "n": total, "measured_on": "held-out splits" if held_out else "all rows"}  # fmt: skip

@@ -1,0 +1,415 @@
+"""Convert DeepTraceReward (RewardData) to ms-swift JSONL: one row per trace of a fake video, one per real video.
+
+    python converters/deeptrace_to_swift.py --src RewardData --out data/deeptrace
+
+--src holds all_data.json, videos/ and real_videos/. The videos come as zip parts; unpack them in that folder with
+    cat videos.zip.00* > videos.zip && unzip -q videos.zip && unzip -q real_videos.zip
+Writes train.jsonl, val.jsonl, test.jsonl, rejects.jsonl and manifest.json to --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import random
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import msgspec
+
+from converters.common import Output, argument_parser, check_files, one_variable_rule, run, spread
+from swift_plugins import boxes
+from swift_plugins.media import Media, resolve_under
+from swift_plugins.records import check_row, sha256_text
+from swift_plugins.tasks import deeptrace
+from swift_plugins.tasks.deeptrace import Answer
+
+SPLITS = ("train", "val", "test")
+LICENCE = (
+    "DeepTraceReward, Hugging Face DeepTraceReward/RewardData: see the terms on its page; the real clips come from "
+    "LLaVA-Video-178K and keep the terms of their sources, the generated ones those of their generators."
+)
+# Counts of the full dataset: table 1 and table 3 of the paper (rows and videos), and the published file itself.
+FULL_ROWS = 7652
+FULL_COUNTS = {
+    "rows": 7652, "fake_videos": 3318, "real_videos": 3318, "traces": 4334, "explanations": 2716,
+    "train_fake_rows": 3460, "train_real_rows": 2654, "val_fake_rows": 434, "val_real_rows": 332,
+    "test_fake_rows": 440, "test_real_rows": 332, "train_videos": 5308, "val_videos": 664, "test_videos": 664,
+}  # fmt: skip
+
+
+class Box(msgspec.Struct, gc=False):
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class Raw(msgspec.Struct, gc=False):
+    """A row of all_data.json as published; everything else in it is ignored."""
+
+    video_id: str
+    video_type: str
+    video_path: str
+    video_source: str
+    video_width: int
+    video_height: int
+    video_frame_rate: float
+    video_duration: float
+    split: str | None = None
+    faketrace_first_frame: int | None = None
+    faketrace_bbox: Box | None = None
+    faketrace_explanations: str | None = None
+    faketrace_check_applies: list[str] | str | None = None
+
+
+class EarlierRaw(msgspec.Struct):
+    """A row of the earlier upload: the same data under bare names, without splits, with e-mails and lab paths."""
+
+    video_id: str
+    video_source: str
+    video_file: str
+    width: int
+    height: int
+    frame_rate: float
+    duration: float
+    split: str | None = None
+    first_frame: int | None = None
+    label_bbox: Box | None = None
+    label_name: str | None = None
+    check_applies: list[str] | str | None = None
+    explanation: str | None = None
+
+    def published(self) -> Raw:
+        real = self.label_bbox is None
+        tags = self.check_applies or self.label_name
+        return Raw(
+            self.video_id, "real_video" if real else "fake_video",
+            f"{'real_videos' if real else 'videos'}/{os.path.basename(self.video_file.replace(chr(92), '/'))}",
+            self.video_source, self.width, self.height, self.frame_rate, self.duration, self.split, self.first_frame,
+            self.label_bbox, self.explanation, tags,
+        )  # fmt: skip
+
+
+def read_raw(path: Path, limit: int | None) -> Iterator[tuple[int, Raw | str]]:
+    """Yield (index, row) for each row of all_data.json, or (index, why it has no usable form)."""
+    try:
+        items = msgspec.json.decode(path.read_bytes(), type=list[msgspec.Raw])
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path}: expected one JSON list of rows: {error}") from None
+    if not items:
+        raise ValueError(f"{path}: the list is empty")
+    published = msgspec.json.Decoder(Raw, strict=False).decode
+    earlier = msgspec.json.Decoder(EarlierRaw, strict=False).decode
+    for index in spread(len(items), limit):
+        item = items[index]
+        try:
+            yield index, published(item) if b'"video_type"' in bytes(item) else earlier(item).published()
+        except msgspec.DecodeError as error:
+            yield index, f"malformed row: {error}"
+
+
+_YOUCOOK = re.compile(r"\d+-([\w-]{11})\Z")
+_NEXTQA = re.compile(r"\d+-(\d+)\Z")
+
+
+@functools.lru_cache(maxsize=65_536)
+def _real_parent(video_id: str) -> str:
+    name = re.sub(r"\A.*?v\d+_\d+_", "", video_id)
+    stem = re.sub(r"-split_\d+\Z", "", name)
+    if stem != name and (match := _YOUCOOK.match(stem)):
+        return f"youcook2/{match.group(1)}"
+    if match := _NEXTQA.match(stem):
+        return f"nextqa/{match.group(1)}"
+    if stem.startswith("v_"):
+        return f"activitynet/{stem}"
+    return f"charades/{stem}" if re.fullmatch(r"[A-Z0-9]{5}", stem) else stem
+
+
+def parent_of(raw: Raw) -> str:
+    """The longer video that a real clip was cut from, read off its flattened id; a fake is its own parent."""
+    return _real_parent(raw.video_id) if raw.video_type == "real_video" else raw.video_id
+
+
+def assign_splits(rows: list[Raw], by: str, seed: int) -> dict[str, str]:
+    """video_id -> split: 8:1:1 of the videos of each label, all clips of one group together."""
+    groups: dict[tuple[str, str], set[str]] = {}
+    for raw in rows:
+        groups.setdefault((raw.video_type, parent_of(raw) if by == "parent" else raw.video_id), set()).add(raw.video_id)
+    splits: dict[str, str] = {}
+    for kind in sorted({kind for kind, _ in groups}):
+        members = [groups[key] for key in sorted(groups) if key[0] == kind]
+        random.Random(f"{seed}/{kind}").shuffle(members)
+        total, placed = sum(map(len, members)), 0
+        for group in members:
+            middle = (placed + len(group) / 2) / total
+            splits |= dict.fromkeys(group, "train" if middle <= 0.8 else "val" if middle <= 0.9 else "test")
+            placed += len(group)
+    return splits
+
+
+class Converter:
+    """Turns raw rows into training rows; the options fix setting, box space and where the media lie."""
+
+    def __init__(self, args: argparse.Namespace):
+        self.args = args
+        self.root = os.path.realpath(args.src)
+        self.question = deeptrace.QUESTIONS[args.setting]
+        self.with_box = args.setting != "label_only"
+        self.with_time = args.setting in ("full", "no_explanation")
+        self.with_explanation = args.setting in ("full", "no_time")
+        self.spans: dict[tuple[int, int], tuple[int, int]] = {}
+        self.traces: Counter[str] = Counter()
+        self.folders: dict[str, str] = {}
+        self.clipped = 0
+
+    def media_path(self, relative: str) -> str:
+        """The absolute path of a video under --src, links resolved; each folder is resolved once."""
+        folder, _, name = relative.rpartition("/")
+        if folder not in self.folders:
+            self.folders[folder] = str(resolve_under(Path(self.root), folder))
+        path = f"{self.folders[folder]}/{name}"
+        if name in ("", ".", "..") or "\0" in name or os.path.islink(path):
+            return str(resolve_under(Path(self.root), relative))
+        return path
+
+    def answer(self, raw: Raw, span: tuple[int, int]) -> tuple[Answer, list[float], float | None]:
+        """(the answer in the row's box space, the exact box in source px, the exact onset in s)."""
+        if raw.video_type == "real_video":
+            return Answer("real"), [], None
+        if raw.faketrace_bbox is None or raw.faketrace_first_frame is None:
+            raise ValueError("no trace: a fake row needs faketrace_bbox and faketrace_first_frame")
+        b, w, h = raw.faketrace_bbox, raw.video_width, raw.video_height
+        exact = (b.left, b.top, b.left + b.width, b.top + b.height)
+        box = boxes.clip(exact, w, h)
+        if box is None:
+            raise ValueError(f"bbox outside the frame: {exact} in {w}x{h}")
+        self.clipped += box != exact
+        start = raw.faketrace_first_frame / raw.video_frame_rate
+        if not 0 <= start <= raw.video_duration + 1 / raw.video_frame_rate:
+            raise ValueError(f"onset outside the video: {start:.2f} s of {raw.video_duration} s")
+        explanation = (raw.faketrace_explanations or "").strip()
+        answer = Answer(
+            "fake",
+            boxes.from_pixels(box, w, h, *span) if self.with_box else None,
+            round(start, 2) if self.with_time else None,
+            explanation if explanation and self.with_explanation else None,
+        )
+        return answer, list(box), start
+
+    def row(self, raw: Raw, split: str) -> dict[str, Any]:
+        """One training row; ValueError says why a raw row cannot become one."""
+        if raw.video_type not in ("fake_video", "real_video"):
+            raise ValueError(f"unknown video_type: {raw.video_type!r}")
+        if raw.video_width <= 0 or raw.video_height <= 0 or raw.video_frame_rate <= 0 or raw.video_duration <= 0:
+            raise ValueError("bad numbers: width, height, frame rate and duration must be positive")
+        size = (raw.video_width, raw.video_height)
+        span = self.spans.get(size)
+        if span is None:
+            args = self.args
+            span = self.spans[size] = boxes.span(args.box_space, *size, args.min_pixels, args.max_pixels)
+        answer, box, start = self.answer(raw, span)
+        text = deeptrace.render(answer)
+        if deeptrace.parse_trained(text).answer != answer:
+            raise ValueError(f"round trip: the answer does not read back as written: {text[:80]!r}")
+        fake = answer.verdict == "fake"
+        self.traces[raw.video_id] += 1
+        tags = raw.faketrace_check_applies if fake else None
+        tags = [tags] if isinstance(tags, str) else tags or []
+        row = {
+            "id": f"{raw.video_id}/{self.traces[raw.video_id]}" if fake else raw.video_id,
+            "task": deeptrace.NAME,
+            "messages": [{"role": "user", "content": self.question}, {"role": "assistant", "content": text}],
+            "videos": [self.media_path(raw.video_path)],
+            "meta": {
+                "media_id": raw.video_id, "parent": parent_of(raw), "split": split, "source": raw.video_source,
+                "label": answer.verdict, "width": raw.video_width, "height": raw.video_height,
+                "duration": raw.video_duration, "fps": raw.video_frame_rate, "bbox": box, "start": start,
+                "categories": _categories(tuple(tags)), "raw_tags": tags,
+                "explanation": (raw.faketrace_explanations or "").strip() if fake else "",
+                "setting": self.args.setting, "box_space": self.args.box_space,
+                "box_width": span[0], "box_height": span[1], "task_version": deeptrace.VERSION,
+            },
+        }  # fmt: skip
+        check_row(row)
+        return row
+
+
+@functools.lru_cache(maxsize=4096)
+def _categories(tags: tuple[str, ...]) -> list[str]:
+    found = {name for tag in tags for name in deeptrace.categories_in(tag)}
+    return [name for name in deeptrace.CATEGORIES if name in found]
+
+
+def check_source(src: Path) -> Path:
+    """The annotation file; ValueError says what is missing and how to get or unpack it."""
+    data = src / "all_data.json"
+    if not data.is_file():
+        raise ValueError(
+            f"{data} not found. Get it with: hf download DeepTraceReward/RewardData --repo-type dataset "
+            f"--local-dir {src}  (or make a synthetic one: python converters/sample_deeptrace.py --out {src})"
+        )
+    for folder, unpack in (
+        ("videos", "cat videos.zip.00* > videos.zip && unzip -q videos.zip"),
+        ("real_videos", "unzip -q real_videos.zip"),
+    ):
+        if not (src / folder).is_dir() and any(src.glob(f"{folder}.zip*")):
+            raise ValueError(f"{src / folder} is still packed. Unpack it: cd {src} && {unpack}")
+    return data
+
+
+def media_problem(raw: Raw, media: Media | str) -> str | None:
+    if isinstance(media, str):
+        return f"media: {media}"
+    if (media.width, media.height) != (raw.video_width, raw.video_height):
+        return (f"size differs: the file has {media.width}x{media.height}, "
+                f"the annotation {raw.video_width}x{raw.video_height}")  # fmt: skip
+    return None
+
+
+def findings(rows: list[Raw], splits: dict[str, str], media: dict[str, Media | str]) -> dict[str, Any]:
+    """Leakage (parents that stand in several splits) and shortcuts (single variables that tell real from fake)."""
+    videos = list({raw.video_id: raw for raw in rows}.values())
+    homes: dict[str, set[str]] = {}
+    parents = [parent_of(raw) for raw in videos]
+    for parent, raw in zip(parents, videos, strict=True):
+        homes.setdefault(parent, set()).add(splits[raw.video_id])
+    test = [parent for parent, raw in zip(parents, videos, strict=True) if splits[raw.video_id] == "test"]
+    leaked = sum("train" in homes[parent] for parent in test)
+    labels = [raw.video_type for raw in videos]
+    train = [splits[raw.video_id] == "train" for raw in videos]
+    audio = [getattr(media.get(raw.video_path), "has_audio", None) for raw in videos]
+    return {
+        "leakage": {
+            "parents": len(homes),
+            "parents_in_several_splits": sum(len(s) > 1 for s in homes.values()),
+            "test_videos": len(test),
+            "test_videos_whose_parent_is_in_train": leaked,
+        },
+        "shortcuts": {
+            "resolution": one_variable_rule([(r.video_width, r.video_height) for r in videos], labels, train),
+            "audio": one_variable_rule(audio, labels, train),
+            "duration": one_variable_rule([round(r.video_duration, 1) for r in videos], labels, train),
+            "frame_rate": one_variable_rule([round(r.video_frame_rate, 2) for r in videos], labels, train),
+        },
+    }
+
+
+def published_counts(rows: list[Raw]) -> dict[str, dict[str, Any]]:
+    """The full dataset's counts beside the published ones."""
+    videos = {raw.video_id: raw for raw in rows}
+    fake = [raw for raw in rows if raw.video_type == "fake_video"]
+    found = {
+        "rows": len(rows), "fake_videos": len({raw.video_id for raw in fake}),
+        "real_videos": len(videos) - len({raw.video_id for raw in fake}), "traces": len(fake),
+        "explanations": sum(bool((raw.faketrace_explanations or "").strip()) for raw in fake),
+    }  # fmt: skip
+    for split in SPLITS:
+        found[f"{split}_fake_rows"] = sum(raw.split == split for raw in fake)
+        found[f"{split}_real_rows"] = sum(raw.split == split for raw in rows) - found[f"{split}_fake_rows"]
+        found[f"{split}_videos"] = sum(raw.split == split for raw in videos.values())
+    return {k: {"published": v, "found": found[k], "ok": found[k] == v} for k, v in FULL_COUNTS.items()}
+
+
+def convert(args: argparse.Namespace) -> None:
+    data = check_source(args.src)
+    items = list(read_raw(data, args.limit))
+    rows = [raw for _, raw in items if isinstance(raw, Raw)]
+    if not rows:
+        raise ValueError(f"{data}: no usable row; the first one: {items[0][1]}")
+    if args.split_by == "published":
+        splits = {raw.video_id: raw.split for raw in rows}
+        if all(split is None for split in splits.values()):
+            raise ValueError(f"{data} has no splits: choose --split-by parent or --split-by video")
+    else:
+        splits = assign_splits(rows, args.split_by, args.seed)
+    converter = Converter(args)
+    media = _check_media(args, converter, rows)
+    output = Output(args.out, SPLITS)
+    with output.open():
+        for index, raw in items:
+            where = f"{data.name}[{index}]"
+            if isinstance(raw, str):
+                output.reject(where, None, raw)
+                continue
+            try:
+                if (split := splits[raw.video_id]) not in SPLITS:
+                    raise ValueError(f"unknown split: {split!r}; expected one of {', '.join(SPLITS)}")
+                if args.check != "none" and (problem := media_problem(raw, media[raw.video_path])):
+                    raise ValueError(problem)
+                output.row(split, converter.row(raw, split))
+            except ValueError as error:
+                output.reject(where, raw.video_id, str(error))
+    options = {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers")}
+    sections = findings([r for r in rows if splits[r.video_id] in SPLITS], splits, media)
+    if len(items) == FULL_ROWS:
+        sections["published_counts"] = published_counts(rows)
+    manifest = output.manifest(
+        deeptrace.NAME, [data], options, media_checked=args.check, prompt=converter.question,
+        prompt_sha256=sha256_text(converter.question), box_space=args.box_space,
+        pixel_limits=[args.min_pixels, args.max_pixels] if args.box_space == "resized" else None,
+        boxes_clipped_to_the_frame=converter.clipped, licence=LICENCE, **sections,
+    )  # fmt: skip
+    report(args, manifest)
+
+
+def _check_media(args: argparse.Namespace, converter: Converter, rows: list[Raw]) -> dict[str, Media | str]:
+    """video_path -> what its check found; a path that leaves --src is not opened."""
+    if args.check == "none":
+        return {}
+    found: dict[str, Media | str] = {}
+    paths: dict[str, str] = {}
+    for relative in {raw.video_path for raw in rows}:
+        try:
+            paths[relative] = converter.media_path(relative)
+        except ValueError as error:
+            found[relative] = str(error)
+    checked = check_files(sorted(set(paths.values())), args.check, args.workers)
+    return found | {relative: checked[path] for relative, path in paths.items()}
+
+
+def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
+    """Print what was written, and what deserves a look."""
+    print(f"{manifest['rows_out']} rows to {args.out}, {manifest['rows_rejected']} rejected "
+          f"(of {manifest['rows_in']}); media checked: {args.check}")  # fmt: skip
+    for split, counts in manifest["counts"].items():
+        print(f"  {split:5} " + ", ".join(f"{n} {label}" for label, n in counts.items()))
+    for reason, n in manifest["reject_reasons"].items():
+        print(f"  rejected {n}: {reason}")
+    if leaked := manifest["leakage"]["test_videos_whose_parent_is_in_train"]:
+        print(f"  leakage: {leaked} test videos have clips of the same parent in train (--split-by parent avoids it)")
+    for name, rule in manifest["shortcuts"].items():
+        if rule["accuracy"] is not None and rule["accuracy"] > rule["majority"] + 10:
+            print(f"  shortcut: {name} alone gives {rule['accuracy']} % (majority {rule['majority']} %)")
+    for name, count in manifest.get("published_counts", {}).items():
+        if not count["ok"]:
+            print(f"  count differs: {name} is {count['found']}, published {count['published']}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argument_parser(__doc__, "data/RewardData", "data/deeptrace")
+    parser.add_argument("--setting", choices=deeptrace.SETTINGS, default="full",
+                        help="what the answers are supervised with (default full)")  # fmt: skip
+    parser.add_argument("--box-space", choices=boxes.SPACES, default="pixel",
+                        help="coordinates of the boxes in the answers (default pixel, as in the paper)")  # fmt: skip
+    parser.add_argument("--min-pixels", type=int, default=boxes.VIDEO_MIN_PIXELS,
+                        help=f"for --box-space resized: VIDEO_MIN_PIXELS (default {boxes.VIDEO_MIN_PIXELS})")  # fmt: skip
+    parser.add_argument("--max-pixels", type=int, default=boxes.VIDEO_MAX_PIXELS,
+                        help=f"for --box-space resized: VIDEO_MAX_PIXELS (default {boxes.VIDEO_MAX_PIXELS})")  # fmt: skip
+    parser.add_argument("--split-by", choices=("published", "parent", "video"), default="published",
+                        help="published: the dataset's own; parent: 8:1:1 with all clips of a parent together; video: "
+                        "8:1:1 by video (default published)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="seed of --split-by parent|video (default 0)")
+    return run(convert, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

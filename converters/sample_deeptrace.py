@@ -1,0 +1,233 @@
+"""Write a small synthetic RewardData: real MP4 clips with planted traces, in DeepTraceReward's published layout.
+
+    python converters/sample_deeptrace.py --out data/sample_rewarddata
+
+Every clip is a lit scene (sky, ground, a sun to one side, grain) in which a ball and a crate stand or move. In a fake
+clip one cell of a 3 x 3 grid shows, from its onset to the end, a trace of one of the nine categories of DeepTraceReward
+(section 2.3). Real and fake clips agree in size, length, frame rate, codec and sound, so that only the pixels tell them
+apart. Clip i of a split draws from a seed of its own, made of (--seed, split, i): no two splits share one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+
+from swift_plugins.tasks.deeptrace import CATEGORIES
+
+CELL, GRID = 56, 3  # a frame is GRID x GRID cells of CELL px; a trace fills one of them
+SIZE, FRAMES, FPS = CELL * GRID, 8, 4
+INSET = 4
+ONSETS = (2, 4, 6)  # 1-based first frames: 0.5, 1.0 and 1.5 s
+SPLITS = ("train", "val", "test")
+GENERATORS = ("Pika 1.5", "Kling 1.0", "Kling 1.5", "Gen-3", "Mochi 1", "MiniMax-Video-01", "Sora")
+REAL_SOURCE = "LLaVA-Video-178K_0_30_s_academic_v0_1"
+COLOURS = {"red": (205, 45, 45), "yellow": (225, 190, 40), "white": (235, 235, 235), "purple": (130, 60, 170)}
+CRATE = (120, 80, 45)
+
+# What an annotator would write, and the raw checklist tag that the published mapping turns into the category.
+TRACES = {
+    "object distortion": ("shape distortion", "the {c} ball melts into a spiky shape"),
+    "sudden blurring": ("sudden blurring", "the {c} ball is suddenly blurred"),
+    "object trajectory": ("unsmooth motion", "the {c} ball jumps along a zigzag path"),
+    "redundant object": ("redundant object", "extra copies of the {c} ball appear"),
+    "object merging": ("object merging", "two {c} balls merge into one"),
+    "object splitting": ("object splitting", "the {c} ball splits into two halves"),
+    "background distortion": ("background distortion", "the wall behind the {c} ball ripples"),
+    "object disappearance": ("object disappearance", "the {c} ball disappears and leaves a ring"),
+    "unexpected move": ("unexpected move", "the crate beside the {c} ball moves on its own"),
+}
+assert tuple(sorted(TRACES)) == tuple(sorted(CATEGORIES))
+
+
+def explanation_of(category: str, colour: str) -> str:
+    """"Object splitting: the red ball splits into two halves." """
+    return f"{category.capitalize()}: {TRACES[category][1].format(c=colour)}."
+
+
+# ------------------------------------------------------------------------------------------------------------ drawing
+# A picture is a float array (SIZE, SIZE, 3); YY and XX are its pixel coordinates; a mask is a boolean array of it.
+
+YY, XX = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
+
+
+def disc(cx: float, cy: float, radius: float) -> np.ndarray:
+    return (XX - cx) ** 2 + (YY - cy) ** 2 <= radius**2
+
+
+def bar(cx: float, cy: float, half_width: float, half_height: float) -> np.ndarray:
+    return (abs(XX - cx) <= half_width) & (abs(YY - cy) <= half_height)
+
+
+def background(rng: np.random.Generator) -> np.ndarray:
+    """Sky over ground under a sun at the left, with grain: brightness and hue say where in the frame a patch lies."""
+    t = YY[..., None] / SIZE
+    sky, ground = np.array([120.0, 160.0, 225.0]), np.array([75.0, 120.0, 55.0])
+    picture = np.where(YY[..., None] < SIZE / 2, sky * (1 - 0.3 * t), ground * (1.2 - 0.4 * t))
+    light = 1.25 - 0.6 * XX / SIZE
+    picture = picture * light[..., None] * rng.uniform(0.95, 1.05)
+    grain = np.kron(rng.normal(0, 1, (SIZE // 4, SIZE // 4, 1)), np.ones((4, 4, 1)))
+    return picture + 4 * grain
+
+
+def trace_masks(category: str, cx: float, cy: float, age: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where a trace paints in the ball's colour and where in white, `age` frames after its onset."""
+    none = np.zeros((SIZE, SIZE), bool)
+    wobble = 2 * (age % 2)
+    if category == "object distortion":
+        angle = np.arctan2(YY - cy, XX - cx)
+        radius = 13 + 8 * np.sign(np.sin(7 * angle + age))
+        return (XX - cx) ** 2 + (YY - cy) ** 2 <= radius**2, none
+    if category == "object trajectory":
+        path = cy + 14 * (2 * abs(((XX - cx + 2 * age) / 16) % 1 - 0.5) * 2 - 1)
+        return disc(cx + 12 - wobble, cy, 6), (abs(YY - path) <= 3) & (abs(XX - cx) <= 22)
+    if category == "redundant object":
+        corners = [(-13, -13), (13, -13), (-13, 13), (13, 13)]
+        return np.any([disc(cx + x, cy + y, 8) for x, y in corners], axis=0), none
+    if category == "object merging":
+        return disc(cx - 13, cy, 10) | disc(cx + 13, cy, 10) | bar(cx, cy, 14, 5), none
+    if category == "object splitting":
+        gap = 5 + wobble
+        return (disc(cx - gap, cy, 16) & (cx - gap >= XX)) | (disc(cx + gap, cy, 16) & (cx + gap <= XX)), none
+    if category == "background distortion":
+        return none, (np.sin((YY + 5 * np.sin(XX / 5 + age)) / 2.2) > 0.2) & bar(cx, cy, 24, 24)
+    if category == "object disappearance":
+        return none, disc(cx, cy, 19) & ~disc(cx, cy, 14)
+    raise ValueError(category)
+
+
+def paint_trace(picture: np.ndarray, category: str, corner: tuple[int, int], colour: tuple, age: int) -> None:
+    """Draw one frame of a trace into the cell whose upper left corner is given."""
+    cx, cy = corner[0] + CELL / 2, corner[1] + CELL / 2
+    if category == "sudden blurring":
+        haze = np.clip(1.2 - np.hypot(XX - cx, YY - cy) / 24, 0, 0.95)[..., None]
+        picture[:] = picture * (1 - haze) + (0.5 * np.array(colour) + 127) * haze
+    elif category == "unexpected move":
+        x = cx - 10 + (3 * age) % 20
+        picture[disc(cx, cy - 16, 6)] = colour
+        picture[bar(x, cy + 6, 11, 11)] = CRATE
+        picture[bar(x, cy + 6, 7, 7)] = (30, 25, 20)
+        picture[bar(cx, cy + 20, 22, 2)] = CRATE
+    else:
+        coloured, white = trace_masks(category, cx, cy, age)
+        picture[white] = 250
+        picture[coloured] = colour
+
+
+def draw_clip(rng: np.random.Generator, trace: dict | None) -> list[np.ndarray]:
+    """The frames (uint8, SIZE x SIZE x 3) of one clip; `trace` has category, corner, colour and first_frame."""
+    scene = background(rng)
+    cells = [(CELL * x, CELL * y) for x in range(GRID) for y in range(GRID)]
+    rng.shuffle(cells)
+    if trace:
+        cells.remove(trace["corner"])
+        cells.insert(0, trace["corner"])
+    colour = trace["colour"] if trace else list(COLOURS.values())[rng.integers(len(COLOURS))]
+    (ball_x, ball_y), (crate_x, crate_y) = cells[:2]
+    scene[bar(crate_x + CELL / 2, crate_y + CELL / 2 + 8, 10, 10)] = CRATE
+    drift, phase = rng.uniform(-0.6, 0.6, 2), rng.uniform(0, 6)
+    frames = []
+    for number in range(1, FRAMES + 1):
+        picture = scene.copy()
+        if trace and number >= trace["first_frame"]:
+            paint_trace(picture, trace["category"], trace["corner"], colour, number - trace["first_frame"])
+        else:
+            step = number - FRAMES / 2
+            ball = disc(ball_x + CELL / 2 + drift[0] * step, ball_y + CELL / 2 + drift[1] * step, 10 + np.sin(phase) * 2)
+            picture[ball] = colour
+        frames.append(np.clip(picture, 0, 255).astype(np.uint8))
+    return frames
+
+
+def write_mp4(path: Path, frames: list[np.ndarray], fps: int) -> None:
+    """H.264 in yuv420p, without sound; one thread, so that the same frames give the same file."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "16", "preset": "ultrafast", "threads": "1"})
+        stream.height, stream.width, stream.pix_fmt = frames[0].shape[0], frames[0].shape[1], "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+# ---------------------------------------------------------------------------------------------------------- the rows
+
+
+def make_clip(out: Path, seed: int, split: str, index: int) -> dict:
+    """Write clip `index` of a split (even ones are fake) and return its row of all_data.json."""
+    rng = np.random.default_rng([seed, SPLITS.index(split), index])
+    tag = hashlib.sha256(f"{seed}/{split}/{index}".encode()).hexdigest()
+    fake = index % 2 == 0
+    row = {"video_type": "fake_video" if fake else "real_video", "video_width": SIZE, "video_height": SIZE,
+           "video_frame_rate": FPS, "video_frame_count": FRAMES, "video_duration": FRAMES / FPS,
+           "video_mime_type": "video/mp4", "split": split}  # fmt: skip
+    if not fake:
+        name = f"0_30_s_academic_v0_1_{int(tag[:3], 16)}-{tag[3:14]}-split_{index}"
+        write_mp4(out / "real_videos" / f"{name}.mp4", draw_clip(rng, None), FPS)
+        return row | {"video_id": name, "video_path": f"real_videos/{name}.mp4", "video_source": REAL_SOURCE}
+    category = CATEGORIES[(index // 2) % len(CATEGORIES)]
+    colour = list(COLOURS)[rng.integers(len(COLOURS))]
+    corner = (int(rng.integers(GRID)) * CELL, int(rng.integers(GRID)) * CELL)
+    first = int(rng.choice(ONSETS))
+    name = f"cm{tag[:23]}"
+    trace = {"category": category, "corner": corner, "colour": COLOURS[colour], "first_frame": first}
+    write_mp4(out / "videos" / f"{name}.mp4", draw_clip(rng, trace), FPS)
+    side = CELL - 2 * INSET
+    return row | {
+        "video_id": name, "video_path": f"videos/{name}.mp4", "video_source": GENERATORS[index // 2 % len(GENERATORS)],
+        "video_prompt": f"A {colour} ball and a crate on a meadow", "faketrace_first_frame": first,
+        "faketrace_last_frame": FRAMES, "faketrace_duration": (FRAMES - first) / FPS,
+        "faketrace_bbox": {"left": corner[0] + INSET, "top": corner[1] + INSET, "width": side, "height": side},
+        "faketrace_explanations": explanation_of(category, colour),
+        "faketrace_check_applies": [TRACES[category][0]],
+    }  # fmt: skip
+
+
+def _make_some(job: tuple[Path, int, str, range]) -> list[dict]:
+    out, seed, split, indices = job
+    return [make_clip(out, seed, split, index) for index in indices]
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write (must not exist or be empty)")
+    parser.add_argument("--train", type=int, default=3000, help="training clips (default 3000)")
+    parser.add_argument("--val", type=int, default=100, help="validation clips (default 100)")
+    parser.add_argument("--test", type=int, default=200, help="held-out clips (default 200)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all clips (default 0)")
+    parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
+    args = parser.parse_args(argv)
+    if args.out.exists() and any(args.out.iterdir()):
+        parser.error(f"{args.out} is not empty: delete it or name another folder")
+    for folder in ("videos", "real_videos"):
+        (args.out / folder).mkdir(parents=True, exist_ok=True)
+
+    import json
+
+    from tqdm import tqdm
+
+    jobs = [(args.out, args.seed, split, range(begin, min(begin + 50, count)))
+            for split, count in zip(SPLITS, (args.train, args.val, args.test), strict=True)
+            for begin in range(0, count, 50)]  # fmt: skip
+    rows: list[dict] = []
+    with ProcessPoolExecutor(args.workers) as pool, tqdm(total=args.train + args.val + args.test, unit="clip") as bar_:
+        for made in pool.map(_make_some, jobs):
+            rows += made
+            bar_.update(len(made))
+    rows.sort(key=lambda row: row["video_type"])  # all fakes, then all reals, as published
+    (args.out / "all_data.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    print(f"wrote {len(rows)} clips and all_data.json to {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,333 @@
+"""Answer every row of a JSONL with a checkpoint, through ms-swift's own engine.
+
+    python eval/predict.py --model output/deeptrace/checkpoint-382 --data data/deeptrace/test.jsonl --out out.jsonl
+
+One row in, one row out: the input row with `response`, `labels` (the gold text), `p_fake`, `usage` and `latency_s`, or
+with `error`. Killed at any point and started again it continues and ends with the same file. What the run depends on
+stands in OUT.run.json; a rerun that differs in any of it is refused. The vision settings come from the checkpoint, or,
+for a model that was not trained here, from --recipe.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from swift_plugins import settings
+from swift_plugins.media import LEVELS, check_many
+from swift_plugins.records import atomic_write, encode, read_rows, sha256_file, sha256_text, write_json
+from swift_plugins.tasks import get_task
+
+Row = dict[str, Any]
+
+
+def load_data(path: Path, limit: int | None) -> list[Row]:
+    """The rows to answer; ids must be unique and tasks known."""
+    rows, seen = [], set()
+    for line, row in read_rows(path):
+        if not isinstance(row.get("id"), str) or row["id"] in seen:
+            raise ValueError(f"{path}:{line}: id must be a unique string, got {row.get('id')!r}")
+        if not row.get("messages"):
+            raise ValueError(f"{path}:{line}: no messages")
+        get_task(row.get("task", "<none>"))
+        seen.add(row["id"])
+        rows.append(row)
+        if limit and len(rows) == limit:
+            break
+    if not rows:
+        raise ValueError(f"{path}: no rows")
+    return rows
+
+
+def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
+    """model, adapter, model_type, template and vision settings, from the checkpoint or from a recipe."""
+    if not model.is_dir():
+        raise ValueError(f"{model} is not a folder: name a checkpoint or a downloaded model")
+    found = settings.read_checkpoint_settings(model)
+    if found is None and recipe is None:
+        raise ValueError(
+            f"{model} holds no {settings.CHECKPOINT_FILE}: name the recipe whose template and vision settings apply, "
+            "for example --recipe recipes/deeptrace/qwen2_5_vl_7b_full.yaml"
+        )
+    if found is None:
+        import yaml
+
+        content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+        found = {"vision": {k: str(v) for k, v in content.get("ENV", {}).items() if k in settings.VISION_ENV}}
+        found |= {key: content.get(key) for key in ("model_type", "template", "torch_dtype")}
+    is_adapter = (model / "adapter_config.json").is_file()
+    return {
+        "model": str(found["model"] if is_adapter else model),
+        "adapter": str(model) if is_adapter else None,
+        "model_type": found.get("model_type"),
+        "template": found.get("template"),
+        "torch_dtype": found.get("torch_dtype"),
+        "vision": found["vision"],
+        "trained": {k: found.get(k) for k in ("data", "seed", "global_step", "loss_weights", "versions")},
+    }
+
+
+class Engine:
+    """ms-swift's transformers engine, answering batches."""
+
+    def __init__(self, model: dict[str, Any], batch_size: int, max_tokens: int, seed: int):
+        import torch
+        from swift.infer_engine import RequestConfig, TransformersEngine
+        from swift.model import get_model_processor
+        from swift.template import get_template
+
+        import swift_plugins.register  # noqa: F401
+
+        torch.manual_seed(seed)
+        dtype = getattr(torch, model["torch_dtype"]) if model["torch_dtype"] else None
+        network, processor = get_model_processor(model["model"], model_type=model["model_type"], torch_dtype=dtype)
+        template = get_template(processor, template_type=model["template"])
+        adapters = [model["adapter"]] if model["adapter"] else []
+        self.engine = TransformersEngine(network, template=template, adapters=adapters, max_batch_size=batch_size)
+        self.engine.strict = False  # a row that cannot be encoded comes back as its exception
+        self.config = RequestConfig(max_tokens=max_tokens, temperature=0.0)
+        self.tokenizer = self.engine.tokenizer
+
+    def answer(self, rows: list[Row]) -> list[Row | Exception]:
+        """For each row {"response", "p_fake", "usage"}, or what went wrong with it."""
+        from swift.infer_engine import InferRequest
+        from transformers import LogitsProcessorList
+
+        requests = [
+            InferRequest(
+                messages=[m for m in row["messages"] if m["role"] != "assistant"],
+                images=row.get("images", []),
+                videos=row.get("videos", []),
+            )
+            for row in rows
+        ]
+        first = FirstLogits()
+
+        def keep_first_logits(kwargs):
+            kwargs["inputs"]["logits_processor"] = LogitsProcessorList([first])
+            return kwargs
+
+        # `_infer` is what `infer` calls for a batch; it alone takes the hook that lets us see the first token's logits.
+        replies = self.engine._infer(requests, self.config, pre_infer_hook=keep_first_logits)
+        answers: list[Row | Exception] = []
+        position = 0
+        for row, reply in zip(rows, replies, strict=True):
+            if isinstance(reply, Exception):
+                answers.append(reply)
+                continue
+            text = reply.choices[0].message.content
+            usage = {"prompt_tokens": reply.usage.prompt_tokens, "completion_tokens": reply.usage.completion_tokens}
+            words = getattr(get_task(row["task"]), "VERDICT_WORDS", None)
+            p_fake = first.p_fake(position, words, self.tokenizer) if words else None
+            answers.append({"response": text, "p_fake": p_fake, "usage": usage,
+                            "finish_reason": reply.choices[0].finish_reason})  # fmt: skip
+            position += 1
+        return answers
+
+
+class FirstLogits:
+    """A logits processor that changes nothing and keeps the logits of the first generated token."""
+
+    def __init__(self):
+        self.logits = None
+
+    def __call__(self, input_ids, scores):
+        if self.logits is None:
+            self.logits = scores.detach().float().cpu()
+        return scores
+
+    def p_fake(self, position: int, words: dict[str, str], tokenizer) -> float | None:
+        """P(fake) against P(real) as the first token, or None if the model began with neither."""
+        real, fake = (tokenizer.encode(words[v], add_special_tokens=False)[0] for v in ("real", "fake"))
+        logits = self.logits[position]
+        if int(logits.argmax()) not in (real, fake):
+            return None
+        return round(float((logits[fake] - logits[real]).sigmoid()), 6)
+
+
+class OutFile:
+    """The growing output: knows what is done, drops a torn tail, and is written by one process at a time."""
+
+    def __init__(self, path: Path, retry_errors: bool):
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file: BinaryIO = open(path, "ab")  # noqa: SIM115
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"{path} is being written by another process") from None
+        kept, size, self.done = [], 0, set()
+        for _, row in read_rows(path, torn_tail_ok=True):
+            line = encode(row) + b"\n"
+            size += len(line)
+            if not (retry_errors and "error" in row):
+                self.done.add(row["id"])
+                kept.append(line)
+        if sum(map(len, kept)) != path.stat().st_size:
+            self.file.truncate(0)
+            self.file.writelines(kept)
+            self._sync()
+
+    def write(self, rows: list[Row]) -> None:
+        self.file.writelines(encode(row) + b"\n" for row in rows)
+        self._sync()
+        self.done.update(row["id"] for row in rows)
+
+    def _sync(self) -> None:
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def finish(self, order: list[str]) -> None:
+        """Put the rows into the order of the input, in which a retry may have left them not."""
+        rows = {row["id"]: row for _, row in read_rows(self.path)}
+        if list(rows) != order:
+            with atomic_write(self.path) as file:
+                file.writelines(encode(rows[i]) + b"\n" for i in order)
+
+
+def out_row(row: Row, result: Row | Exception | str, seconds: float) -> Row:
+    """The output row of one input row."""
+    out = {k: v for k, v in row.items() if k != "messages"}
+    out["messages"] = [m for m in row["messages"] if m["role"] != "assistant"]
+    out["labels"] = next((m["content"] for m in row["messages"] if m["role"] == "assistant"), None)
+    if isinstance(result, dict):
+        return out | result | {"latency_s": round(seconds, 4)}
+    text = result if isinstance(result, str) else f"{type(result).__name__}: {result}"
+    return out | {"response": None, "error": text[:500]}
+
+
+def answer_batch(engine: Engine, rows: list[Row]) -> Iterator[tuple[Row | Exception, float]]:
+    """(result, seconds) per row; if a whole batch fails, its rows are tried one by one."""
+    begin = time.monotonic()
+    try:
+        results = engine.answer(rows)
+    except (RuntimeError, ValueError, OSError) as error:
+        if len(rows) == 1:
+            yield error, 0.0
+            return
+        for row in rows:
+            yield from answer_batch(engine, [row])
+        return
+    each = (time.monotonic() - begin) / len(rows)
+    yield from ((result, each) for result in results)
+
+
+def check_run(path: Path, run: dict[str, Any], has_output: bool) -> None:
+    """Write run.json, or refuse when the one that is there says that the output came from another run."""
+    import msgspec
+
+    if has_output:
+        if not path.is_file():
+            raise ValueError(f"the output exists but {path.name} does not: delete the output or name another --out")
+        before = msgspec.json.decode(path.read_bytes())
+        changed = sorted(k for k in run.keys() | before.keys() if run.get(k) != before.get(k))
+        if changed:
+            raise ValueError(
+                f"the output was made with other settings ({', '.join(changed)} differ, see {path.name}): "
+                "delete it or name another --out"
+            )
+    write_json(path, run)
+
+
+def model_fingerprint(model: dict[str, Any]) -> dict[str, str]:
+    """Names, sizes and small-file hashes of the model's folder: enough to tell one checkpoint from another."""
+    folder = Path(model["adapter"] or model["model"])
+    found = {}
+    for file in sorted(folder.iterdir()):
+        if file.suffix in (".json", ".jinja"):
+            found[file.name] = sha256_file(file)
+        elif file.suffix in (".safetensors", ".bin") and file.name != "training_args.bin":
+            found[file.name] = f"{file.stat().st_size} bytes, " + (
+                sha256_file(file) if file.stat().st_size < 1 << 30 else f"modified {file.stat().st_mtime:.0f}"
+            )
+    return found
+
+
+def predict(args: argparse.Namespace) -> None:
+    rows = load_data(args.data, args.limit)
+    model = model_settings(args.model, args.recipe)
+    settings.apply_vision_settings(model["vision"], f"{args.model} (or its recipe)")
+    prompts = {m["content"] for row in rows for m in row["messages"] if m["role"] == "user"}
+    run = {
+        "model": model,
+        "fingerprint": model_fingerprint(model),
+        "data": {"path": str(args.data), "sha256": sha256_file(args.data), "rows": len(rows)},
+        "tasks": {name: get_task(name).VERSION for name in sorted({row["task"] for row in rows})},
+        "prompts_sha256": sha256_text("\n".join(sorted(prompts))),
+        "generation": {"max_tokens": args.max_tokens, "temperature": 0.0, "batch_size": args.batch_size},
+        "seed": args.seed,
+        "backend": args.backend,
+        "check": args.check,
+        "versions": settings.library_versions(),
+    }
+    out = OutFile(args.out, args.retry_errors)
+    check_run(args.out.with_name(args.out.name + ".run.json"), run, bool(out.done))
+    # Batches are cut by place in the input, so a row shares its batch with the same rows in every run.
+    batches = [rows[i : i + args.batch_size] for i in range(0, len(rows), args.batch_size)]
+    todo = [batch for batch in batches if any(row["id"] not in out.done for row in batch)]
+    failed = run_batches(todo, args, model, out) if todo else 0
+    out.finish([row["id"] for row in rows])
+    print(f"{len(rows)} rows in {args.out}" + (f", {failed} of this run with an error" if failed else ""))
+
+
+def run_batches(todo: list[list[Row]], args: argparse.Namespace, model: dict[str, Any], out: OutFile) -> int:
+    """Answer the batches and write each as it is done; returns how many rows failed."""
+    from tqdm import tqdm
+
+    paths = sorted({p for batch in todo for row in batch for p in (*row.get("images", []), *row.get("videos", []))})
+    bad: dict[str, str] = {}
+    if args.check != "none":
+        checks = tqdm(check_many(paths, args.check, args.workers), total=len(paths), unit="file", desc="check media")
+        bad = {path: found for path, found in checks if isinstance(found, str)}
+    engine = Engine(model, args.batch_size, args.max_tokens, args.seed)
+    failed = 0
+    with tqdm(total=sum(map(len, todo)), unit="row", desc="predict") as progress:
+        for batch in todo:
+            faults = {row["id"]: bad[p] for row in batch for p in (*row.get("images", []), *row.get("videos", []))
+                      if p in bad}  # fmt: skip
+            good = [row for row in batch if row["id"] not in faults]
+            results = {row["id"]: r for row, r in zip(good, answer_batch(engine, good), strict=True)} if good else {}
+            done = [out_row(row, *results.get(row["id"], (faults.get(row["id"], ""), 0.0))) for row in batch]
+            out.write([row for row in done if row["id"] not in out.done])
+            failed += sum("error" in row for row in done)
+            progress.update(len(batch))
+    return failed
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, help="checkpoint folder (full or LoRA), or a base model's")
+    parser.add_argument("--data", type=Path, required=True, help="JSONL of a converter")
+    parser.add_argument("--out", type=Path, required=True, help="JSONL to write or continue")
+    parser.add_argument("--backend", choices=("transformers",), default="transformers", help="engine (transformers)")
+    parser.add_argument("--recipe", type=Path, help="for a model not trained here: the recipe whose template, model "
+                        "type and ENV (pixels, fps, frames) apply")  # fmt: skip
+    parser.add_argument("--batch-size", type=int, default=8, help="rows answered at once (default 8)")
+    parser.add_argument("--max-tokens", type=int, default=512, help="longest answer in tokens (default 512)")
+    parser.add_argument("--limit", type=int, help="answer only the first rows (default all)")
+    parser.add_argument("--check", choices=LEVELS, default="decode",
+                        help="check each media file first, in a process with a time limit, so that a damaged one gives "
+                        "an error row instead of hanging the run (default decode)")  # fmt: skip
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes for --check (default all)")
+    parser.add_argument("--retry-errors", action="store_true", help="answer the rows with an error again")
+    parser.add_argument("--seed", type=int, default=0, help="seed (default 0; decoding is greedy)")
+    args = parser.parse_args(argv)
+    try:
+        predict(args)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

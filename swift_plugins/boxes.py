@@ -1,0 +1,90 @@
+"""Bounding boxes and the coordinate spaces in which an answer may state them.
+
+Inside the project a box is (x0, y0, x1, y1) in pixels of the source frame. A space is given by the size of the frame
+that its coordinates span, so one formula converts them all:
+
+    pixel     the source frame, as DeepTraceReward trains (section 3.2)
+    norm1000  0..1000 on each axis (Qwen2-VL and Qwen3-VL)
+    resized   the frame that a Qwen2.5-VL model sees after its smart resize
+    ratio     0..1 on each axis, written with three decimals
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+SPACES = ("pixel", "norm1000", "resized", "ratio")
+PATCH = 28  # Qwen2.5-VL: patches of 14 px, merged 2 x 2
+VIDEO_MIN_PIXELS, VIDEO_MAX_PIXELS = 128 * PATCH * PATCH, 768 * PATCH * PATCH  # the limits of qwen-vl-utils per frame
+
+Box = tuple[float, float, float, float]
+
+
+def smart_resize(width: int, height: int, min_pixels: int, max_pixels: int, factor: int = PATCH) -> tuple[int, int]:
+    """The (width, height) to which qwen-vl-utils resizes a frame: multiples of `factor`, area within the limits."""
+    if min(width, height) < 1 or max(width, height) > 200 * min(width, height):
+        raise ValueError(f"a frame of {width}x{height} cannot be resized: the sides may differ 200-fold at most")
+    w, h = max(factor, round(width / factor) * factor), max(factor, round(height / factor) * factor)
+    if w * h > max_pixels:
+        shrink = math.sqrt(width * height / max_pixels)
+        return math.floor(width / shrink / factor) * factor, math.floor(height / shrink / factor) * factor
+    if w * h < min_pixels:
+        grow = math.sqrt(min_pixels / (width * height))
+        return math.ceil(width * grow / factor) * factor, math.ceil(height * grow / factor) * factor
+    return w, h
+
+
+def span(
+    space: str, width: int, height: int, min_pixels: int = VIDEO_MIN_PIXELS, max_pixels: int = VIDEO_MAX_PIXELS
+) -> tuple[int, int]:
+    """The (width, height) that coordinates of `space` span on a source frame of width x height px."""
+    if space == "pixel":
+        return width, height
+    if space == "norm1000":
+        return 1000, 1000
+    if space == "ratio":
+        return 1, 1
+    if space == "resized":
+        return smart_resize(width, height, min_pixels, max_pixels)
+    raise ValueError(f"unknown box space {space!r}; available: {', '.join(SPACES)}")
+
+
+def from_pixels(box: Sequence[float], width: int, height: int, box_width: int, box_height: int) -> Box:
+    """Convert source pixels to a space that spans box_width x box_height, rounded to what an answer states.
+
+    Rounded to integers, or to 1/1000 where the span is 1 (ratio). A side that rounding closes stays one unit wide.
+    """
+    x0, x1 = _rounded(box[0] * box_width / width, box[2] * box_width / width, box_width)
+    y0, y1 = _rounded(box[1] * box_height / height, box[3] * box_height / height, box_height)
+    return x0, y0, x1, y1
+
+
+def _rounded(low: float, high: float, span_: int) -> tuple[float, float]:
+    if span_ == 1:
+        low, high = _rounded(low * 1000, high * 1000, 1000)
+        return low / 1000, high / 1000
+    low, high = float(round(low)), float(round(high))
+    if high <= low:
+        low = min(low, span_ - 1.0)
+        high = low + 1.0
+    return low, high
+
+
+def to_pixels(box: Sequence[float], width: int, height: int, box_width: float, box_height: float) -> Box:
+    """Convert a stated box back to source pixels."""
+    sx, sy = width / box_width, height / box_height
+    return box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy
+
+
+def clip(box: Sequence[float], width: float, height: float) -> Box | None:
+    """The part of a box inside the frame, or None if there is none."""
+    x0, y0, x1, y1 = max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height))
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+def iou(a: Sequence[float], b: Sequence[float]) -> float:
+    """Intersection over union of two boxes in the same space; 0 for boxes that do not overlap."""
+    inner = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    outer = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inner
+    return inner / outer if outer > 0 else 0.0

@@ -1,0 +1,71 @@
+"""A training callback that makes every checkpoint say what it was trained on and with."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from swift.callbacks import TrainerCallback, callbacks_map
+
+from swift_plugins.losses import loss_weights
+from swift_plugins.records import sha256_file, write_json
+from swift_plugins.settings import CHECKPOINT_FILE, library_versions, vision_settings
+from swift_plugins.tasks import get_task
+
+_FROM_MANIFEST = ("task", "task_version", "box_space", "pixel_limits", "prompt_sha256", "media_checked")
+
+
+def describe_data(path: str) -> dict[str, Any]:
+    """What is known of a dataset file: its hash, and the facts of the manifest beside it.
+
+    Raises ValueError if the file is not the one the manifest describes, or if it was made for another task version or
+    for other pixel limits than training uses.
+    """
+    file = Path(path)
+    found: dict[str, Any] = {"path": str(file), "sha256": sha256_file(file)}
+    manifest_path = file.parent / "manifest.json"
+    if not manifest_path.is_file():
+        return found
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    if manifest.get("files", {}).get(file.name) != found["sha256"]:
+        raise ValueError(f"{file} is not the file that {manifest_path} describes: convert the dataset again")
+    task = get_task(manifest["task"])
+    if manifest["task_version"] != task.VERSION:
+        raise ValueError(f"{file} was made for {task.NAME} {manifest['task_version']}, this is {task.VERSION}")
+    limits = [os.environ.get("VIDEO_MIN_PIXELS"), os.environ.get("VIDEO_MAX_PIXELS")]
+    if manifest.get("pixel_limits") and [str(n) for n in manifest["pixel_limits"]] != limits:
+        raise ValueError(
+            f"{file} states boxes for frames of {manifest['pixel_limits']} pixels, training uses {limits}: set "
+            "VIDEO_MIN_PIXELS and VIDEO_MAX_PIXELS in the recipe's ENV, or convert with --min-pixels and --max-pixels"
+        )
+    return found | {key: manifest.get(key) for key in _FROM_MANIFEST}
+
+
+class ForensicsCallback(TrainerCallback):
+    """Checks the data against their manifests when training begins and writes forensics.json into each checkpoint."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        recorded = json.loads((Path(args.output_dir) / "args.json").read_text(encoding="utf-8"))
+        paths = [p.split("#")[0] for p in recorded.get("dataset") or []]
+        self.record = {
+            "data": [describe_data(path) for path in paths if os.path.isfile(path)],
+            "model": recorded.get("model"),
+            "model_type": recorded.get("model_type"),
+            "template": recorded.get("template"),
+            "tuner_type": recorded.get("tuner_type"),
+            "torch_dtype": recorded.get("torch_dtype"),
+            "seed": args.seed,
+            "vision": vision_settings(),
+            "loss_weights": loss_weights(),
+            "versions": library_versions(),
+        }
+
+    def on_save(self, args, state, control, **kwargs):
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            write_json(folder / CHECKPOINT_FILE, self.record | {"global_step": state.global_step})
+
+
+callbacks_map["forensics"] = ForensicsCallback

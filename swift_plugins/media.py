@@ -1,0 +1,121 @@
+"""Check image and video files without trusting them: each in a worker process that is killed when it takes too long."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LEVELS = ("none", "header", "decode")
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+MAX_BYTES = 4 << 30
+MAX_PIXELS = 64_000_000  # of one frame
+MAX_SECONDS = 3600.0
+TIME_LIMIT = 30.0  # seconds for one file
+
+
+@dataclass(frozen=True)
+class Media:
+    """What a file's header says. `duration` (s), `frames` and `has_audio` are None for an image."""
+
+    width: int
+    height: int
+    duration: float | None = None
+    frames: int | None = None
+    has_audio: bool | None = None
+
+
+def resolve_under(root: Path, relative: str) -> Path:
+    """The real path of `relative` below `root`; ValueError if it is a URL or, links resolved, leaves `root`."""
+    if "://" in relative or "\0" in relative:
+        raise ValueError(f"not a file path: {relative[:80]!r}")
+    root = Path(os.path.realpath(root))
+    path = Path(os.path.realpath(root / relative))
+    if not path.is_relative_to(root):
+        raise ValueError(f"the path leaves {root.name}/: {relative[:80]!r}")
+    return path
+
+
+def check_media(path: str, level: str) -> Media:
+    """Read a file's header and, at level "decode", its pictures; ValueError says what is wrong with it."""
+    if not os.path.isfile(path):
+        raise ValueError("the file does not exist")
+    if (size := os.path.getsize(path)) > MAX_BYTES or size == 0:
+        raise ValueError(f"the file has {size} bytes; 1 to {MAX_BYTES} are allowed")
+    check = _check_image if Path(path).suffix.lower() in IMAGE_SUFFIXES else _check_video
+    media = check(path, level)
+    if media.width * media.height > MAX_PIXELS:
+        raise ValueError(f"a frame of {media.width}x{media.height} exceeds {MAX_PIXELS} pixels")
+    return media
+
+
+def _check_image(path: str, level: str) -> Media:
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        with Image.open(path) as image:
+            if level == "decode" and image.width * image.height <= MAX_PIXELS:
+                image.load()  # a truncated file passes the header and verify(); only decoding finds it out
+            return Media(*image.size)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"the image cannot be read: {error}") from None
+
+
+def _check_video(path: str, level: str) -> Media:
+    import av
+
+    av.logging.set_level(av.logging.PANIC)
+    try:
+        with av.open(path, options={"protocol_whitelist": "file"}) as container:
+            if not container.streams.video:
+                raise ValueError("the file has no video stream")
+            stream = container.streams.video[0]
+            seconds = float(container.duration or 0) / av.time_base
+            media = Media(stream.width, stream.height, seconds, stream.frames or None, bool(container.streams.audio))
+            if not 0 < seconds <= MAX_SECONDS:
+                raise ValueError(f"the video lasts {seconds:.1f} s; up to {MAX_SECONDS:.0f} s are allowed")
+            if level == "decode" and media.width * media.height <= MAX_PIXELS:
+                _decode_three(container, stream, media)
+            return media
+    except (av.error.FFmpegError, OSError) as error:
+        raise ValueError(f"the video cannot be read: {error}") from None
+
+
+def _decode_three(container, stream, media: Media) -> None:
+    """Count the packets against the header, then decode the first, the middle and the last frame."""
+    times = [packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None]
+    if not times or (media.frames and len(times) != media.frames):
+        raise ValueError(f"truncated: the header says {media.frames} frames, the file holds {len(times)}")
+    times.sort()
+    for pts in (times[0], times[len(times) // 2], times[-1]):
+        container.seek(pts, stream=stream)
+        if not any(frame.pts is not None and frame.pts >= pts for frame in container.decode(stream)):
+            raise ValueError(f"the frame at {float(pts * stream.time_base):.2f} s cannot be decoded")
+
+
+def check_many(
+    paths: Iterable[str],
+    level: str,
+    workers: int = 2,
+    time_limit: float = TIME_LIMIT,
+    check: Callable[[str, str], Media] = check_media,
+) -> Iterator[tuple[str, Media | str]]:
+    """Yield (path, Media) or (path, reason) in order. A file over `time_limit` seconds costs its worker, not the run."""
+    from concurrent.futures import TimeoutError
+
+    from pebble import ProcessExpired, ProcessPool
+
+    paths = list(paths)
+    with ProcessPool(max_workers=workers) as pool:
+        results = pool.map(check, paths, [level] * len(paths), timeout=time_limit).result()
+        for path in paths:
+            try:
+                yield path, next(results)
+            except ValueError as error:
+                yield path, str(error)
+            except TimeoutError:
+                yield path, f"reading took more than {time_limit:g} s"
+            except ProcessExpired as error:
+                yield path, f"the reader crashed (exit code {error.exitcode})"

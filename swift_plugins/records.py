@@ -1,0 +1,110 @@
+"""The JSONL row, the one form in which data travels: read, check and write it.
+
+A row is {"id", "task", "messages": [user, assistant], "images" or "videos": [path, ...], "meta": {...}}. After
+prediction the assistant message is gone and `response`, `labels` and the rest stand in its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import jsonlines
+import msgspec
+
+MEDIA_TAGS = {"images": "<image>", "videos": "<video>"}
+MAX_LINE = 16 * 1024 * 1024  # bytes; a longer line is refused, not read
+_ROW_FORM = (("id", str), ("task", str), ("messages", list), ("meta", dict))
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:")
+
+encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def read_rows(path: str | os.PathLike, *, torn_tail_ok: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, row). A line that is no JSON object raises ValueError with file and line.
+
+    With `torn_tail_ok` an unfinished last line, as a killed writer leaves it, ends the reading instead.
+    """
+    with open(path, "rb") as file:
+        number = 0
+        while line := file.readline(MAX_LINE + 1):
+            number += 1
+            torn = not line.endswith(b"\n")
+            if len(line) > MAX_LINE:
+                raise ValueError(f"{path}:{number}: the line is longer than {MAX_LINE} bytes")
+            if not line.strip():
+                continue
+            try:
+                row = _decode(line)
+            except msgspec.DecodeError as error:
+                if torn and torn_tail_ok:
+                    return
+                hint = " (a torn last line? the writer may have been killed)" if torn else ""
+                raise ValueError(f"{path}:{number}: not JSON: {error}{hint}") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
+            yield number, row
+
+
+def check_row(row: dict[str, Any]) -> None:
+    """Raise ValueError, saying what is wrong, unless `row` has the form of a training row."""
+    for key, kind in _ROW_FORM:
+        if not isinstance(row.get(key), kind):
+            raise ValueError(f"{key} must be a {kind.__name__}, got {row.get(key)!r:.80}")
+    messages = row["messages"]
+    roles = [m.get("role") for m in messages]
+    if roles != ["user", "assistant"] and roles != ["user"]:
+        raise ValueError(f"messages must be user and assistant, got {roles}")
+    text = messages[0]["content"] if len(messages) == 1 else messages[0]["content"] + messages[1]["content"]
+    for key, tag in MEDIA_TAGS.items():
+        paths = row.get(key, ())
+        if text.count(tag) != len(paths):
+            raise ValueError(f"{text.count(tag)} {tag} tags but {len(paths)} {key}")
+        for path in paths:
+            if not path.startswith("/") and _URL.match(path):
+                raise ValueError(f"a URL is never opened: {path[:80]!r} in {key}")
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Open a file beside `path` for writing; it takes the place of `path` only if the block ends without an error."""
+    path = Path(path)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(aside, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def jsonl_writer(file: BinaryIO) -> jsonlines.Writer:
+    """A jsonlines writer that encodes by msgspec."""
+    return jsonlines.Writer(file, dumps=encode)
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Write one JSON document, indented, atomically."""
+    with atomic_write(path) as file:
+        file.write(msgspec.json.format(encode(value), indent=2) + b"\n")
+
+
+def sha256_file(path: str | os.PathLike) -> str:
+    """The file's SHA-256 in hex, read in pieces."""
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
