@@ -101,37 +101,52 @@ class EarlierRaw(msgspec.Struct):
 
 def read_raw(path: Path, limit: int | None) -> Iterator[tuple[int, Raw | str]]:
     """Yield (index, row) for each row of all_data.json, or (index, why it has no usable form)."""
+    content = path.read_bytes()
     try:
-        items = msgspec.json.decode(path.read_bytes(), type=list[msgspec.Raw])
+        rows: list[Raw | str] = msgspec.json.decode(content, type=list[Raw], strict=False)
+    except msgspec.DecodeError:  # a row of another form; the second reading finds out which
+        rows = _read_one_by_one(path, content)
+    if not rows:
+        raise ValueError(f"{path}: the list is empty")
+    for index in spread(len(rows), limit):
+        yield index, rows[index]
+
+
+def _read_one_by_one(path: Path, content: bytes) -> list[Raw | str]:
+    try:
+        items = msgspec.json.decode(content, type=list[msgspec.Raw])
     except msgspec.DecodeError as error:
         raise ValueError(f"{path}: expected one JSON list of rows: {error}") from None
-    if not items:
-        raise ValueError(f"{path}: the list is empty")
     published = msgspec.json.Decoder(Raw, strict=False).decode
     earlier = msgspec.json.Decoder(EarlierRaw, strict=False).decode
-    for index in spread(len(items), limit):
-        item = items[index]
+    rows: list[Raw | str] = []
+    for item in items:
         try:
-            yield index, published(item) if b'"video_type"' in bytes(item) else earlier(item).published()
+            rows.append(published(item) if b'"video_type"' in bytes(item) else earlier(item).published())
         except msgspec.DecodeError as error:
-            yield index, f"malformed row: {error}"
+            rows.append(f"malformed row: {error}")
+    return rows
 
 
+_FLATTENED = re.compile(r".*?v\d+_\d+_")
 _YOUCOOK = re.compile(r"\d+-([\w-]{11})\Z")
 _NEXTQA = re.compile(r"\d+-(\d+)\Z")
+_CHARADES = re.compile(r"[A-Z0-9]{5}")
+_PART = re.compile(r"-split_\d+\Z")
 
 
 @functools.lru_cache(maxsize=65_536)
 def _real_parent(video_id: str) -> str:
-    name = re.sub(r"\A.*?v\d+_\d+_", "", video_id)
-    stem = re.sub(r"-split_\d+\Z", "", name)
+    flattened = _FLATTENED.match(video_id)
+    name = video_id[flattened.end() :] if flattened else video_id
+    stem = _PART.sub("", name)
     if stem != name and (match := _YOUCOOK.match(stem)):
         return f"youcook2/{match.group(1)}"
     if match := _NEXTQA.match(stem):
         return f"nextqa/{match.group(1)}"
     if stem.startswith("v_"):
         return f"activitynet/{stem}"
-    return f"charades/{stem}" if re.fullmatch(r"[A-Z0-9]{5}", stem) else stem
+    return f"charades/{stem}" if _CHARADES.fullmatch(stem) else stem
 
 
 def parent_of(raw: Raw) -> str:
@@ -168,16 +183,18 @@ class Converter:
         self.with_explanation = args.setting in ("full", "no_time")
         self.spans: dict[tuple[int, int], tuple[int, int]] = {}
         self.traces: Counter[str] = Counter()
-        self.folders: dict[str, str] = {}
+        self.folders: dict[str, tuple[str, bool]] = {}
         self.clipped = 0
 
     def media_path(self, relative: str) -> str:
-        """The absolute path of a video under --src, links resolved; each folder is resolved once."""
+        """The absolute path of a video under --src, links resolved; each folder is resolved and looked through once."""
         folder, _, name = relative.rpartition("/")
         if folder not in self.folders:
-            self.folders[folder] = str(resolve_under(Path(self.root), folder))
-        path = f"{self.folders[folder]}/{name}"
-        if name in ("", ".", "..") or "\0" in name or os.path.islink(path):
+            real = str(resolve_under(Path(self.root), folder))
+            self.folders[folder] = real, _may_hold_links(real)
+        real, links = self.folders[folder]
+        path = f"{real}/{name}"
+        if name in ("", ".", "..") or "\0" in name or (links and os.path.islink(path)):
             return str(resolve_under(Path(self.root), relative))
         return path
 
@@ -221,7 +238,8 @@ class Converter:
         if deeptrace.parse_trained(text).answer != answer:
             raise ValueError(f"round trip: the answer does not read back as written: {text[:80]!r}")
         fake = answer.verdict == "fake"
-        self.traces[raw.video_id] += 1
+        if fake:
+            self.traces[raw.video_id] += 1
         tags = raw.faketrace_check_applies if fake else None
         tags = [tags] if isinstance(tags, str) else tags or []
         row = {
@@ -247,6 +265,16 @@ class Converter:
 def _categories(tags: tuple[str, ...]) -> list[str]:
     found = {name for tag in tags for name in deeptrace.categories_in(tag)}
     return [name for name in deeptrace.CATEGORIES if name in found]
+
+
+def _may_hold_links(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.is_symlink() for entry in entries)
+    except FileNotFoundError:
+        return False
+    except OSError:  # a folder that cannot be listed may still open its files
+        return True
 
 
 def check_source(src: Path) -> Path:
@@ -336,9 +364,8 @@ def convert(args: argparse.Namespace) -> None:
     output = Output(args.out, SPLITS)
     with output.open():
         for index, raw in items:
-            where = f"{data.name}[{index}]"
             if isinstance(raw, str):
-                output.reject(where, None, raw)
+                output.reject(f"{data.name}[{index}]", None, raw)
                 continue
             try:
                 if (split := splits[raw.video_id]) not in SPLITS:
@@ -347,7 +374,7 @@ def convert(args: argparse.Namespace) -> None:
                     raise ValueError(problem)
                 output.row(split, converter.row(raw, split))
             except ValueError as error:
-                output.reject(where, raw.video_id, str(error))
+                output.reject(f"{data.name}[{index}]", raw.video_id, str(error))
     options = {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers")}
     sections = findings([r for r in rows if splits[r.video_id] in SPLITS], splits, media)
     if len(items) == FULL_ROWS:

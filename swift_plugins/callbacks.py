@@ -43,6 +43,11 @@ def describe_data(path: str) -> dict[str, Any]:
     return found | {key: manifest.get(key) for key in _FROM_MANIFEST}
 
 
+def _absolute(model: str | None) -> str | None:
+    """A model's folder by its whole path, so that an adapter finds its base from anywhere; a hub id as it is."""
+    return os.path.abspath(model) if model and os.path.isdir(model) else model
+
+
 class ForensicsCallback(TrainerCallback):
     """Checks the data against their manifests when training begins and writes forensics.json into each checkpoint."""
 
@@ -51,7 +56,7 @@ class ForensicsCallback(TrainerCallback):
         paths = [p.split("#")[0] for p in recorded.get("dataset") or []]
         self.record = {
             "data": [describe_data(path) for path in paths if os.path.isfile(path)],
-            "model": recorded.get("model"),
+            "model": _absolute(recorded.get("model")),
             "model_type": recorded.get("model_type"),
             "template": recorded.get("template"),
             "tuner_type": recorded.get("tuner_type"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from swift.metrics import EvalMetrics, eval_metrics_map
+from swift.metrics import eval_metrics_map
+from swift.metrics.base import EvalMetrics
 
 from swift_plugins.tasks.deeptrace import VERDICT_WORDS
 

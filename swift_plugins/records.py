@@ -19,6 +19,7 @@ import msgspec
 
 MEDIA_TAGS = {"images": "<image>", "videos": "<video>"}
 MAX_LINE = 16 * 1024 * 1024  # bytes; a longer line is refused, not read
+_BUFFER = 256 * 1024  # bytes; the default of 8 KB would be a system call every few rows
 _ROW_FORM = (("id", str), ("task", str), ("messages", list), ("meta", dict))
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:")
 
@@ -77,7 +78,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     path = Path(path)
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(aside, "wb") as file:
+        with open(aside, "wb", buffering=_BUFFER) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -99,10 +100,11 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
 
 def sha256_file(path: str | os.PathLike) -> str:
     """The file's SHA-256 in hex, read in pieces."""
-    with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        while piece := file.read(1 << 20):
-            digest.update(piece)
+    digest, buffer = hashlib.sha256(), bytearray(_BUFFER)
+    view = memoryview(buffer)
+    with open(path, "rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            digest.update(view[:size])
     return digest.hexdigest()
 
 

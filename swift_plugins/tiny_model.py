@@ -1,10 +1,10 @@
 """Build a tiny, randomly initialised Qwen2.5-VL that any code for the real one can load.
 
-    python swift_plugins/tiny_model.py --out output/tiny_qwen2_5_vl
+    python swift_plugins/tiny_model.py --data data/deeptrace/train.jsonl --out output/tiny_qwen2_5_vl
 
 The architecture, file layout and special tokens are Qwen2.5-VL's; the sizes and the vocabulary (a byte-level BPE of the
-project's own prompts and of the texts in --texts) are small enough to train from scratch on two CPU cores. It is for
-tests and the quickstart: it knows nothing.
+project's prompts and of the answers in --data) are small enough to train from scratch on two CPU cores. It is for tests and the
+quickstart: it knows nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from swift_plugins.records import read_rows
 from swift_plugins.tasks import deeptrace
 
 SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>",
@@ -129,12 +130,15 @@ def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0) ->
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--texts", type=Path, help="a text file whose lines also shape the vocabulary")
+    parser.add_argument("--data", type=Path, required=True, help="a converter's JSONL; its texts shape the vocabulary")
     parser.add_argument("--vocab-size", type=int, default=1200, help="tokens in the vocabulary (default 1200)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random weights (default 0)")
     args = parser.parse_args(argv)
-    texts = args.texts.read_text(encoding="utf-8").splitlines() if args.texts else []
-    count = build(args.out, texts, args.vocab_size, args.seed)
+    try:
+        answers = [row["messages"][-1]["content"] for _, row in read_rows(args.data)]
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    count = build(args.out, answers, args.vocab_size, args.seed)
     print(f"wrote a random Qwen2.5-VL with {count:,} parameters to {args.out}")
     return 0
 

@@ -94,7 +94,7 @@ class Parsed:
 
 
 def _number_text(value: float) -> str:
-    if value != value or value in (math.inf, -math.inf) or value >= 1e9 or (value != 0 and abs(value) < 1e-4):
+    if not (value == 0 or 1e-4 <= abs(value) < 1e9):  # so written that NaN fails too
         raise ValueError(f"cannot write {value!r} in an answer: it must be finite, below 1e9 and, unless 0, above 1e-4")
     text = repr(value)
     return text[:-2] if text.endswith(".0") else text
@@ -167,11 +167,17 @@ def categories_in(text: str) -> list[str]:
 # ------------------------------------------------------------------------------------------------------------ parsing
 # No pattern below has a quantifier inside a quantifier, and every search runs at most once: linear in the text.
 
-_NUM = r"[-+]?[0-9]{1,9}(?:\.[0-9]{1,20})?"
+_UNSIGNED = r"[0-9]{1,9}(?:\.[0-9]{1,20})?"
+_NUM = rf"[-+]?{_UNSIGNED}"
 _BOX_NUMBERS = re.compile(rf"\s*\[?\s*({_NUM})\s*,\s*({_NUM})\s*,\s*({_NUM})\s*,\s*({_NUM})\s*\]?\s*\Z")
 _SECONDS = re.compile(rf"\s*({_NUM})\s*(?:s|sec|seconds?)?\s*\.?\s*\Z", re.I)
 _WORDS = re.compile(r"(?<![\w-])(?:real|fake)(?![\w-])", re.I)
 _NEGATION = re.compile(r"(?:\bnot|n['’]t|\bnever|\bnon)[\s-]+(?:an?\s+|the\s+|actually\s+|really\s+)?\Z", re.I)
+_RENDERED = re.compile(
+    rf"FAKE\. The video is AI-generated\.(?: The unnatural part is at \[({_NUM}), ({_NUM}), ({_NUM}), ({_NUM})\]"
+    rf"(?:\.| starting ({_UNSIGNED}) seconds\.))?(?: The reason is because (.+))?",
+    re.S,
+)
 _TRAINED_VERDICT = re.compile(r"\s*(real|fake)(?![\w-])", re.I)
 _TRAINED_BOX = re.compile(r"unnatural part is at (\[[^\[\]]{0,400}\])")
 _TRAINED_START = re.compile(r"starting ([^\s,;]{1,40}) seconds?(?!\w)")
@@ -215,6 +221,25 @@ def _read_start(text: str, problems: list[str]) -> float | None:
 def parse_trained(text: str) -> Parsed:
     """The answer of section 3.2: the first word is the verdict; box, time and reason follow in their own words."""
     text = text[:MAX_CHARS]
+    if text == REAL_ANSWER:
+        return _REAL
+    if "REAL" not in text and (match := _RENDERED.fullmatch(text)):
+        return _parse_rendered(*match.groups())
+    return _parse_words(text)
+
+
+_REAL = Parsed(Answer("real"), "trained")
+
+
+def _parse_rendered(x0: str | None, y0: str, x1: str, y1: str, start: str | None, explanation: str | None) -> Parsed:
+    """A text exactly as render() writes it, the common case; _parse_words finds the same in it, only slower."""
+    problems: list[str] = []
+    bbox = _ordered(float(x0), float(y0), float(x1), float(y1), problems) if x0 is not None else None
+    answer = Answer("fake", bbox, float(start) if start else None, (explanation or "").strip() or None)
+    return Parsed(answer, "trained", None, tuple(problems))
+
+
+def _parse_words(text: str) -> Parsed:
     head = _TRAINED_VERDICT.match(text)
     if head is None:
         return Parsed(None, "trained", _NO_HEAD)
