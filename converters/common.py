@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from swift_plugins.media import LEVELS, Media, check_many
-from swift_plugins.records import atomic_write, encode, sha256_file, write_json
+from swift_plugins.records import atomic_write, encode_into, sha256_file, write_json
 from swift_plugins.tasks import get_task
 
 
@@ -55,15 +55,21 @@ class Output:
         self.rows: Counter[tuple[str, str]] = Counter()
         self.reasons: Counter[str] = Counter()
         self._files: dict[str, Any] = {}
+        self._line = bytearray()  # reused, so that a row costs no allocation
+
+    def _write(self, name: str, value: dict[str, Any]) -> None:
+        encode_into(value, self._line)
+        self._line += b"\n"
+        self._files[name].write(self._line)
 
     def row(self, split: str, row: dict[str, Any]) -> None:
         self.rows[split, row["meta"]["label"]] += 1
-        self._files[split].write(encode(row) + b"\n")
+        self._write(split, row)
 
     def reject(self, where: str, row_id: str | None, reason: str) -> None:
         """Set a source row aside: `where` is its file and place, `reason` begins with the short class of the fault."""
         self.reasons[reason.split(":")[0]] += 1
-        self._files["rejects"].write(encode({"where": where, "id": row_id, "reason": reason}) + b"\n")
+        self._write("rejects", {"where": where, "id": row_id, "reason": reason})
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Output]:

@@ -99,12 +99,15 @@ class EarlierRaw(msgspec.Struct):
         )  # fmt: skip
 
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what msgspec raises on hostile JSON
+
+
 def read_raw(path: Path, limit: int | None) -> Iterator[tuple[int, Raw | str]]:
     """Yield (index, row) for each row of all_data.json, or (index, why it has no usable form)."""
     content = path.read_bytes()
     try:
         rows: list[Raw | str] = msgspec.json.decode(content, type=list[Raw], strict=False)
-    except msgspec.DecodeError:  # a row of another form; the second reading finds out which
+    except _UNREADABLE:  # a row of another form; the second reading finds out which
         rows = _read_one_by_one(path, content)
     if not rows:
         raise ValueError(f"{path}: the list is empty")
@@ -115,7 +118,7 @@ def read_raw(path: Path, limit: int | None) -> Iterator[tuple[int, Raw | str]]:
 def _read_one_by_one(path: Path, content: bytes) -> list[Raw | str]:
     try:
         items = msgspec.json.decode(content, type=list[msgspec.Raw])
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise ValueError(f"{path}: expected one JSON list of rows: {error}") from None
     published = msgspec.json.Decoder(Raw, strict=False).decode
     earlier = msgspec.json.Decoder(EarlierRaw, strict=False).decode
@@ -123,7 +126,7 @@ def _read_one_by_one(path: Path, content: bytes) -> list[Raw | str]:
     for item in items:
         try:
             rows.append(published(item) if b'"video_type"' in bytes(item) else earlier(item).published())
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             rows.append(f"malformed row: {error}")
     return rows
 
@@ -182,7 +185,7 @@ class Converter:
         self.with_time = args.setting in ("full", "no_explanation")
         self.with_explanation = args.setting in ("full", "no_time")
         self.spans: dict[tuple[int, int], tuple[int, int]] = {}
-        self.traces: Counter[str] = Counter()
+        self.traces: dict[str, int] = {}  # of each video, so far
         self.folders: dict[str, tuple[str, bool]] = {}
         self.clipped = 0
 
@@ -238,12 +241,11 @@ class Converter:
         if deeptrace.parse_trained(text).answer != answer:
             raise ValueError(f"round trip: the answer does not read back as written: {text[:80]!r}")
         fake = answer.verdict == "fake"
-        if fake:
-            self.traces[raw.video_id] += 1
         tags = raw.faketrace_check_applies if fake else None
         tags = [tags] if isinstance(tags, str) else tags or []
+        number = self.traces[raw.video_id] = self.traces.get(raw.video_id, 0) + 1
         row = {
-            "id": f"{raw.video_id}/{self.traces[raw.video_id]}" if fake else raw.video_id,
+            "id": f"{raw.video_id}/{number}" if fake else raw.video_id,
             "task": deeptrace.NAME,
             "messages": [{"role": "user", "content": self.question}, {"role": "assistant", "content": text}],
             "videos": [self.media_path(raw.video_path)],
@@ -306,19 +308,18 @@ def media_problem(raw: Raw, media: Media | str) -> str | None:
 def findings(rows: list[Raw], splits: dict[str, str], media: dict[str, Media | str]) -> dict[str, Any]:
     """Leakage (parents that stand in several splits) and shortcuts (single variables that tell real from fake)."""
     videos = list({raw.video_id: raw for raw in rows}.values())
-    homes: dict[str, set[str]] = {}
-    parents = [parent_of(raw) for raw in videos]
-    for parent, raw in zip(parents, videos, strict=True):
-        homes.setdefault(parent, set()).add(splits[raw.video_id])
-    test = [parent for parent, raw in zip(parents, videos, strict=True) if splits[raw.video_id] == "test"]
-    leaked = sum("train" in homes[parent] for parent in test)
+    placed = [(parent_of(raw), splits[raw.video_id]) for raw in videos]
+    homes = set(placed)
+    parents = Counter(parent for parent, _ in homes)
+    test = [parent for parent, split in placed if split == "test"]
+    leaked = sum((parent, "train") in homes for parent in test)
     labels = [raw.video_type for raw in videos]
-    train = [splits[raw.video_id] == "train" for raw in videos]
+    train = [split == "train" for _, split in placed]
     audio = [getattr(media.get(raw.video_path), "has_audio", None) for raw in videos]
     return {
         "leakage": {
-            "parents": len(homes),
-            "parents_in_several_splits": sum(len(s) > 1 for s in homes.values()),
+            "parents": len(parents),
+            "parents_in_several_splits": sum(n > 1 for n in parents.values()),
             "test_videos": len(test),
             "test_videos_whose_parent_is_in_train": leaked,
         },

@@ -79,7 +79,10 @@ def to_pixels(box: Sequence[float], width: int, height: int, box_width: float, b
 
 def clip(box: Sequence[float], width: float, height: float) -> Box | None:
     """The part of a box inside the frame, or None if there is none."""
-    x0, y0, x1, y1 = max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height))
+    x0, y0, x1, y1 = box
+    if 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height:
+        return x0, y0, x1, y1
+    x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 

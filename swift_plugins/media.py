@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 LEVELS = ("none", "header", "decode")
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -119,3 +120,32 @@ def check_many(
                 yield path, f"reading took more than {time_limit:g} s"
             except ProcessExpired as error:
                 yield path, f"the reader crashed (exit code {error.exitcode})"
+
+
+def frame_at(path: str, second: float) -> tuple[Any, float]:
+    """(the frame shown at `second` as a PIL image, its own time in s); an image file is its own only frame.
+
+    ValueError says why there is none. A time past the end gives the last frame.
+    """
+    media = check_media(path, "header")
+    if media.duration is None:
+        from PIL import Image
+
+        with Image.open(path) as image:
+            return image.copy(), 0.0
+    import av
+
+    try:
+        with av.open(path, options={"protocol_whitelist": "file"}) as container:
+            stream = container.streams.video[0]
+            container.seek(int(max(0.0, second) / stream.time_base), stream=stream)
+            last = None
+            for frame in container.decode(stream):
+                if last is not None and frame.time is not None and frame.time > second + 1e-3:
+                    break
+                last = frame
+    except (av.error.FFmpegError, OSError) as error:
+        raise ValueError(f"the video cannot be read: {error}") from None
+    if last is None:
+        raise ValueError("the video holds no frame that decodes")
+    return last.to_image(), float(last.time or 0.0)

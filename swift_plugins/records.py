@@ -21,9 +21,11 @@ MEDIA_TAGS = {"images": "<image>", "videos": "<video>"}
 MAX_LINE = 16 * 1024 * 1024  # bytes; a longer line is refused, not read
 _BUFFER = 256 * 1024  # bytes; the default of 8 KB would be a system call every few rows
 _ROW_FORM = (("id", str), ("task", str), ("messages", list), ("meta", dict))
+_ROLES = (["user", "assistant"], ["user"])
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:")
 
-encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
+encode, encode_into = _encoder.encode, _encoder.encode_into
 _decode = msgspec.json.Decoder().decode
 
 
@@ -60,7 +62,7 @@ def check_row(row: dict[str, Any]) -> None:
             raise ValueError(f"{key} must be a {kind.__name__}, got {row.get(key)!r:.80}")
     messages = row["messages"]
     roles = [m.get("role") for m in messages]
-    if roles != ["user", "assistant"] and roles != ["user"]:
+    if roles not in _ROLES:
         raise ValueError(f"messages must be user and assistant, got {roles}")
     text = messages[0]["content"] if len(messages) == 1 else messages[0]["content"] + messages[1]["content"]
     for key, tag in MEDIA_TAGS.items():

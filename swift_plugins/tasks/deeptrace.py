@@ -96,8 +96,7 @@ class Parsed:
 def _number_text(value: float) -> str:
     if not (value == 0 or 1e-4 <= abs(value) < 1e9):  # so written that NaN fails too
         raise ValueError(f"cannot write {value!r} in an answer: it must be finite, below 1e9 and, unless 0, above 1e-4")
-    text = repr(value)
-    return text[:-2] if text.endswith(".0") else text
+    return repr(value).removesuffix(".0")
 
 
 def render(answer: Answer) -> str:

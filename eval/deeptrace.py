@@ -1,0 +1,326 @@
+"""Score DeepTraceReward answers: the metrics of section 3.1 of the paper, their slices and their baselines.
+
+All values are 0..100. A row that is not parsed is wrong; a fake row answered without a box or onset, or with REAL, has
+IoU 0 and distances of 100, as the tables of the paper count them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.metrics import REPLICATES, SEED, Column, Estimate, estimate, rouge_l
+from swift_plugins import boxes
+from swift_plugins.tasks import deeptrace
+from swift_plugins.tasks.deeptrace import Answer, Parsed
+
+METRICS = ("accuracy", "fake_accuracy", "real_accuracy", "accuracy_by_video", "explanation", "bbox_iou",
+           "bbox_distance", "time_distance", "overall", "rouge_l", "category_accuracy")  # fmt: skip
+OVERALL_PARTS = ("accuracy", "explanation", "bbox_iou", "time_distance")
+PUBLISHED = "deeptrace_test.csv"  # table 2
+_NOTHING_TO_MEASURE = {
+    "fake_accuracy": "no fake row",
+    "real_accuracy": "no real row",
+    "explanation": "no fake row with a written explanation",
+    "rouge_l": "no fake row with a written explanation",
+    "bbox_iou": "no fake row with a true box",
+    "bbox_distance": "no fake row with a true box",
+    "time_distance": "no fake row with a true onset and a duration",
+    "category_accuracy": "no fake row with a category",
+}
+POLICY = {
+    "unparsed": "wrong in every metric, never dropped",
+    "missing_or_broken_box": "IoU 0, distance 100",
+    "missing_or_broken_onset": "distance 100",
+    "real_answer_to_a_fake_row": "IoU 0, distances 100, explanation 0",
+    "boxes": "compared as ratios of the frame, not clipped; distances are capped at 100",
+    "explanation": "explanation_score (0, 0.5 or 1) of a judge, on fake rows with a written explanation",
+    "category_accuracy": "the explanation names a category of the trace and no other",
+    "accuracy_by_video": "each video counts once, with the mean of its rows",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """The truth of a row; `bbox` in ratios of the frame, `start` and `duration` in s."""
+
+    label: str
+    bbox: tuple[float, ...] | None
+    start: float | None
+    duration: float | None
+    explanation: str
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A scored row. `bbox` is the answer's box in ratios of the frame; iou is 0..1, the distances 0..100."""
+
+    row: dict[str, Any]
+    gold: Gold
+    parsed: Parsed
+    bbox: tuple[float, ...] | None
+    right: bool
+    iou: float
+    bbox_distance: float
+    time_distance: float
+
+    @property
+    def explanation(self) -> str:
+        return (self.parsed.answer.explanation if self.parsed.answer else None) or ""
+
+    @property
+    def quality(self) -> float:
+        """0..1, to rank cases by: the verdict alone for a real row, verdict, IoU and onset for a fake one."""
+        if self.gold.label == "real":
+            return float(self.right)
+        return (self.right + self.iou + 1 - self.time_distance / 100) / 3
+
+
+def read_gold(row: dict[str, Any]) -> Gold:
+    """The truth as the row's meta states it; ValueError says what is wrong with it."""
+    meta = row["meta"]
+    label = meta.get("label")
+    if label not in deeptrace.VERDICT_WORDS:
+        raise ValueError(f"meta.label must be real or fake, got {label!r}")
+    bbox = None
+    if stated := meta.get("bbox"):
+        if len(stated) != 4 or not (meta.get("width") and meta.get("height")):
+            raise ValueError(f"meta.bbox must be [x0, y0, x1, y1] with a width and a height, got {stated!r}")
+        bbox = boxes.to_pixels(stated, 1, 1, meta["width"], meta["height"])
+    judged = row.get("explanation_score")
+    if judged is not None and judged not in (0, 0.5, 1):
+        raise ValueError(f"explanation_score must be 0, 0.5 or 1, got {judged!r}")
+    explanation = meta.get("explanation")
+    if explanation is None:
+        answer = deeptrace.parse_trained(row.get("labels") or "").answer
+        explanation = (answer.explanation if answer else None) or ""
+    fake = label == "fake"
+    return Gold(label, bbox if fake else None, meta.get("start") if fake else None, meta.get("duration"),
+                explanation, tuple(meta.get("categories") or ()))  # fmt: skip
+
+
+def box_span(meta: dict[str, Any]) -> tuple[float, float]:
+    """What the coordinates of this row's answers span: as recorded, or by its box space (default pixel)."""
+    if meta.get("box_width") and meta.get("box_height"):
+        return meta["box_width"], meta["box_height"]
+    return boxes.span(meta.get("box_space") or "pixel", meta["width"], meta["height"])
+
+
+def measure(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
+    """Compare one answer with the truth."""
+    answer = parsed.answer or Answer("real")  # an unparsed answer claims nothing; `right` below is False for it
+    bbox = None
+    if answer.bbox is not None and row["meta"].get("width"):
+        bbox = boxes.to_pixels(answer.bbox, 1, 1, *box_span(row["meta"]))
+    iou, bbox_distance, time_distance = 0.0, 100.0, 100.0
+    if gold.bbox and bbox:
+        iou = boxes.iou(gold.bbox, bbox)
+        dx, dy = ((bbox[i] + bbox[i + 2] - gold.bbox[i] - gold.bbox[i + 2]) / 2 for i in (0, 1))
+        bbox_distance = min(100.0, 100 * math.hypot(dx, dy) / math.sqrt(2))
+    if gold.start is not None and gold.duration and answer.start is not None:
+        time_distance = min(100.0, 100 * abs(answer.start - gold.start) / gold.duration)
+    right = parsed.answer is not None and answer.verdict == gold.label
+    return Case(row, gold, parsed, bbox, right, iou, bbox_distance, time_distance)
+
+
+def read_cases(rows: Sequence[dict[str, Any]], grammar: str) -> list[Case]:
+    """Parse and measure all rows; a row with an error or without a response is unparsed."""
+    parse: Callable[[str], Parsed] = deeptrace.GRAMMARS[grammar]
+    cases = []
+    for row in rows:
+        response = row.get("response")
+        if isinstance(response, str):
+            parsed = parse(response)
+        else:
+            parsed = Parsed(None, grammar, f"no response: {str(row.get('error') or 'the row is missing')[:120]}")
+        cases.append(measure(row, read_gold(row), parsed))
+    return cases
+
+
+def columns(cases: Sequence[Case]) -> dict[str, Column]:
+    """metric -> (numerators, denominators), one entry a row; the metric is 100 * sum / sum."""
+    right = np.array([case.right for case in cases], float)
+    fake = np.array([case.gold.label == "fake" for case in cases], float)
+    boxed = np.array([case.gold.bbox is not None for case in cases], float)
+    timed = np.array([case.gold.start is not None and bool(case.gold.duration) for case in cases], float)
+    explained = fake * np.array([bool(case.gold.explanation) for case in cases])
+    named = fake * np.array([bool(case.gold.categories) for case in cases])
+    rows_of = Counter(_media(case) for case in cases)
+    share = np.array([1 / rows_of[_media(case)] for case in cases])
+    rouge = np.array([rouge_l(c.gold.explanation, c.explanation) if w else 0.0
+                      for c, w in zip(cases, explained, strict=True)])  # fmt: skip
+    category = np.array([bool(found := set(deeptrace.categories_in(c.explanation))) and found <= set(c.gold.categories)
+                         for c in cases], float)  # fmt: skip
+    scores = np.array([_explanation_score(case) for case in cases], float)
+    found = {
+        "accuracy": (right, np.ones_like(right)),
+        "fake_accuracy": (right, fake),
+        "real_accuracy": (right, 1 - fake),
+        "accuracy_by_video": (right * share, share),
+        "explanation": (scores, explained),
+        "bbox_iou": (np.array([c.iou for c in cases]), boxed),
+        "bbox_distance": (np.array([c.bbox_distance for c in cases]) / 100, boxed),
+        "time_distance": (np.array([c.time_distance for c in cases]) / 100, timed),
+        "rouge_l": (rouge, explained),
+        "category_accuracy": (category, named),
+    }
+    return {name: (100 * up * (down > 0), down) for name, (up, down) in found.items()}
+
+
+def _media(case: Case) -> str:
+    return str(case.row["meta"].get("media_id") or case.row["id"])
+
+
+def _explanation_score(case: Case) -> float:
+    """The judge's score; without a judge it is known, 0, where no explanation was given."""
+    return float(case.row.get("explanation_score") or 0.0) if case.explanation else 0.0
+
+
+def _unjudged(cases: Sequence[Case]) -> int:
+    return sum(bool(c.explanation and c.gold.explanation and c.gold.label == "fake")
+               and c.row.get("explanation_score") is None for c in cases)  # fmt: skip
+
+
+def with_overall(found: dict[str, Estimate], unjudged: int) -> dict[str, Estimate]:
+    """Add Overall, (accuracy + explanation + IoU + 100 - time distance) / 4, or the reason why there is none."""
+    found = {
+        name: Estimate(None, 0, None, _NOTHING_TO_MEASURE[name]) if part.n == 0 else part for name, part in found.items()
+    }
+    if unjudged:
+        reason = f"{unjudged} explanations have no judge's score (explanation_score)"
+        found = found | {"explanation": Estimate(None, found["explanation"].n, None, reason)}
+    parts = [found[name] for name in OVERALL_PARTS]
+    missing = next((part.reason for part in parts if part.value is None), None)
+    if missing:
+        overall = Estimate(None, parts[0].n, None, f"one of its four parts has no value: {missing}")
+    else:
+        values = np.array([part.value for part in parts], float)
+        samples = None
+        if all(part.samples is not None for part in parts):
+            samples = overall_of(*(part.samples for part in parts))
+        overall = Estimate(float(overall_of(*values)), parts[0].n, samples)
+    found = found | {"overall": overall}
+    return {name: found[name] for name in METRICS}
+
+
+def overall_of(accuracy, explanation, bbox_iou, time_distance):
+    """Overall of section 3.1, from parts of 0..100."""
+    return (accuracy + explanation + bbox_iou + 100 - time_distance) / 4
+
+
+# ---------------------------------------------------------------------------------------------------- slices, baselines
+
+
+def slices_of(cases: Sequence[Case]) -> dict[tuple[str, str], np.ndarray]:
+    """(dimension, value) -> indices of its rows, for the dimensions source, category (figure 5) and split."""
+    values = {
+        "source": [(str(c.row["meta"].get("source")),) for c in cases],
+        "category": [c.gold.categories if c.gold.label == "fake" else () for c in cases],
+        "split": [(str(c.row["meta"].get("split")),) for c in cases],
+    }
+    return {
+        (dimension, value): np.flatnonzero([value in v for v in of_rows])
+        for dimension, of_rows in values.items()
+        for value in sorted({value for v in of_rows for value in v})
+    }
+
+
+def _spread(part: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
+    full = np.zeros(length)
+    full[rows] = part
+    return full
+
+
+def best_constant(golds: Sequence[Gold]) -> Answer | None:
+    """The one answer (box in ratios, onset in ratios) that scores best on these very rows, knowing their truth.
+
+    The box is the best of the true boxes, improved coordinate by coordinate; the onset is the median.
+    """
+    truth = np.array([g.bbox for g in golds if g.bbox])
+    onsets = [g.start / g.duration for g in golds if g.start is not None and g.duration]
+    if not len(truth):
+        return None
+
+    def mean_iou(candidates: np.ndarray) -> np.ndarray:
+        low = np.maximum(candidates[:, None, :2], truth[None, :, :2])
+        high = np.minimum(candidates[:, None, 2:], truth[None, :, 2:])
+        inner = np.prod(np.clip(high - low, 0, None), axis=-1)
+        area = np.prod(candidates[:, 2:] - candidates[:, :2], axis=-1)[:, None]
+        return (inner / (area + np.prod(truth[:, 2:] - truth[:, :2], axis=-1) - inner)).mean(axis=1)
+
+    candidates = np.unique(truth, axis=0)
+    candidates = candidates[:: max(1, len(candidates) // 500)]
+    best = candidates[int(np.argmax(mean_iou(candidates)))]
+    for step in (0.1, 0.05, 0.02, 0.01, 0.005):
+        while True:
+            moved = best + step * np.concatenate([np.eye(4), -np.eye(4)])
+            moved = np.vstack([best, moved[np.all(moved[:, :2] < moved[:, 2:], axis=1)]])
+            at = int(np.argmax(mean_iou(moved)))
+            if at == 0:
+                break
+            best = moved[at]
+    return Answer("fake", tuple(float(x) for x in best), float(np.median(onsets)) if onsets else None)
+
+
+def simple_baselines(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """The majority answer (the more frequent verdict, nothing else), and the best constant box, always FAKE."""
+    counts = Counter(case.gold.label for case in cases)
+    majority = Parsed(Answer(max(sorted(counts), key=counts.__getitem__)), "trained")
+    found = {"majority answer": [measure(c.row, c.gold, majority) for c in cases]}
+    constant = best_constant([c.gold for c in cases])
+    if constant is not None:
+        found["best constant box"] = [measure(c.row, c.gold, _scaled(constant, c)) for c in cases]
+    return found
+
+
+def _scaled(constant: Answer, case: Case) -> Parsed:
+    """The constant answer in this row's box space and seconds."""
+    assert constant.bbox is not None
+    bbox = boxes.to_pixels(constant.bbox, *box_span(case.row["meta"]), 1, 1) if case.row["meta"].get("width") else None
+    duration = case.gold.duration
+    start = constant.start * duration if duration and constant.start is not None else None
+    return Parsed(Answer("fake", bbox, start), "trained")
+
+
+def score(cases: list[Case], baselines: dict[str, list[Case]]) -> dict[str, Any]:
+    """The metrics, slices and baselines of the report, all on the same bootstrap draws."""
+    baselines = baselines | simple_baselines(cases)
+    parts: dict[Any, Column] = {("metrics", name): column for name, column in columns(cases).items()}
+    slices = slices_of(cases)
+    for key, rows in slices.items():
+        for name, pair in columns([cases[i] for i in rows]).items():
+            parts[*key, name] = tuple(_spread(part, rows, len(cases)) for part in pair)
+    for title, other in baselines.items():
+        parts |= {("baseline", title, name): column for name, column in columns(other).items()}
+    found = estimate(parts, [_media(case) for case in cases])
+
+    def gather(prefix: tuple, of: Sequence[Case]) -> dict[str, Any]:
+        some = {key[-1]: value for key, value in found.items() if key[:-1] == prefix}
+        metrics = {name: value.as_json() for name, value in with_overall(some, _unjudged(of)).items()}
+        metrics["overall"]["parts"] = {name: metrics[name]["value"] for name in OVERALL_PARTS}
+        return metrics
+
+    sliced: dict[str, Any] = {}
+    for (dimension, value), rows in slices.items():
+        metrics = gather((dimension, value), [cases[i] for i in rows])
+        present = {name: found for name, found in metrics.items() if found["value"] is not None}
+        sliced.setdefault(dimension, {})[value] = {"n": len(rows), "metrics": present}
+    verdicts = {label: Counter(c.parsed.answer.verdict if c.parsed.answer else "unparsed" for c in cases
+                               if c.gold.label == label) for label in deeptrace.VERDICT_WORDS}  # fmt: skip
+    return {
+        "metrics": gather(("metrics",), cases),
+        "slices": sliced,
+        "baselines": {title: gather(("baseline", title), other) for title, other in baselines.items()},
+        "verdicts": {label: dict(counts) for label, counts in verdicts.items()},
+        "unparsed_reasons": dict(Counter(c.parsed.reason for c in cases if c.parsed.answer is None).most_common(20)),
+        "broken_fields": dict(Counter(p.split(":")[0] for c in cases for p in c.parsed.problems).most_common()),
+        "grammars": dict(Counter(c.parsed.grammar for c in cases if c.parsed.answer is not None)),
+        "policy": POLICY | {"bootstrap": {"replicates": REPLICATES, "seed": SEED, "clusters": "media_id",
+                                          "interval": "percentile, 95 %"}},
+    }  # fmt: skip

@@ -1,0 +1,83 @@
+"""What the scorers of all tasks share: ratio metrics with clustered bootstrap intervals, and ROUGE-L."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+REPLICATES, SEED = 2000, 0
+Column = tuple[np.ndarray, np.ndarray]  # numerators and denominators, one entry a row
+_BLOCK = 4_000_000  # weights drawn at once: bounds the memory for any number of clusters
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric: its value, its n (rows measured) and its bootstrap replicates; `reason` says why there is no value."""
+
+    value: float | None
+    n: int = 0
+    samples: np.ndarray | None = None
+    reason: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """{"value", "ci95": [lo, hi] or null, "n"} and "reason" where the value is null."""
+        if self.value is None:
+            return {"value": None, "ci95": None, "n": self.n, "reason": self.reason}
+        interval = None
+        if self.samples is not None and not np.isnan(self.samples).all():
+            interval = [round(float(x), 4) for x in np.nanpercentile(self.samples, [2.5, 97.5])]
+        return {"value": round(self.value, 4), "ci95": interval, "n": self.n}
+
+
+def estimate(
+    columns: Mapping[Hashable, Column],
+    clusters: Sequence[str],
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+) -> dict[Hashable, Estimate]:
+    """Estimate sum(numerator) / sum(denominator) of each column, with replicates of a seeded cluster bootstrap.
+
+    A column holds two arrays of shape (rows,). Rows of one cluster are drawn together, as traces of one video are not
+    independent. All columns share the drawn weights, so replicates of different columns can be combined or compared.
+    """
+    names, index = np.unique(np.asarray(clusters), return_inverse=True)
+    sums = [[np.bincount(index, weights=part, minlength=len(names)) for part in pair] for pair in columns.values()]
+    numerators, denominators = (np.array([pair[i] for pair in sums]).T for i in (0, 1))
+    rng = np.random.default_rng(seed)
+    samples = np.empty((replicates, len(columns)))
+    block = max(1, _BLOCK // len(names))
+    for begin in range(0, replicates, block):
+        size = min(block, replicates - begin)
+        weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size).astype(float)
+        with np.errstate(invalid="ignore"):
+            samples[begin : begin + size] = (weights @ numerators) / (weights @ denominators)
+    found: dict[Hashable, Estimate] = {}
+    for i, (key, (numerator, denominator)) in enumerate(columns.items()):
+        n, total = int(np.count_nonzero(denominator)), float(denominator.sum())
+        if n == 0:
+            found[key] = Estimate(None, 0, None, "no row to measure it on")
+        else:
+            several = np.count_nonzero(denominators[:, i]) > 1  # one cluster alone tells nothing of the spread
+            found[key] = Estimate(float(numerator.sum()) / total, n, samples[:, i] if several else None)
+    return found
+
+
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+
+
+def rouge_l(reference: str, candidate: str) -> float:
+    """ROUGE-L F1 in 0..1 (Lin 2004): the longest common subsequence of lower-case alphanumeric tokens, no stemming.
+
+    Equal to `rouge_score.rouge_scorer.RougeScorer(["rougeL"])`, computed by rapidfuzz.
+    """
+    from rapidfuzz.distance import LCSseq
+
+    a, b = (_NOT_WORD.sub(" ", text.lower()).split() for text in (reference, candidate))
+    if not a or not b:
+        return 0.0
+    common = LCSseq.similarity(a, b)
+    return 2 * common / (len(a) + len(b))

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The whole job on a synthetic sample, on two CPU cores: data, conversion, training, prediction, scores, report.
+# Everything lands in output/quickstart and is made anew by each run.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bash shell/setup.sh
+python=.venv/bin/python
+home=output/quickstart
+unset MODEL DATASET OUTPUT_DIR TUNER DEEPSPEED NPROC_PER_NODE NNODES
+export OMP_NUM_THREADS=2
+step() { echo; echo "== $1"; }
+
+rm -rf "$home"
+SECONDS=0
+step "1/6 synthetic clips in DeepTraceReward's layout"
+"$python" converters/sample_deeptrace.py --out "$home/rewarddata"
+step "2/6 convert to ms-swift rows"
+"$python" converters/deeptrace_to_swift.py --src "$home/rewarddata" --out "$home/data" --check header
+step "3/6 a tiny random Qwen2.5-VL"
+"$python" swift_plugins/tiny_model.py --data "$home/data/train.jsonl" --out "$home/model"
+step "4/6 train it (swift sft, about 3 minutes; log: $home/train.log)"
+bash shell/train.sh recipes/deeptrace/tiny.yaml 2> >(tee "$home/train.log" | grep --line-buffered -E '^Train:|rror' >&2) >> "$home/train.log"
+checkpoint=$(ls -d "$home"/train/checkpoint-* | tail -n 1)
+step "5/6 answer the held-out clips: the trained model, then the untrained one beside it"
+"$python" eval/predict.py --model "$checkpoint" --data "$home/data/test.jsonl" --out "$home/out.jsonl" --batch-size 16 --max-tokens 64
+"$python" eval/predict.py --model "$home/model" --recipe recipes/deeptrace/tiny.yaml --data "$home/data/test.jsonl" --out "$home/untrained.jsonl" --batch-size 16 --max-tokens 64
+step "6/6 score"
+"$python" eval/score.py --pred "$home/out.jsonl" --baseline "untrained model=$home/untrained.jsonl" --out "$home/report"
+echo "done in $((SECONDS / 60)) min $((SECONDS % 60)) s"

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Install what is missing, then lint, type check and test:  bash shell/test.sh [fast|all] [any flag of pytest]
+# fast leaves out the tests that train or run a model (marked slow). Default all.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+tier=${1:-all}
+case $tier in fast | all) shift $(($# > 0)) ;; *) tier=all ;; esac
+bash shell/setup.sh
+export OMP_NUM_THREADS=2 CUDA_VISIBLE_DEVICES= TOKENIZERS_PARALLELISM=false
+.venv/bin/ruff check .
+.venv/bin/ruff format --check .
+.venv/bin/mypy
+.venv/bin/python -m pytest -m "not slow" "$@"
+[ "$tier" = fast ] || .venv/bin/python -m pytest -m slow --durations=10 "$@"
