@@ -42,6 +42,8 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
 
 def spread(count: int, limit: int | None) -> range | list[int]:
     """The indices of `limit` rows evenly spread over `count` rows; all of them without a limit."""
+    if limit is not None and limit < 1:
+        raise ValueError(f"--limit must be at least 1, got {limit}")
     if limit is None or limit >= count:
         return range(count)
     return [i * count // limit for i in range(limit)]

@@ -49,7 +49,7 @@ assert tuple(sorted(TRACES)) == tuple(sorted(CATEGORIES))
 
 
 def explanation_of(category: str, colour: str) -> str:
-    """"Object splitting: the red ball splits into two halves." """
+    """For example: Object splitting: the red ball splits into two halves."""
     return f"{category.capitalize()}: {TRACES[category][1].format(c=colour)}."
 
 
@@ -141,8 +141,8 @@ def draw_clip(rng: np.random.Generator, trace: dict | None) -> list[np.ndarray]:
             paint_trace(picture, trace["category"], trace["corner"], colour, number - trace["first_frame"])
         else:
             step = number - FRAMES / 2
-            ball = disc(ball_x + CELL / 2 + drift[0] * step, ball_y + CELL / 2 + drift[1] * step, 10 + np.sin(phase) * 2)
-            picture[ball] = colour
+            x, y = ball_x + CELL / 2 + drift[0] * step, ball_y + CELL / 2 + drift[1] * step
+            picture[disc(x, y, 10 + np.sin(phase) * 2)] = colour
         frames.append(np.clip(picture, 0, 255).astype(np.uint8))
     return frames
 

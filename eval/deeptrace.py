@@ -155,8 +155,7 @@ def columns(cases: Sequence[Case]) -> dict[str, Column]:
     share = np.array([1 / rows_of[_media(case)] for case in cases])
     rouge = np.array([rouge_l(c.gold.explanation, c.explanation) if w else 0.0
                       for c, w in zip(cases, explained, strict=True)])  # fmt: skip
-    category = np.array([bool(found := set(deeptrace.categories_in(c.explanation))) and found <= set(c.gold.categories)
-                         for c in cases], float)  # fmt: skip
+    category = np.array([_names_its_category(case) for case in cases], float)
     scores = np.array([_explanation_score(case) for case in cases], float)
     found = {
         "accuracy": (right, np.ones_like(right)),
@@ -171,6 +170,11 @@ def columns(cases: Sequence[Case]) -> dict[str, Column]:
         "category_accuracy": (category, named),
     }
     return {name: (100 * up * (down > 0), down) for name, (up, down) in found.items()}
+
+
+def _names_its_category(case: Case) -> bool:
+    named = set(deeptrace.categories_in(case.explanation))
+    return bool(named) and named <= set(case.gold.categories)
 
 
 def _media(case: Case) -> str:
@@ -190,7 +194,8 @@ def _unjudged(cases: Sequence[Case]) -> int:
 def with_overall(found: dict[str, Estimate], unjudged: int) -> dict[str, Estimate]:
     """Add Overall, (accuracy + explanation + IoU + 100 - time distance) / 4, or the reason why there is none."""
     found = {
-        name: Estimate(None, 0, None, _NOTHING_TO_MEASURE[name]) if part.n == 0 else part for name, part in found.items()
+        name: Estimate(None, 0, None, _NOTHING_TO_MEASURE[name]) if part.n == 0 else part
+        for name, part in found.items()
     }
     if unjudged:
         reason = f"{unjudged} explanations have no judge's score (explanation_score)"
@@ -219,7 +224,7 @@ def overall_of(accuracy, explanation, bbox_iou, time_distance):
 
 def slices_of(cases: Sequence[Case]) -> dict[tuple[str, str], np.ndarray]:
     """(dimension, value) -> indices of its rows, for the dimensions source, category (figure 5) and split."""
-    values = {
+    values: dict[str, list[tuple[str, ...]]] = {
         "source": [(str(c.row["meta"].get("source")),) for c in cases],
         "category": [c.gold.categories if c.gold.label == "fake" else () for c in cases],
         "split": [(str(c.row["meta"].get("split")),) for c in cases],
@@ -265,7 +270,7 @@ def best_constant(golds: Sequence[Gold]) -> Answer | None:
             if at == 0:
                 break
             best = moved[at]
-    return Answer("fake", tuple(float(x) for x in best), float(np.median(onsets)) if onsets else None)
+    return Answer("fake", boxes.to_pixels(best.tolist(), 1, 1, 1, 1), float(np.median(onsets)) if onsets else None)
 
 
 def simple_baselines(cases: Sequence[Case]) -> dict[str, list[Case]]:
@@ -282,7 +287,10 @@ def simple_baselines(cases: Sequence[Case]) -> dict[str, list[Case]]:
 def _scaled(constant: Answer, case: Case) -> Parsed:
     """The constant answer in this row's box space and seconds."""
     assert constant.bbox is not None
-    bbox = boxes.to_pixels(constant.bbox, *box_span(case.row["meta"]), 1, 1) if case.row["meta"].get("width") else None
+    bbox = None
+    if case.row["meta"].get("width"):
+        width, height = box_span(case.row["meta"])
+        bbox = boxes.to_pixels(constant.bbox, width, height, 1, 1)
     duration = case.gold.duration
     start = constant.start * duration if duration and constant.start is not None else None
     return Parsed(Answer("fake", bbox, start), "trained")
@@ -291,11 +299,12 @@ def _scaled(constant: Answer, case: Case) -> Parsed:
 def score(cases: list[Case], baselines: dict[str, list[Case]]) -> dict[str, Any]:
     """The metrics, slices and baselines of the report, all on the same bootstrap draws."""
     baselines = baselines | simple_baselines(cases)
-    parts: dict[Any, Column] = {("metrics", name): column for name, column in columns(cases).items()}
+    parts: dict[tuple[str, ...], Column] = {("metrics", name): column for name, column in columns(cases).items()}
     slices = slices_of(cases)
     for key, rows in slices.items():
         for name, pair in columns([cases[i] for i in rows]).items():
-            parts[*key, name] = tuple(_spread(part, rows, len(cases)) for part in pair)
+            up, down = (_spread(part, rows, len(cases)) for part in pair)
+            parts[(*key, name)] = (up, down)
     for title, other in baselines.items():
         parts |= {("baseline", title, name): column for name, column in columns(other).items()}
     found = estimate(parts, [_media(case) for case in cases])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 REPLICATES, SEED = 2000, 0
+Key = TypeVar("Key", bound=Hashable)
 Column = tuple[np.ndarray, np.ndarray]  # numerators and denominators, one entry a row
 _BLOCK = 4_000_000  # weights drawn at once: bounds the memory for any number of clusters
 
@@ -34,11 +35,11 @@ class Estimate:
 
 
 def estimate(
-    columns: Mapping[Hashable, Column],
+    columns: Mapping[Key, Column],
     clusters: Sequence[str],
     replicates: int = REPLICATES,
     seed: int = SEED,
-) -> dict[Hashable, Estimate]:
+) -> dict[Key, Estimate]:
     """Estimate sum(numerator) / sum(denominator) of each column, with replicates of a seeded cluster bootstrap.
 
     A column holds two arrays of shape (rows,). Rows of one cluster are drawn together, as traces of one video are not
@@ -55,7 +56,7 @@ def estimate(
         weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size).astype(float)
         with np.errstate(invalid="ignore"):
             samples[begin : begin + size] = (weights @ numerators) / (weights @ denominators)
-    found: dict[Hashable, Estimate] = {}
+    found: dict[Key, Estimate] = {}
     for i, (key, (numerator, denominator)) in enumerate(columns.items()):
         n, total = int(np.count_nonzero(denominator)), float(denominator.sum())
         if n == 0:

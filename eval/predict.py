@@ -58,12 +58,13 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
             f"{model} holds no {settings.CHECKPOINT_FILE}: name the recipe whose template and vision settings apply, "
             "for example --recipe recipes/deeptrace/qwen2_5_vl_7b_full.yaml"
         )
-    if found is None:
+    if found is None and recipe is not None:
         import yaml
 
         content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
         found = {"vision": {k: str(v) for k, v in content.get("ENV", {}).items() if k in settings.VISION_ENV}}
         found |= {key: content.get(key) for key in ("model_type", "template", "torch_dtype")}
+    assert found is not None
     is_adapter = (model / "adapter_config.json").is_file()
     return {
         "model": str(found["model"] if is_adapter else model),
@@ -138,7 +139,7 @@ class FirstLogits:
     """A logits processor that changes nothing and keeps the logits of the first generated token."""
 
     def __init__(self):
-        self.logits = None
+        self.logits: Any = None
 
     def __call__(self, input_ids, scores):
         if self.logits is None:

@@ -26,7 +26,7 @@ def published_rows(name: str) -> list[dict[str, str]]:
 
 
 def choose_cases(cases: Sequence[Any], worst: int = WORST, best: int = BEST) -> dict[str, list[Any]]:
-    """The worst cases (none that is perfect) and the best, one of each video; fakes first, as they have boxes to show."""
+    """The worst cases (no perfect one) and the best, one of each video; fakes first, as they have boxes to show."""
     first_of_video: dict[str, Any] = {}
     for case in sorted(cases, key=lambda c: (c.quality, c.row["id"])):
         first_of_video.setdefault(str(case.row["meta"].get("media_id") or case.row["id"]), case)

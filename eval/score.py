@@ -171,10 +171,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder for report.json, report.md and report.html (default none)")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object instead of a table")
     parser.add_argument("--grammar", choices=("trained", "tags", "json", "auto"), default="trained",
-                        help="how the answers are written: as trained, in the tags of the zero-shot prompt, as JSON, or "
-                        "told by their form (default trained)")  # fmt: skip
+                        help="how the answers are written: as trained, in the tags of the zero-shot prompt, as JSON, "
+                        "or told by their form (default trained)")  # fmt: skip
     parser.add_argument("--baseline", action="append", default=[], metavar="NAME=PATH",
-                        help="predictions on the same rows to put beside these, for example of the untrained model")  # fmt: skip
+                        help="predictions on the same rows to put beside these, as of the untrained model")  # fmt: skip
     args = parser.parse_args(argv)
     try:
         report, cases = score_file(args)

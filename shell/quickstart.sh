@@ -7,7 +7,7 @@ bash shell/setup.sh
 python=.venv/bin/python
 home=output/quickstart
 unset MODEL DATASET OUTPUT_DIR TUNER DEEPSPEED NPROC_PER_NODE NNODES
-export OMP_NUM_THREADS=2
+export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE
 step() { echo; echo "== $1"; }
 
 rm -rf "$home"
@@ -19,7 +19,8 @@ step "2/6 convert to ms-swift rows"
 step "3/6 a tiny random Qwen2.5-VL"
 "$python" swift_plugins/tiny_model.py --data "$home/data/train.jsonl" --out "$home/model"
 step "4/6 train it (swift sft, about 3 minutes; log: $home/train.log)"
-bash shell/train.sh recipes/deeptrace/tiny.yaml 2> >(tee "$home/train.log" | grep --line-buffered -E '^Train:|rror' >&2) >> "$home/train.log"
+bash shell/train.sh recipes/deeptrace/tiny.yaml 2> "$home/train.log" | tee -a "$home/train.log" | grep --line-buffered "loss'" ||
+    { tail -n 20 "$home/train.log" >&2; exit 1; }
 checkpoint=$(ls -d "$home"/train/checkpoint-* | tail -n 1)
 step "5/6 answer the held-out clips: the trained model, then the untrained one beside it"
 "$python" eval/predict.py --model "$checkpoint" --data "$home/data/test.jsonl" --out "$home/out.jsonl" --batch-size 16 --max-tokens 64

@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tier=${1:-all}
 case $tier in fast | all) shift $(($# > 0)) ;; *) tier=all ;; esac
 bash shell/setup.sh
-export OMP_NUM_THREADS=2 CUDA_VISIBLE_DEVICES= TOKENIZERS_PARALLELISM=false
+export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE CUDA_VISIBLE_DEVICES= TOKENIZERS_PARALLELISM=false
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy

@@ -71,7 +71,7 @@ def _rounded(low: float, high: float, span_: int) -> tuple[float, float]:
     return low, high
 
 
-def to_pixels(box: Sequence[float], width: int, height: int, box_width: float, box_height: float) -> Box:
+def to_pixels(box: Sequence[float], width: float, height: float, box_width: float, box_height: float) -> Box:
     """Convert a stated box back to source pixels."""
     sx, sy = width / box_width, height / box_height
     return box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy

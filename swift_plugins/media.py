@@ -69,10 +69,12 @@ def _check_video(path: str, level: str) -> Media:
 
     av.logging.set_level(av.logging.PANIC)
     try:
-        with av.open(path, options={"protocol_whitelist": "file"}) as container:
+        with av.open(path, options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise ValueError("the file has no video stream")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise ValueError("there is no decoder for its video stream")
             seconds = float(container.duration or 0) / av.time_base
             media = Media(stream.width, stream.height, seconds, stream.frames or None, bool(container.streams.audio))
             if not 0 < seconds <= MAX_SECONDS:
@@ -85,11 +87,16 @@ def _check_video(path: str, level: str) -> Media:
 
 
 def _decode_three(container, stream, media: Media) -> None:
-    """Count the packets against the header, then decode the first, the middle and the last frame."""
-    times = [packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None]
-    if not times or (media.frames and len(times) != media.frames):
-        raise ValueError(f"truncated: the header says {media.frames} frames, the file holds {len(times)}")
-    times.sort()
+    """Count the packets against the header, then decode the first, the middle and the last frame.
+
+    A clip that was cut without encoding it anew holds fewer packets than its header says, but reaches its stated end.
+    """
+    packets = [(packet.pts, packet.duration or 0) for packet in container.demux(stream)
+               if packet.size and packet.pts is not None]  # fmt: skip
+    times = sorted(pts for pts, _ in packets)
+    end = (stream.start_time or 0) + (stream.duration or 0)
+    if not packets or (len(packets) < (media.frames or 0) and max(map(sum, packets)) < end):
+        raise ValueError(f"truncated: the header says {media.frames} frames, the file holds {len(packets)}")
     for pts in (times[0], times[len(times) // 2], times[-1]):
         container.seek(pts, stream=stream)
         if not any(frame.pts is not None and frame.pts >= pts for frame in container.decode(stream)):
@@ -103,11 +110,13 @@ def check_many(
     time_limit: float = TIME_LIMIT,
     check: Callable[[str, str], Media] = check_media,
 ) -> Iterator[tuple[str, Media | str]]:
-    """Yield (path, Media) or (path, reason) in order. A file over `time_limit` seconds costs its worker, not the run."""
+    """Yield (path, Media) or (path, reason) in order. A slow, fatal or broken file costs itself, not the run."""
     from concurrent.futures import TimeoutError
 
     from pebble import ProcessExpired, ProcessPool
 
+    if workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {workers}")
     paths = list(paths)
     with ProcessPool(max_workers=workers) as pool:
         results = pool.map(check, paths, [level] * len(paths), timeout=time_limit).result()
@@ -120,6 +129,8 @@ def check_many(
                 yield path, f"reading took more than {time_limit:g} s"
             except ProcessExpired as error:
                 yield path, f"the reader crashed (exit code {error.exitcode})"
+            except Exception as error:  # whatever a decoder throws at a damaged file; it costs that file, not the run
+                yield path, f"{type(error).__name__}: {error}"
 
 
 def frame_at(path: str, second: float) -> tuple[Any, float]:
@@ -136,7 +147,7 @@ def frame_at(path: str, second: float) -> tuple[Any, float]:
     import av
 
     try:
-        with av.open(path, options={"protocol_whitelist": "file"}) as container:
+        with av.open(path, options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
             stream = container.streams.video[0]
             container.seek(int(max(0.0, second) / stream.time_base), stream=stream)
             last = None

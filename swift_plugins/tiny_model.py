@@ -3,8 +3,8 @@
     python swift_plugins/tiny_model.py --data data/deeptrace/train.jsonl --out output/tiny_qwen2_5_vl
 
 The architecture, file layout and special tokens are Qwen2.5-VL's; the sizes and the vocabulary (a byte-level BPE of the
-project's prompts and of the answers in --data) are small enough to train from scratch on two CPU cores. It is for tests and the
-quickstart: it knows nothing.
+project's prompts and of the answers in --data) are small enough to train from scratch on two CPU cores. It is for tests
+and the quickstart: it knows nothing.
 """
 
 from __future__ import annotations

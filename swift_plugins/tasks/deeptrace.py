@@ -8,7 +8,6 @@ for the nine categories.
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -142,15 +141,16 @@ def segments(text: str) -> list[tuple[str, str]]:
     if head is None:
         return [(text, "other")]
     cuts = [(head.start(1), head.end(1), "verdict")]
-    if box := _TRAINED_BOX.search(text):
-        cuts.append((box.start(1) - 1, box.end(1), "bbox"))
-    if time := _TRAINED_START.search(text):
-        cuts.append((time.start(1) - 1, time.end(1), "time"))
     reason = text.find(_REASON)
+    claims = text if reason < 0 else text[:reason]
+    if box := _TRAINED_BOX.search(claims):
+        cuts.append((box.start(1) - 1, box.end(1), "bbox"))
+    if time := _TRAINED_START.search(claims, cuts[-1][1]):
+        cuts.append((time.start(1) - 1, time.end(1), "time"))
     if reason >= 0:
         cuts.append((reason + len(_REASON) - 1, len(text), "explanation"))
     pieces, at = [], 0
-    for begin, end, kind in sorted(cuts):
+    for begin, end, kind in cuts:
         if begin > at:
             pieces.append((text[at:begin], "other"))
         pieces.append((text[begin:end], kind))
@@ -164,20 +164,26 @@ def categories_in(text: str) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------------------ parsing
-# No pattern below has a quantifier inside a quantifier, and every search runs at most once: linear in the text.
+# In no pattern below can two \s* meet, and every search runs at most once or on a piece of fixed length: linear in the
+# text.
 
 _UNSIGNED = r"[0-9]{1,9}(?:\.[0-9]{1,20})?"
 _NUM = rf"[-+]?{_UNSIGNED}"
-_BOX_NUMBERS = re.compile(rf"\s*\[?\s*({_NUM})\s*,\s*({_NUM})\s*,\s*({_NUM})\s*,\s*({_NUM})\s*\]?\s*\Z")
-_SECONDS = re.compile(rf"\s*({_NUM})\s*(?:s|sec|seconds?)?\s*\.?\s*\Z", re.I)
-_WORDS = re.compile(r"(?<![\w-])(?:real|fake)(?![\w-])", re.I)
-_NEGATION = re.compile(r"(?:\bnot|n['’]t|\bnever|\bnon)[\s-]+(?:an?\s+|the\s+|actually\s+|really\s+)?\Z", re.I)
+_BOX_NUMBERS = re.compile(rf"\s*(?:\[\s*)?({_NUM})\s*,\s*({_NUM})\s*,\s*({_NUM})\s*,\s*({_NUM})\s*(?:\]\s*)?\Z")
+_SECONDS = re.compile(rf"\s*({_NUM})\s*(?:(?:s|sec|seconds?)\s*)?(?:\.\s*)?\Z", re.I)
+_WORDS = re.compile(r"(?<![\w\u2010\u2011-])(?:real|fake)(?![\w\u2010\u2011-])", re.I)  # with Unicode's hyphens
+_NEGATION_CHARS = 48  # how far before a verdict word a negation is looked for
+_NEGATION = re.compile(
+    r"(?:\b(?:not|cannot|never|non|no|nothing|neither|without)|n['’]t)[\s-]{1,2}"
+    r"(?:(?:an|a|the|any|be|to|look|seem|appear|feel|all|entirely|completely|actually|really|quite|very)\s){0,4}\Z",
+    re.I,
+)
 _RENDERED = re.compile(
     rf"FAKE\. The video is AI-generated\.(?: The unnatural part is at \[({_NUM}), ({_NUM}), ({_NUM}), ({_NUM})\]"
     rf"(?:\.| starting ({_UNSIGNED}) seconds\.))?(?: The reason is because (.+))?",
     re.S,
 )
-_TRAINED_VERDICT = re.compile(r"\s*(real|fake)(?![\w-])", re.I)
+_TRAINED_VERDICT = re.compile(r"\s*(real|fake)(?![\w\u2010\u2011-])", re.I)
 _TRAINED_BOX = re.compile(r"unnatural part is at (\[[^\[\]]{0,400}\])")
 _TRAINED_START = re.compile(r"starting ([^\s,;]{1,40}) seconds?(?!\w)")
 _VERDICT_SENTENCE = re.compile(r"(?:^|[.!?\n])\s{0,8}(REAL|FAKE)(?=\s{0,8}[.!\n]|\s{0,8}\Z)")
@@ -308,7 +314,7 @@ def bare_verdict(text: str) -> tuple[str | None, str | None]:
     """
     words = {}
     for match in _WORDS.finditer(text):
-        if _NEGATION.search(text[max(0, match.start() - 24) : match.start()]):
+        if _NEGATION.search(text[max(0, match.start() - _NEGATION_CHARS) : match.start()]):
             return None, f"a negated verdict: 'not {match.group()}'"
         words[match.group().lower()] = True
         if len(words) > 1:
@@ -356,7 +362,7 @@ def _json_box(value: Any, problems: list[str]) -> tuple[float, ...] | None:
             return _ordered(float(left), float(top), float(left + width), float(top + height), problems)
     elif isinstance(value, list) and len(value) == 4 and all(_plain_number(v) for v in value):
         return _ordered(*(float(v) for v in value), problems)
-    problems.append(f"bbox: neither four numbers nor left, top, width, height: {str(value)[:60]}")
+    problems.append(f"bbox: neither four numbers nor left, top, width, height: {repr(value)[:60]}")
     return None
 
 
@@ -390,7 +396,9 @@ def parse_json(text: str) -> Parsed:
     if not isinstance(explanation, str) or not explanation.strip():
         explanation = None
     start = float(start) if start is not None else None
-    return Parsed(Answer("fake", bbox, start, explanation and explanation.strip()), "json", None, tuple(problems))
+    if explanation is not None:  # \ud800 in JSON is half a character, which no file can hold
+        explanation = explanation.encode(errors="replace").decode().strip()
+    return Parsed(Answer("fake", bbox, start, explanation), "json", None, tuple(problems))
 
 
 def parse_auto(text: str) -> Parsed:

@@ -1,0 +1,37 @@
+"""What several tests share: the repository's root, a small synthetic dataset, the published files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from converters import sample_deeptrace
+
+ROOT = Path(__file__).resolve().parents[1]
+
+settings.register_profile("fixed", deadline=None, derandomize=True)  # the same examples in every run, on any machine
+settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory) -> Path:
+    """A synthetic RewardData of 24 clips; read it, do not change it."""
+    folder = tmp_path_factory.mktemp("sample") / "RewardData"
+    assert sample_deeptrace.main(["--out", str(folder), "--train", "12", "--val", "6", "--test", "6"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """The folder of the published files, where they are present."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the published files are not present")
+    return folder
