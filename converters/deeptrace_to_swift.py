@@ -382,7 +382,7 @@ def convert(args: argparse.Namespace) -> None:
         sections["published_counts"] = published_counts(rows)
     manifest = output.manifest(
         deeptrace.NAME, [data], options, media_checked=args.check, prompt=converter.question,
-        prompt_sha256=sha256_text(converter.question), box_space=args.box_space,
+        prompt_sha256=sha256_text(converter.question), setting=args.setting, box_space=args.box_space,
         pixel_limits=[args.min_pixels, args.max_pixels] if args.box_space == "resized" else None,
         boxes_clipped_to_the_frame=converter.clipped, licence=LICENCE, **sections,
     )  # fmt: skip

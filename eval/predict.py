@@ -239,6 +239,19 @@ def check_run(path: Path, run: dict[str, Any], has_output: bool) -> None:
     write_json(path, run)
 
 
+def check_rows_fit(rows: list[Row], model: dict[str, Any], path: Path) -> None:
+    """Refuse rows whose question, box space or task version is not what the checkpoint was trained on."""
+    for data in model["trained"]["data"] or []:
+        for key in ("task_version", "box_space", "setting"):
+            wanted = data.get(key)
+            other = next((row for row in rows if wanted and row["meta"].get(key, wanted) != wanted), None)
+            if other is not None:
+                raise ValueError(
+                    f"{path}: row {other['id']!r} has {key} {other['meta'][key]!r}, the checkpoint was trained on "
+                    f"{wanted!r} (see {settings.CHECKPOINT_FILE}): convert the data with the same options"
+                )
+
+
 def model_fingerprint(model: dict[str, Any]) -> dict[str, str]:
     """Names, sizes and small-file hashes of the model's folder: enough to tell one checkpoint from another."""
     folder = Path(model["adapter"] or model["model"])
@@ -256,6 +269,7 @@ def model_fingerprint(model: dict[str, Any]) -> dict[str, str]:
 def predict(args: argparse.Namespace) -> None:
     rows = load_data(args.data, args.limit)
     model = model_settings(args.model, args.recipe)
+    check_rows_fit(rows, model, args.data)
     settings.apply_vision_settings(model["vision"], f"{args.model} (or its recipe)")
     prompts = {m["content"] for row in rows for m in row["messages"] if m["role"] == "user"}
     run = {

@@ -14,7 +14,7 @@ from swift_plugins.records import sha256_file, write_json
 from swift_plugins.settings import CHECKPOINT_FILE, library_versions, vision_settings
 from swift_plugins.tasks import get_task
 
-_FROM_MANIFEST = ("task", "task_version", "box_space", "pixel_limits", "prompt_sha256", "media_checked")
+_FROM_MANIFEST = ("task", "task_version", "box_space", "setting", "pixel_limits", "prompt_sha256", "media_checked")
 
 
 def describe_data(path: str) -> dict[str, Any]:
@@ -48,11 +48,24 @@ def _absolute(model: str | None) -> str | None:
     return os.path.abspath(model) if model and os.path.isdir(model) else model
 
 
+def restore_weights(model, checkpoint: str) -> None:
+    """Load the weights of a full checkpoint into a model, in place.
+
+    transformers 5 saves Qwen2.5-VL and others under the weight names of their release but resumes by the names in
+    memory, which differ: without DeepSpeed nothing is loaded and training goes on from the base model with only a
+    warning (huggingface/transformers issue 43701). from_pretrained translates the names.
+    """
+    saved = type(model).from_pretrained(checkpoint, dtype=model.dtype)
+    model.load_state_dict(saved.state_dict())
+
+
 class ForensicsCallback(TrainerCallback):
     """Checks the data against their manifests when training begins and writes forensics.json into each checkpoint."""
 
-    def on_train_begin(self, args, state, control, **kwargs):
+    def on_train_begin(self, args, state, control, model=None, **kwargs):
         recorded = json.loads((Path(args.output_dir) / "args.json").read_text(encoding="utf-8"))
+        if args.resume_from_checkpoint and recorded["tuner_type"] == "full" and not (args.deepspeed or args.fsdp):
+            restore_weights(model, args.resume_from_checkpoint)
         paths = [p.split("#")[0] for p in recorded.get("dataset") or []]
         self.record = {
             "data": [describe_data(path) for path in paths if os.path.isfile(path)],

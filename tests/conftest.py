@@ -22,9 +22,9 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory) -> Path:
-    """A synthetic RewardData of 24 clips; read it, do not change it."""
+    """A synthetic RewardData of 24 clips, all nine categories among them; read it, do not change it."""
     folder = tmp_path_factory.mktemp("sample") / "RewardData"
-    assert sample_deeptrace.main(["--out", str(folder), "--train", "12", "--val", "6", "--test", "6"]) == 0
+    assert sample_deeptrace.main(["--out", str(folder), "--train", "18", "--val", "4", "--test", "2"]) == 0
     return folder
 
 

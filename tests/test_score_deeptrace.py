@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -19,19 +18,18 @@ PUBLISHED = ROOT / "eval" / "published"
 EXPLAINED = " The reason is because the cup melts."
 
 
-def fake(row_id="f1", box=(100, 50, 200, 150), start=2.0, response="", **meta):
+def fake(row_id="f1", response="", **meta):
     facts = {
         "media_id": row_id.split("/")[0], "split": "test", "source": "Sora", "label": "fake", "width": 400,
-        "height": 200, "duration": 10.0, "fps": 10.0, "bbox": list(box), "start": start, "categories": [],
+        "height": 200, "duration": 10.0, "fps": 10.0, "bbox": [100, 50, 200, 150], "start": 2.0, "categories": [],
         "explanation": "the cup melts", "box_space": "pixel",
     }  # fmt: skip
     return {"id": row_id, "task": "deeptrace", "meta": facts | meta, "response": response}
 
 
 def real(row_id="r1", response="REAL. The video is real. There is no unnatural part.", **meta):
-    facts = {"media_id": row_id, "split": "test", "source": "LLaVA", "label": "real", "width": 400, "height": 200,
-             "duration": 10.0, "fps": 10.0, "bbox": [], "start": None, "categories": [], "box_space": "pixel"}  # fmt: skip
-    return {"id": row_id, "task": "deeptrace", "meta": facts | meta, "response": response}
+    facts = {"label": "real", "source": "LLaVA", "bbox": [], "start": None, "explanation": ""}
+    return fake(row_id, response=response, **(facts | meta))
 
 
 def said(box="[100, 50, 200, 150]", start="2", explanation=EXPLAINED):
@@ -150,7 +148,7 @@ def test_answers_without_explanations_score_zero_as_published(score):
 
 
 def test_truth_without_boxes_gives_null_with_a_reason(score):
-    rows = [fake(response=said(), box=(), start=None), real()]
+    rows = [fake(response=said(), bbox=[], start=None), real()]
     for name in ("bbox_iou", "bbox_distance", "time_distance"):
         metric = score(rows)["metrics"][name]
         assert metric["value"] is None
@@ -158,11 +156,10 @@ def test_truth_without_boxes_gives_null_with_a_reason(score):
 
 
 def test_the_category_is_right_when_it_is_named_alone(score):
-    reason = " The reason is because {}."
-    rows = [fake("a", response=said(explanation=reason.format("object merging")), categories=["object merging"]),
-            fake("b", response=said(explanation=reason.format("merging and splitting")), categories=["object merging"]),
-            fake("c", response=said(explanation=reason.format("odd")), categories=["object merging"]), real()]  # fmt: skip
-    assert values(score(rows))["category_accuracy"] == pytest.approx(100 / 3, abs=1e-3)
+    explanations = ("object merging", "merging and splitting", "it looks odd")
+    answers = [said(explanation=f" The reason is because {text}.") for text in explanations]
+    rows = [fake(f"f{i}", response=answer, categories=["object merging"]) for i, answer in enumerate(answers)]
+    assert values(score([*rows, real()]))["category_accuracy"] == pytest.approx(100 / 3, abs=1e-3)
 
 
 def test_slices_by_source_category_and_split(score):
@@ -189,7 +186,7 @@ def test_the_majority_answer_and_the_best_constant_box_stand_beside(score):
 
 
 def test_the_best_constant_box_beats_every_true_box():
-    golds = [read_gold(fake(box=box)) for box in ((0, 0, 100, 100), (20, 0, 120, 100), (10, 20, 130, 120))]
+    golds = [read_gold(fake(bbox=box)) for box in ((0, 0, 100, 100), (20, 0, 120, 100), (10, 20, 130, 120))]
     from swift_plugins.boxes import iou
 
     def mean(box):
@@ -309,10 +306,8 @@ def real_rows(name):
 
 
 @needs_outputs
-@pytest.mark.parametrize("name", sorted(os.listdir(OUTPUTS)) if OUTPUTS.is_dir() else [])
+@pytest.mark.parametrize("name", ["qwen2.5-vl-3b-v2-test.jsonl", "smolvlm2-500m-test.jsonl"])
 def test_real_outputs_get_an_answer_or_a_reason(score, name):
-    if not name.endswith(".jsonl"):
-        pytest.skip("not an output file")
     pairs = list(real_rows(name))
     report = score([row for _, row in pairs], "--grammar", "json")
     assert report["n"] == len(pairs)

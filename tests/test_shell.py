@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+LAUNCHER = ("MODEL", "DATASET", "OUTPUT_DIR", "TUNER", "DEEPSPEED", "NPROC_PER_NODE")
 SCRIPTS = sorted((ROOT / "shell").glob("*.sh"))
 
 
 def run(*command, cwd=ROOT, **env):
-    clean = {
-        k: v for k, v in os.environ.items() if k not in ("MODEL", "DATASET", "OUTPUT_DIR", "TUNER", "NPROC_PER_NODE")
-    }
+    clean = {k: v for k, v in os.environ.items() if k not in LAUNCHER}
     return subprocess.run(command, cwd=cwd, env=clean | env, capture_output=True, text=True, timeout=120)
 
 

@@ -211,6 +211,7 @@ def test_segments_begin_with_their_space():
         ("It does not appear to be real.", None),
         ("This cannot be real.", None),
         ("There are no fake elements in this video.", None),
+        ("A clip without fake parts", None),
         ("A non-real scene", None),
         ("REAL or FAKE", None),
         ("Is it real? I would say fake.", None),

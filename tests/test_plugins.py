@@ -1,0 +1,177 @@
+"""What ms-swift loads: registration, loss weights, the template's token ids and boxes, the metric, the data check."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("swift")
+
+from swift_plugins import register  # noqa: F401
+from swift_plugins.callbacks import describe_data
+from swift_plugins.losses import DeepTraceLossScale, loss_weights
+from swift_plugins.metrics import verdict_scores
+from swift_plugins.records import sha256_file
+from swift_plugins.settings import apply_vision_settings, vision_settings
+from swift_plugins.tasks import deeptrace
+from swift_plugins.tasks.deeptrace import Answer
+
+ANSWER = deeptrace.render(Answer("fake", (4.0, 4.0, 52.0, 52.0), 1.5, "Object merging: two balls merge."))
+
+
+def test_everything_is_registered():
+    from swift.callbacks import callbacks_map
+    from swift.loss_scale import loss_scale_map
+    from swift.metrics import eval_metrics_map
+    from swift.template import TEMPLATE_MAPPING
+
+    assert "forensics" in callbacks_map
+    assert "deeptrace" in loss_scale_map
+    assert "verdict" in eval_metrics_map
+    assert "forensic_qwen2_5_vl" in TEMPLATE_MAPPING
+
+
+def test_registering_does_not_shadow_modules_by_those_of_the_plugin_folder():
+    assert not any(path.endswith("swift_plugins") for path in sys.path)
+
+
+# -------------------------------------------------------------------------------------------------------- loss weights
+
+
+def test_parts_of_an_answer_get_their_own_weights(monkeypatch):
+    for kind, weight in (("VERDICT", 4), ("BBOX", 2), ("TIME", 3), ("EXPLANATION", 6), ("OTHER", 0.5)):
+        monkeypatch.setenv(f"WEIGHT_{kind}", str(weight))
+    pieces, weights = DeepTraceLossScale().get_loss_scale(ANSWER)
+    assert "".join(pieces) == ANSWER
+    by_piece = dict(zip(pieces, weights, strict=True))
+    assert by_piece["FAKE"] == 4
+    assert by_piece[" [4, 4, 52, 52]"] == 2
+    assert by_piece[" 1.5"] == 3
+    assert by_piece[" Object merging: two balls merge."] == 6
+    assert by_piece[" seconds. The reason is because"] == 0.5
+
+
+def test_without_weights_training_is_the_papers(monkeypatch):
+    for kind in ("VERDICT", "BBOX", "TIME", "EXPLANATION", "OTHER"):
+        monkeypatch.delenv(f"WEIGHT_{kind}", raising=False)
+    assert DeepTraceLossScale().get_loss_scale(ANSWER) == ([ANSWER], [1.0])
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "many", ""])
+def test_what_is_no_weight_is_refused(monkeypatch, text):
+    monkeypatch.setenv("WEIGHT_TIME", text)
+    with pytest.raises(ValueError, match="WEIGHT_TIME must be a number"):
+        loss_weights()
+
+
+# ------------------------------------------------------------------------------------------------------------ template
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    from swift.model import get_processor
+    from swift.template import get_template
+
+    from swift_plugins.tiny_model import build
+
+    folder = tmp_path_factory.mktemp("tiny")
+    build(folder, [ANSWER], vocab_size=500)
+    return get_template(get_processor(str(folder), model_type="qwen2_5_vl"), template_type="forensic_qwen2_5_vl")
+
+
+@pytest.fixture
+def clip(tmp_path):
+    from converters.sample_deeptrace import write_mp4
+
+    write_mp4(tmp_path / "clip.mp4", [np.full((112, 224, 3), 30 * i, np.uint8) for i in range(8)], 4)
+    return str(tmp_path / "clip.mp4")
+
+
+def encode(template, clip, objects=None, monkeypatch=None):
+    from swift.template import TemplateInputs
+
+    for setting in ("VIDEO_MIN_PIXELS=784", "VIDEO_MAX_PIXELS=7056", "FPS=4", "FPS_MAX_FRAMES=8"):
+        monkeypatch.setenv(*setting.split("="))
+    answer = "FAKE. <bbox>" if objects else ANSWER
+    row = {"messages": [{"role": "user", "content": "<video>Where?"}, {"role": "assistant", "content": answer}],
+           "videos": [clip]}  # fmt: skip
+    template.set_mode("train")
+    return template.encode(TemplateInputs.from_dict(row | ({"objects": objects} if objects else {})))
+
+
+def test_token_ids_are_those_of_the_tokenizer_not_of_the_released_vocabulary(template, clip, monkeypatch):
+    encoded = encode(template, clip, None, monkeypatch)
+    video = template.tokenizer.convert_tokens_to_ids("<|video_pad|>")
+    assert template.video_token_id == video < 1000
+    grid = encoded["video_grid_thw"][0]
+    assert encoded["input_ids"].count(video) == int(grid.prod()) // 4 > 0
+
+
+def test_boxes_on_a_video_reach_the_model_in_pixels_of_the_resized_frame(template, clip, monkeypatch):
+    encoded = encode(template, clip, {"bbox": [[112, 28, 168, 84]], "ref": []}, monkeypatch)
+    _, height, width = (int(n) for n in encoded["video_grid_thw"][0])
+    sx, sy = 14 * width / 224, 14 * height / 112
+    expected = [round(112 * sx), round(28 * sy), round(168 * sx), round(84 * sy)]
+    assert expected != [112, 28, 168, 84]
+    text = template.tokenizer.decode([t for t in encoded["labels"] if t >= 0])
+    for number in expected:
+        assert str(number) in text
+
+
+# --------------------------------------------------------------------------------------------------- metric, data check
+
+
+def test_verdict_accuracy_by_hand():
+    real, fake, other = 7, 8, 9
+    labels = np.array([[-100, -100, real, other], [-100, fake, other, -100], [-100, fake, other, other]])
+    guesses = np.array([[0, real, other, 0], [fake, other, 0, 0], [real, other, other, 0]])
+    scores = verdict_scores(guesses, labels, {"real": real, "fake": fake})
+    assert scores["real_accuracy"] == 100
+    assert scores["fake_accuracy"] == 50
+    assert scores["verdict_accuracy"] == pytest.approx(200 / 3)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A converted dataset of one file, and a function that changes its manifest."""
+    (tmp_path / "train.jsonl").write_text("{}\n")
+    digest = sha256_file(tmp_path / "train.jsonl")
+    manifest = {"task": "deeptrace", "task_version": deeptrace.VERSION, "box_space": "resized",
+                "pixel_limits": [784, 7056], "files": {"train.jsonl": digest}}  # fmt: skip
+
+    def change(**facts):
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest | facts))
+        return str(tmp_path / "train.jsonl")
+
+    return change
+
+
+def test_data_that_fit_are_described(dataset, monkeypatch):
+    monkeypatch.setenv("VIDEO_MIN_PIXELS", "784")
+    monkeypatch.setenv("VIDEO_MAX_PIXELS", "7056")
+    assert describe_data(dataset())["box_space"] == "resized"
+
+
+@pytest.mark.parametrize(
+    ("facts", "problem"),
+    [
+        ({"files": {"train.jsonl": "0" * 64}}, "convert the dataset again"),
+        ({"task_version": "0"}, "was made for deeptrace 0"),
+        ({"pixel_limits": [784, 50176]}, "set VIDEO_MIN_PIXELS and VIDEO_MAX_PIXELS"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(dataset, monkeypatch, facts, problem):
+    monkeypatch.setenv("VIDEO_MIN_PIXELS", "784")
+    monkeypatch.setenv("VIDEO_MAX_PIXELS", "7056")
+    with pytest.raises(ValueError, match=problem):
+        describe_data(dataset(**facts))
+
+
+def test_vision_settings_are_applied_and_never_silently_replaced(monkeypatch):
+    for key in vision_settings():
+        monkeypatch.delenv(key)
+    monkeypatch.setenv("FPS", "4")
+    apply_vision_settings({"FPS": 4}, "the checkpoint")
+    with pytest.raises(ValueError, match="FPS is '4', the checkpoint says '1'"):
+        apply_vision_settings({"FPS": "1"}, "the checkpoint")

@@ -1,0 +1,124 @@
+"""The two commands of the README and every other one, run as they stand there, in a copy of the project."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LAUNCHER = ("MODEL", "DATASET", "OUTPUT_DIR", "TUNER", "DEEPSPEED", "NPROC_PER_NODE")
+BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+START, STEPS, REAL = ([line for line in block.splitlines() if line] for block in BLOCKS)
+
+
+def test_every_path_in_the_readme_exists():
+    text = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "recipes" / "README.md").read_text(
+        encoding="utf-8"
+    )
+    paths = set(re.findall(r"(?:recipes|swift_plugins|converters|eval|shell|tests)/[\w./-]*\w", text))
+    assert len(paths) > 12
+    for path in paths - {"eval/published"}:
+        assert (ROOT / path).exists() or "*" in path or list(ROOT.glob(f"{path}*")), path
+
+
+def test_the_two_commands_and_what_ci_runs():
+    assert START == ["bash shell/quickstart.sh", "bash shell/test.sh"]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """The files under version control (and those about to be), with the environment that is installed here."""
+    folder = tmp_path_factory.mktemp("copy")
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    return folder
+
+
+def bash(script, cwd, **env):
+    clean = {k: v for k, v in os.environ.items() if k not in LAUNCHER}
+    return subprocess.run(["bash", "-c", script], cwd=cwd, env=clean | env, capture_output=True, text=True, timeout=900)
+
+
+@pytest.fixture(scope="module")
+def quickstart(copy):
+    done = bash(START[0], copy)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_quickstart_learns_what_it_must_and_its_baselines_do_not(copy, quickstart):
+    report = json.loads((copy / "output" / "quickstart" / "report" / "report.json").read_text())
+    found, baselines = report["metrics"], report["baselines"]
+    assert report["n"] == 200
+    assert found["accuracy"]["value"] >= 90
+    assert found["category_accuracy"]["value"] >= 80
+    assert found["time_distance"]["value"] <= 15
+    assert found["bbox_iou"]["ci95"][0] > baselines["best constant box"]["bbox_iou"]["ci95"][1]
+    for name in ("untrained model", "majority answer", "best constant box"):
+        assert baselines[name]["accuracy"]["value"] <= 50
+        assert baselines[name]["category_accuracy"]["value"] <= 50
+
+
+@pytest.mark.slow
+def test_the_quickstart_ends_with_the_scores_and_the_report(copy, quickstart):
+    assert re.search(r"^accuracy +[\d.]+ \[", quickstart, re.M)
+    page = re.search(r"^report: (.*)$", quickstart, re.M).group(1)
+    html = Path(page).read_text(encoding="utf-8")
+    assert html.count("data:image/jpeg") >= 12
+    assert 'class="box true"' in html
+    assert 'class="box pred"' in html
+    assert "<script" not in html
+
+
+@pytest.mark.slow
+def test_the_held_out_clips_share_nothing_with_the_training_clips(copy, quickstart):
+    def clips(split):
+        rows = [json.loads(line) for line in open(copy / "output" / "quickstart" / "data" / f"{split}.jsonl")]
+        return {Path(row["videos"][0]).read_bytes() for row in rows}
+
+    assert not clips("train") & clips("test")
+
+
+@pytest.mark.slow
+def test_the_steps_run_as_they_stand(copy, quickstart):
+    """On the quickstart's clips, which are what the step that draws them would draw, and for a few training steps."""
+    shutil.copytree(copy / "output" / "quickstart" / "rewarddata", copy / "data" / "sample_rewarddata")
+    drawing = "python converters/sample_deeptrace.py --out data/sample_rewarddata"
+    training = STEPS.index(next(line for line in STEPS if "train.sh" in line))
+    assert drawing in STEPS
+    steps = [line for line in STEPS if line != drawing]
+    steps[training - 1] += (
+        " --max_steps 4 --save_steps 4 --eval_strategy no && mv output/sample/checkpoint-4 output/sample/checkpoint-360"
+    )
+    done = bash("set -e\n" + "\n".join(steps), copy)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "0 rejected" in done.stdout
+    assert (copy / "output" / "sample" / "report" / "report.html").is_file()
+
+
+@pytest.mark.slow
+def test_the_commands_for_the_real_dataset_run_on_its_layout(copy, quickstart):
+    """The synthetic sample is in the published layout; the one thing that lacks here are the eight GPUs."""
+    home = copy / "output" / "quickstart"
+    (copy / "RewardData").symlink_to(home / "rewarddata")
+    activate, convert, train, predict, score = REAL
+    assert bash(f"{activate} && {convert}", copy).returncode == 0
+    done = bash(train, copy, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 2
+    assert "this needs 8 GPU(s), 0 found" in done.stderr
+    checkpoint = copy / re.search(r"--model (\S+)", predict).group(1)
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.symlink_to(next((home / "train").glob("checkpoint-*")))
+    done = bash(f"set -e\n{activate}\n{predict}\n{score}", copy)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "accuracy" in done.stdout
