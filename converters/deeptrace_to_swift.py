@@ -16,7 +16,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ LICENCE = (
     "DeepTraceReward, Hugging Face DeepTraceReward/RewardData: see the terms on its page; the real clips come from "
     "LLaVA-Video-178K and keep the terms of their sources, the generated ones those of their generators."
 )
+REAL_SOURCE = "LLaVA-Video"  # how the source of every real clip begins; the others are generators
+MAX_SIDE, MAX_DURATION = 16_384, 86_400.0  # px and s: what no video of the dataset comes near
 # Counts of the full dataset: table 1 and table 3 of the paper (rows and videos), and the published file itself.
 FULL_ROWS = 7652
 FULL_COUNTS = {
@@ -89,7 +91,7 @@ class EarlierRaw(msgspec.Struct):
     explanation: str | None = None
 
     def published(self) -> Raw:
-        real = self.label_bbox is None
+        real = self.video_source.startswith(REAL_SOURCE)
         tags = self.check_applies or self.label_name
         return Raw(
             self.video_id, "real_video" if real else "fake_video",
@@ -186,18 +188,21 @@ class Converter:
         self.with_explanation = args.setting in ("full", "no_time")
         self.spans: dict[tuple[int, int], tuple[int, int]] = {}
         self.traces: dict[str, int] = {}  # of each video, so far
+        self.kinds: dict[str, str] = {}  # video_type of each video
         self.folders: dict[str, tuple[str, bool]] = {}
         self.clipped = 0
 
     def media_path(self, relative: str) -> str:
         """The absolute path of a video under --src, links resolved; each folder is resolved and looked through once."""
         folder, _, name = relative.rpartition("/")
+        if not name:
+            raise ValueError(f"not a file path: {relative!r}")
         if folder not in self.folders:
             real = str(resolve_under(Path(self.root), folder))
             self.folders[folder] = real, _may_hold_links(real)
         real, links = self.folders[folder]
         path = f"{real}/{name}"
-        if name in ("", ".", "..") or "\0" in name or (links and os.path.islink(path)):
+        if name in (".", "..") or "\0" in name or (links and os.path.islink(path)):
             return str(resolve_under(Path(self.root), relative))
         return path
 
@@ -229,8 +234,11 @@ class Converter:
         """One training row; ValueError says why a raw row cannot become one."""
         if raw.video_type not in ("fake_video", "real_video"):
             raise ValueError(f"unknown video_type: {raw.video_type!r}")
-        if raw.video_width <= 0 or raw.video_height <= 0 or raw.video_frame_rate <= 0 or raw.video_duration <= 0:
-            raise ValueError("bad numbers: width, height, frame rate and duration must be positive")
+        if self.kinds.setdefault(raw.video_id, raw.video_type) != raw.video_type:
+            raise ValueError("contradiction: an earlier row has this video as the other type")
+        if not (0 < raw.video_width <= MAX_SIDE and 0 < raw.video_height <= MAX_SIDE and raw.video_frame_rate > 0
+                and 0 < raw.video_duration <= MAX_DURATION):  # fmt: skip
+            raise ValueError("bad numbers: width, height, frame rate and duration must be positive and plausible")
         size = (raw.video_width, raw.video_height)
         span = self.spans.get(size)
         if span is None:
@@ -244,6 +252,8 @@ class Converter:
         tags = raw.faketrace_check_applies if fake else None
         tags = [tags] if isinstance(tags, str) else tags or []
         number = self.traces[raw.video_id] = self.traces.get(raw.video_id, 0) + 1
+        if number > 1 and not fake:
+            raise ValueError("duplicate: an earlier row has this real video")
         row = {
             "id": f"{raw.video_id}/{number}" if fake else raw.video_id,
             "task": deeptrace.NAME,
@@ -305,7 +315,7 @@ def media_problem(raw: Raw, media: Media | str) -> str | None:
     return None
 
 
-def findings(rows: list[Raw], splits: dict[str, str], media: dict[str, Media | str]) -> dict[str, Any]:
+def findings(rows: list[Raw], splits: Mapping[str, str | None], media: dict[str, Media | str]) -> dict[str, Any]:
     """Leakage (parents that stand in several splits) and shortcuts (single variables that tell real from fake)."""
     videos = list({raw.video_id: raw for raw in rows}.values())
     placed = [(parent_of(raw), splits[raw.video_id]) for raw in videos]
@@ -350,13 +360,15 @@ def published_counts(rows: list[Raw]) -> dict[str, dict[str, Any]]:
 
 def convert(args: argparse.Namespace) -> None:
     data = check_source(args.src)
+    boxes.span(args.box_space, 1280, 720, args.min_pixels, args.max_pixels)  # refuses impossible limits at once
     items = list(read_raw(data, args.limit))
     rows = [raw for _, raw in items if isinstance(raw, Raw)]
     if not rows:
         raise ValueError(f"{data}: no usable row; the first one: {items[0][1]}")
+    splits: Mapping[str, str | None]
     if args.split_by == "published":
-        splits = {raw.video_id: raw.split for raw in rows}
-        if all(split is None for split in splits.values()):
+        splits = {raw.video_id: raw.split for raw in reversed(rows)}  # a video stays where its first row puts it
+        if set(splits.values()) == {None}:
             raise ValueError(f"{data} has no splits: choose --split-by parent or --split-by video")
     else:
         splits = assign_splits(rows, args.split_by, args.seed)
@@ -371,6 +383,10 @@ def convert(args: argparse.Namespace) -> None:
             try:
                 if (split := splits[raw.video_id]) not in SPLITS:
                     raise ValueError(f"unknown split: {split!r}; expected one of {', '.join(SPLITS)}")
+                if args.split_by == "published" and raw.split != split:
+                    raise ValueError(
+                        f"contradiction: an earlier row has this video in {split}, this one in {raw.split}"
+                    )
                 if args.check != "none" and (problem := media_problem(raw, media[raw.video_path])):
                     raise ValueError(problem)
                 output.row(split, converter.row(raw, split))
@@ -429,9 +445,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--box-space", choices=boxes.SPACES, default="pixel",
                         help="coordinates of the boxes in the answers (default pixel, as in the paper)")  # fmt: skip
     parser.add_argument("--min-pixels", type=int, default=boxes.VIDEO_MIN_PIXELS,
-                        help=f"for --box-space resized: VIDEO_MIN_PIXELS (default {boxes.VIDEO_MIN_PIXELS})")  # fmt: skip
+                        help=f"of --box-space resized: VIDEO_MIN_PIXELS (default {boxes.VIDEO_MIN_PIXELS})")  # fmt: skip
     parser.add_argument("--max-pixels", type=int, default=boxes.VIDEO_MAX_PIXELS,
-                        help=f"for --box-space resized: VIDEO_MAX_PIXELS (default {boxes.VIDEO_MAX_PIXELS})")  # fmt: skip
+                        help=f"of --box-space resized: VIDEO_MAX_PIXELS (default {boxes.VIDEO_MAX_PIXELS})")  # fmt: skip
     parser.add_argument("--split-by", choices=("published", "parent", "video"), default="published",
                         help="published: the dataset's own; parent: 8:1:1 with all clips of a parent together; video: "
                         "8:1:1 by video (default published)")  # fmt: skip

@@ -301,10 +301,10 @@ def score(cases: list[Case], baselines: dict[str, list[Case]]) -> dict[str, Any]
     baselines = baselines | simple_baselines(cases)
     parts: dict[tuple[str, ...], Column] = {("metrics", name): column for name, column in columns(cases).items()}
     slices = slices_of(cases)
-    for key, rows in slices.items():
+    for (dimension, value), rows in slices.items():
         for name, pair in columns([cases[i] for i in rows]).items():
             up, down = (_spread(part, rows, len(cases)) for part in pair)
-            parts[(*key, name)] = (up, down)
+            parts[dimension, value, name] = (up, down)
     for title, other in baselines.items():
         parts |= {("baseline", title, name): column for name, column in columns(other).items()}
     found = estimate(parts, [_media(case) for case in cases])

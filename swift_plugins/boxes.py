@@ -25,6 +25,8 @@ def smart_resize(width: int, height: int, min_pixels: int, max_pixels: int, fact
     """The (width, height) to which qwen-vl-utils resizes a frame: multiples of `factor`, area within the limits."""
     if min(width, height) < 1 or max(width, height) > 200 * min(width, height):
         raise ValueError(f"a frame of {width}x{height} cannot be resized: the sides may differ 200-fold at most")
+    if not factor * factor <= min_pixels <= max_pixels:
+        raise ValueError(f"pixel limits must be {factor * factor} <= min <= max, got {min_pixels} and {max_pixels}")
     w, h = max(factor, round(width / factor) * factor), max(factor, round(height / factor) * factor)
     if w * h > max_pixels:
         shrink = math.sqrt(width * height / max_pixels)
@@ -46,7 +48,10 @@ def span(
     if space == "ratio":
         return 1, 1
     if space == "resized":
-        return smart_resize(width, height, min_pixels, max_pixels)
+        size = smart_resize(width, height, min_pixels, max_pixels)
+        if 0 in size:
+            raise ValueError(f"a frame of {width}x{height} is too narrow for {max_pixels} pixels")
+        return size
     raise ValueError(f"unknown box space {space!r}; available: {', '.join(SPACES)}")
 
 
@@ -64,11 +69,11 @@ def _rounded(low: float, high: float, span_: int) -> tuple[float, float]:
     if span_ == 1:
         low, high = _rounded(low * 1000, high * 1000, 1000)
         return low / 1000, high / 1000
-    low, high = float(round(low)), float(round(high))
-    if high <= low:
-        low = min(low, span_ - 1.0)
-        high = low + 1.0
-    return low, high
+    first, last = float(round(low)), float(round(high))
+    if last <= first:
+        first = min(float(math.floor(low)), span_ - 1.0)
+        last = first + 1.0
+    return first, last
 
 
 def to_pixels(box: Sequence[float], width: float, height: float, box_width: float, box_height: float) -> Box:

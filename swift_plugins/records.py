@@ -45,7 +45,7 @@ def read_rows(path: str | os.PathLike, *, torn_tail_ok: bool = False) -> Iterato
                 continue
             try:
                 row = _decode(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 if torn and torn_tail_ok:
                     return
                 hint = " (a torn last line? the writer may have been killed)" if torn else ""

@@ -93,7 +93,7 @@ def test_a_box_survives_its_space(space, framed):
     for axis, side, units in ((0, width, across[0]), (1, height, across[1])):
         unit = side / (1000 if space == "ratio" else units)
         error = max(abs(back[axis] - box[axis]), abs(back[axis + 2] - box[axis + 2]))
-        assert error <= unit * (0.5 if box[axis + 2] - box[axis] >= 1.001 * unit else 1.5) + 1e-6
+        assert error <= unit * (0.5 if box[axis + 2] - box[axis] >= 1.001 * unit else 1) + 1e-6
 
 
 @pytest.mark.parametrize(

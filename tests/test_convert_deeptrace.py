@@ -279,7 +279,6 @@ def test_a_row_that_cannot_be_used_is_rejected_with_its_reason(convert, row, rea
     assert list(done.manifest["reject_reasons"].values()) == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="the converter does not look for these yet")
 @pytest.mark.parametrize(
     "rows",
     [

@@ -66,12 +66,15 @@ CATEGORY_PATTERNS = {
 CATEGORIES = tuple(CATEGORY_PATTERNS)
 
 
+Box = tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What one answer claims. `bbox` is xyxy in the coordinate space of its row, `start` the onset in seconds."""
 
     verdict: str
-    bbox: tuple[float, float, float, float] | None = None
+    bbox: Box | None = None
     start: float | None = None
     explanation: str | None = None
 
@@ -199,7 +202,7 @@ def _second_verdict(text: str) -> bool:
     return len({m.group(1) for m in _VERDICT_SENTENCE.finditer(text)}) > 1
 
 
-def _read_box(text: str, problems: list[str]) -> tuple[float, float, float, float] | None:
+def _read_box(text: str, problems: list[str]) -> Box | None:
     match = _BOX_NUMBERS.match(text)
     if match is None:
         problems.append(f"bbox: not four plain numbers: {text.strip()[:60]!r}")
@@ -208,7 +211,7 @@ def _read_box(text: str, problems: list[str]) -> tuple[float, float, float, floa
     return _ordered(x0, y0, x1, y1, problems)
 
 
-def _ordered(x0: float, y0: float, x1: float, y1: float, problems: list[str]) -> tuple[float, ...] | None:
+def _ordered(x0: float, y0: float, x1: float, y1: float, problems: list[str]) -> Box | None:
     if x0 < x1 and y0 < y1:
         return x0, y0, x1, y1
     problems.append(f"bbox: reversed or empty: {[x0, y0, x1, y1]}")
@@ -354,13 +357,14 @@ def _plain_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9  # also refuses NaN
 
 
-def _json_box(value: Any, problems: list[str]) -> tuple[float, ...] | None:
+def _json_box(value: Any, problems: list[str]) -> Box | None:
     if isinstance(value, dict) and set(value) >= {"left", "top", "width", "height"}:
         left, top, width, height = (value[k] for k in ("left", "top", "width", "height"))
         if all(_plain_number(v) for v in (left, top, width, height)):
             return _ordered(float(left), float(top), float(left + width), float(top + height), problems)
     elif isinstance(value, list) and len(value) == 4 and all(_plain_number(v) for v in value):
-        return _ordered(*(float(v) for v in value), problems)
+        x0, y0, x1, y1 = map(float, value)
+        return _ordered(x0, y0, x1, y1, problems)
     problems.append(f"bbox: neither four numbers nor left, top, width, height: {repr(value)[:60]}")
     return None
 
