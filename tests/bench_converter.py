@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import random
 import resource
+import string
 import sys
 import tempfile
 import time
@@ -46,12 +47,12 @@ SPLITS = {"train": 8, "val": 1, "test": 1}
 TAGS = ("unsmooth motion ( motion is correct)", "shape distortion", "object merging or overlapping", "weird motion",
         "sudden blurring", "background distortion", "object disappearance", "unexpected appearance of object",
         "object splitting", "movement paths", "still things move")  # fmt: skip
-WORDS = ("the a his her hand man woman leg fingers dog face water table shape merges into suddenly disappears appears "
-         "while walking behind object and is not natural blurred moves backwards through changes when it passes").split()  # fmt: skip
+WORDS = """the a his her hand man woman leg fingers dog face water table shape merges into suddenly disappears appears
+while walking behind object and is not natural blurred moves backwards through changes when it passes"""
 
 
 def sentence(rng: random.Random, shortest: int, longest: int) -> str:
-    return " ".join(rng.choices(WORDS, k=rng.randint(shortest, longest))).capitalize() + "."
+    return " ".join(rng.choices(WORDS.split(), k=rng.randint(shortest, longest))).capitalize() + "."
 
 
 def pick(rng: random.Random, weighted: dict[Any, int]) -> Any:
@@ -88,9 +89,8 @@ def trace(rng: random.Random, of: dict[str, Any]) -> dict[str, Any]:
 
 def real_name(rng: random.Random) -> str:
     """A flattened LLaVA-Video-178K path: YouCook2, ActivityNet, Charades or NextQA."""
-    code = f"{rng.getrandbits(64):016x}"
-    forms = (f"{rng.randint(1, 400)}-{code[:11]}-split_{rng.randint(0, 9)}", f"v_{code[:11]}",
-             f"{code[:5].upper()}{code[5:9]}", f"{rng.randint(1, 1999)}-{rng.randint(10**8, 10**10)}")  # fmt: skip
+    code, number = "".join(rng.choices(string.ascii_uppercase, k=11)), rng.randint(1, 1999)
+    forms = (f"{number}-{code}-split_{number % 10}", f"v_{code}", code[:5], f"{number}-{rng.randint(10**8, 10**10)}")
     return "0_30_s_academic_v0_1_" + rng.choices(forms, (55, 15, 15, 15))[0]
 
 
