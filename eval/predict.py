@@ -66,8 +66,11 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
         found |= {key: content.get(key) for key in ("model_type", "template", "torch_dtype")}
     assert found is not None
     is_adapter = (model / "adapter_config.json").is_file()
+    base = str(found.get("model")) if is_adapter else str(model)
+    if base.startswith("/") and not os.path.isdir(base):
+        raise ValueError(f"{model} is an adapter of {base}, which is no longer there")
     return {
-        "model": str(found["model"] if is_adapter else model),
+        "model": base,
         "adapter": str(model) if is_adapter else None,
         "model_type": found.get("model_type"),
         "template": found.get("template"),

@@ -69,15 +69,33 @@ def test_what_is_no_weight_is_refused(monkeypatch, text):
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    from swift.model import get_processor
-    from swift.template import get_template
-
+def tiny(tmp_path_factory):
     from swift_plugins.tiny_model import build
 
     folder = tmp_path_factory.mktemp("tiny")
-    build(folder, [ANSWER], vocab_size=500)
-    return get_template(get_processor(str(folder), model_type="qwen2_5_vl"), template_type="forensic_qwen2_5_vl")
+    assert build(folder, [ANSWER], vocab_size=500) < 2_000_000
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def template(tiny):
+    from swift.model import get_processor
+    from swift.template import get_template
+
+    return get_template(get_processor(tiny, model_type="qwen2_5_vl"), template_type="forensic_qwen2_5_vl")
+
+
+def test_the_tiny_model_loads_with_plain_transformers_and_answers_about_a_video(tiny):
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    processor, model = AutoProcessor.from_pretrained(tiny), AutoModelForImageTextToText.from_pretrained(tiny)
+    frames = np.zeros((4, 3, 84, 84), np.uint8)
+    chat = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "Real?"}]}]
+    text = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    inputs = processor(text=[text], videos=[frames], return_tensors="pt", do_sample_frames=False)
+    out = model.generate(**inputs, max_new_tokens=4, do_sample=False)
+    assert out.shape[1] > inputs["input_ids"].shape[1]
+    assert processor.tokenizer.decode(processor.tokenizer(ANSWER)["input_ids"]) == ANSWER
 
 
 @pytest.fixture
