@@ -126,13 +126,13 @@ def one_variable_rule(values: list[Any], labels: list[str], train: list[bool]) -
     Measured on the rest (on everything where there is no rest); a value not seen in training gets the overall majority.
     A rule that exceeds the majority by far is a shortcut that a model may take instead of looking.
     """
+    if None in values:
+        return {"accuracy": None, "reason": "not known for every file"}
     counts = Counter(zip(values, labels, train, strict=True))
     held_out = len({in_train for _, _, in_train in counts}) == 2
     by_value: dict[Any, Counter[str]] = {}
     overall: Counter[str] = Counter()
     for (value, label, in_train), n in counts.items():
-        if value is None:
-            return {"accuracy": None, "reason": "not known for every file"}
         if in_train or not held_out:
             by_value.setdefault(value, Counter())[label] += n
             overall[label] += n

@@ -16,7 +16,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +104,8 @@ class EarlierRaw(msgspec.Struct):
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what msgspec raises on hostile JSON
 
 
-def read_raw(path: Path, limit: int | None) -> Iterator[tuple[int, Raw | str]]:
-    """Yield (index, row) for each row of all_data.json, or (index, why it has no usable form)."""
+def read_raw(path: Path, limit: int | None) -> dict[int, Raw | str]:
+    """index -> row for the rows of all_data.json, or index -> why it has no usable form."""
     content = path.read_bytes()
     try:
         rows: list[Raw | str] = msgspec.json.decode(content, type=list[Raw], strict=False)
@@ -113,8 +113,7 @@ def read_raw(path: Path, limit: int | None) -> Iterator[tuple[int, Raw | str]]:
         rows = _read_one_by_one(path, content)
     if not rows:
         raise ValueError(f"{path}: the list is empty")
-    for index in spread(len(rows), limit):
-        yield index, rows[index]
+    return {index: rows[index] for index in spread(len(rows), limit)}
 
 
 def _read_one_by_one(path: Path, content: bytes) -> list[Raw | str]:
@@ -176,6 +175,9 @@ def assign_splits(rows: list[Raw], by: str, seed: int) -> dict[str, str]:
     return splits
 
 
+_REAL = Answer("real")
+
+
 class Converter:
     """Turns raw rows into training rows; the options fix setting, box space and where the media lie."""
 
@@ -209,7 +211,7 @@ class Converter:
     def answer(self, raw: Raw, span: tuple[int, int]) -> tuple[Answer, list[float], float | None]:
         """(the answer in the row's box space, the exact box in source px, the exact onset in s)."""
         if raw.video_type == "real_video":
-            return Answer("real"), [], None
+            return _REAL, [], None
         if raw.faketrace_bbox is None or raw.faketrace_first_frame is None:
             raise ValueError("no trace: a fake row needs faketrace_bbox and faketrace_first_frame")
         b, w, h = raw.faketrace_bbox, raw.video_width, raw.video_height
@@ -361,10 +363,10 @@ def published_counts(rows: list[Raw]) -> dict[str, dict[str, Any]]:
 def convert(args: argparse.Namespace) -> None:
     data = check_source(args.src)
     boxes.span(args.box_space, 1280, 720, args.min_pixels, args.max_pixels)  # refuses impossible limits at once
-    items = list(read_raw(data, args.limit))
-    rows = [raw for _, raw in items if isinstance(raw, Raw)]
+    items = read_raw(data, args.limit)
+    rows = [raw for raw in items.values() if isinstance(raw, Raw)]
     if not rows:
-        raise ValueError(f"{data}: no usable row; the first one: {items[0][1]}")
+        raise ValueError(f"{data}: no usable row; the first one: {items[0]}")
     splits: Mapping[str, str | None]
     if args.split_by == "published":
         splits = {raw.video_id: raw.split for raw in reversed(rows)}  # a video stays where its first row puts it
@@ -376,7 +378,7 @@ def convert(args: argparse.Namespace) -> None:
     media = _check_media(args, converter, rows)
     output = Output(args.out, SPLITS)
     with output.open():
-        for index, raw in items:
+        for index, raw in items.items():
             if isinstance(raw, str):
                 output.reject(f"{data.name}[{index}]", None, raw)
                 continue
@@ -445,9 +447,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--box-space", choices=boxes.SPACES, default="pixel",
                         help="coordinates of the boxes in the answers (default pixel, as in the paper)")  # fmt: skip
     parser.add_argument("--min-pixels", type=int, default=boxes.VIDEO_MIN_PIXELS,
-                        help=f"of --box-space resized: VIDEO_MIN_PIXELS (default {boxes.VIDEO_MIN_PIXELS})")  # fmt: skip
+                        help=f"VIDEO_MIN_PIXELS of --box-space resized (default {boxes.VIDEO_MIN_PIXELS})")  # fmt: skip
     parser.add_argument("--max-pixels", type=int, default=boxes.VIDEO_MAX_PIXELS,
-                        help=f"of --box-space resized: VIDEO_MAX_PIXELS (default {boxes.VIDEO_MAX_PIXELS})")  # fmt: skip
+                        help=f"VIDEO_MAX_PIXELS of --box-space resized (default {boxes.VIDEO_MAX_PIXELS})")  # fmt: skip
     parser.add_argument("--split-by", choices=("published", "parent", "video"), default="published",
                         help="published: the dataset's own; parent: 8:1:1 with all clips of a parent together; video: "
                         "8:1:1 by video (default published)")  # fmt: skip

@@ -22,6 +22,7 @@ MAX_LINE = 16 * 1024 * 1024  # bytes; a longer line is refused, not read
 _BUFFER = 256 * 1024  # bytes; the default of 8 KB would be a system call every few rows
 _ROW_FORM = (("id", str), ("task", str), ("messages", list), ("meta", dict))
 _ROLES = (["user", "assistant"], ["user"])
+_MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:")
 
 _encoder = msgspec.json.Encoder()
@@ -65,10 +66,11 @@ def check_row(row: dict[str, Any]) -> None:
     if roles not in _ROLES:
         raise ValueError(f"messages must be user and assistant, got {roles}")
     text = messages[0]["content"] if len(messages) == 1 else messages[0]["content"] + messages[1]["content"]
+    tags = _MEDIA_TAG.findall(text)
     for key, tag in MEDIA_TAGS.items():
         paths = row.get(key, ())
-        if text.count(tag) != len(paths):
-            raise ValueError(f"{text.count(tag)} {tag} tags but {len(paths)} {key}")
+        if tags.count(tag) != len(paths):
+            raise ValueError(f"{tags.count(tag)} {tag} tags but {len(paths)} {key}")
         for path in paths:
             if not path.startswith("/") and _URL.match(path):
                 raise ValueError(f"a URL is never opened: {path[:80]!r} in {key}")

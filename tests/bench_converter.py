@@ -17,7 +17,6 @@ import multiprocessing
 import os
 import random
 import resource
-import string
 import sys
 import tempfile
 import time
@@ -87,10 +86,10 @@ def trace(rng: random.Random, of: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def real_name(rng: random.Random) -> str:
-    """A flattened LLaVA-Video-178K path: YouCook2, ActivityNet, Charades or NextQA."""
-    code, number = "".join(rng.choices(string.ascii_uppercase, k=11)), rng.randint(1, 1999)
-    forms = (f"{number}-{code}-split_{number % 10}", f"v_{code}", code[:5], f"{number}-{rng.randint(10**8, 10**10)}")
+def real_name(rng: random.Random, index: int) -> str:
+    """A flattened LLaVA-Video-178K path: YouCook2, ActivityNet, Charades or NextQA; no two indices give the same."""
+    code, number = f"{index:05X}", rng.randint(1, 1999)
+    forms = (f"{number}-QAbTr{code}w-split_{number % 10}", f"v_{code}kSEEM-", code, f"{number}-{10**9 + index}")
     return "0_30_s_academic_v0_1_" + rng.choices(forms, (55, 15, 15, 15))[0]
 
 
@@ -102,7 +101,7 @@ def reward_data(scale: int, seed: int = 0) -> list[dict[str, Any]]:
             of = video(rng, f"cm2p{rng.getrandbits(84):021x}", True)
             rows += [of | trace(rng, of) for _ in range(count)]
     none = dict.fromkeys(key for key in rows[0] if key.startswith("faketrace"))
-    return rows + [video(rng, real_name(rng), False) | none for _ in range(scale * VIDEOS)]
+    return rows + [video(rng, real_name(rng, index), False) | none for index in range(scale * VIDEOS)]
 
 
 def write_reward_data(folder: Path) -> int:
