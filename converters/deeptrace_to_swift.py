@@ -15,7 +15,6 @@ import os
 import random
 import re
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,7 +69,7 @@ class Raw(msgspec.Struct, gc=False):
     faketrace_first_frame: int | None = None
     faketrace_bbox: Box | None = None
     faketrace_explanations: str | None = None
-    faketrace_check_applies: list[str] | str | None = None
+    faketrace_check_applies: tuple[str, ...] | str | None = None
 
 
 class EarlierRaw(msgspec.Struct):
@@ -87,7 +86,7 @@ class EarlierRaw(msgspec.Struct):
     first_frame: int | None = None
     label_bbox: Box | None = None
     label_name: str | None = None
-    check_applies: list[str] | str | None = None
+    check_applies: tuple[str, ...] | str | None = None
     explanation: str | None = None
 
     def published(self) -> Raw:
@@ -252,7 +251,7 @@ class Converter:
             raise ValueError(f"round trip: the answer does not read back as written: {text[:80]!r}")
         fake = answer.verdict == "fake"
         tags = raw.faketrace_check_applies if fake else None
-        tags = [tags] if isinstance(tags, str) else tags or []
+        tags = (tags,) if isinstance(tags, str) else tags or ()
         number = self.traces[raw.video_id] = self.traces.get(raw.video_id, 0) + 1
         if number > 1 and not fake:
             raise ValueError("duplicate: an earlier row has this real video")
@@ -265,7 +264,7 @@ class Converter:
                 "media_id": raw.video_id, "parent": parent_of(raw), "split": split, "source": raw.video_source,
                 "label": answer.verdict, "width": raw.video_width, "height": raw.video_height,
                 "duration": raw.video_duration, "fps": raw.video_frame_rate, "bbox": box, "start": start,
-                "categories": _categories(tuple(tags)), "raw_tags": tags,
+                "categories": _categories(tags), "raw_tags": tags,
                 "explanation": (raw.faketrace_explanations or "").strip() if fake else "",
                 "setting": self.args.setting, "box_space": self.args.box_space,
                 "box_width": span[0], "box_height": span[1], "task_version": deeptrace.VERSION,
@@ -320,23 +319,28 @@ def media_problem(raw: Raw, media: Media | str) -> str | None:
 def findings(rows: list[Raw], splits: Mapping[str, str | None], media: dict[str, Media | str]) -> dict[str, Any]:
     """Leakage (parents that stand in several splits) and shortcuts (single variables that tell real from fake)."""
     videos = list({raw.video_id: raw for raw in rows}.values())
-    placed = [(parent_of(raw), splits[raw.video_id]) for raw in videos]
-    homes = set(placed)
-    parents = Counter(parent for parent, _ in homes)
-    test = [parent for parent, split in placed if split == "test"]
-    leaked = sum((parent, "train") in homes for parent in test)
+    homes: dict[str, str | None] = {}  # the first split of each parent
+    several, trained, tested = set(), set(), []
+    for raw in videos:
+        parent, split = parent_of(raw), splits[raw.video_id]
+        if homes.setdefault(parent, split) != split:
+            several.add(parent)
+        if split == "train":
+            trained.add(parent)
+        elif split == "test":
+            tested.append(parent)
     labels = [raw.video_type for raw in videos]
-    train = [split == "train" for _, split in placed]
+    train = [splits[raw.video_id] == "train" for raw in videos]
     audio = [getattr(media.get(raw.video_path), "has_audio", None) for raw in videos]
     return {
         "leakage": {
-            "parents": len(parents),
-            "parents_in_several_splits": sum(n > 1 for n in parents.values()),
-            "test_videos": len(test),
-            "test_videos_whose_parent_is_in_train": leaked,
+            "parents": len(homes),
+            "parents_in_several_splits": len(several),
+            "test_videos": len(tested),
+            "test_videos_whose_parent_is_in_train": sum(parent in trained for parent in tested),
         },
         "shortcuts": {
-            "resolution": one_variable_rule([(r.video_width, r.video_height) for r in videos], labels, train),
+            "resolution": one_variable_rule([f"{r.video_width}x{r.video_height}" for r in videos], labels, train),
             "audio": one_variable_rule(audio, labels, train),
             "duration": one_variable_rule([round(r.video_duration, 1) for r in videos], labels, train),
             "frame_rate": one_variable_rule([round(r.video_frame_rate, 2) for r in videos], labels, train),
