@@ -24,7 +24,7 @@ if not __package__:
 
 from swift_plugins import settings
 from swift_plugins.media import LEVELS, check_many
-from swift_plugins.records import atomic_write, encode, read_rows, sha256_file, sha256_text, write_json
+from swift_plugins.records import atomic_write, jsonl_writer, read_rows, sha256_file, sha256_text, write_json
 from swift_plugins.tasks import get_task
 
 Row = dict[str, Any]
@@ -159,43 +159,33 @@ class FirstLogits:
 
 
 class OutFile:
-    """The growing output: knows what is done, drops a torn tail, and is written by one process at a time."""
+    """The growing output: only appended to, knows what is done, and is written by one process at a time."""
 
     def __init__(self, path: Path, retry_errors: bool):
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.file: BinaryIO = open(path, "ab")  # noqa: SIM115
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ValueError(f"{path} is being written by another process") from None
-        kept, size, self.done = [], 0, set()
-        for _, row in read_rows(path, torn_tail_ok=True):
-            line = encode(row) + b"\n"
-            size += len(line)
-            if not (retry_errors and "error" in row):
-                self.done.add(row["id"])
-                kept.append(line)
-        if sum(map(len, kept)) != path.stat().st_size:
-            self.file.truncate(0)
-            self.file.writelines(kept)
-            self._sync()
+        with open(path, "rb") as written:
+            self.file.truncate(written.read().rfind(b"\n") + 1)  # a killed writer leaves a torn last line
+        found = {row["id"]: row for _, row in read_rows(path)}
+        self.done = {i for i, row in found.items() if not (retry_errors and "error" in row)}
 
     def write(self, rows: list[Row]) -> None:
-        self.file.writelines(encode(row) + b"\n" for row in rows)
-        self._sync()
-        self.done.update(row["id"] for row in rows)
-
-    def _sync(self) -> None:
+        jsonl_writer(self.file).write_all(rows)
         self.file.flush()
         os.fsync(self.file.fileno())
+        self.done.update(row["id"] for row in rows)
 
     def finish(self, order: list[str]) -> None:
-        """Put the rows into the order of the input, in which a retry may have left them not."""
-        rows = {row["id"]: row for _, row in read_rows(self.path)}
-        if list(rows) != order:
+        """Put the rows into the order of the input, each once: a retried row stands after the error it replaces."""
+        written = [row for _, row in read_rows(self.path)]
+        rows = {row["id"]: row for row in written}
+        if [row["id"] for row in written] != order:
             with atomic_write(self.path) as file:
-                file.writelines(encode(rows[i]) + b"\n" for i in order)
+                jsonl_writer(file).write_all(rows[i] for i in order)
 
 
 def out_row(row: Row, result: Row | Exception | str, seconds: float) -> Row:
@@ -231,7 +221,7 @@ def check_run(path: Path, run: dict[str, Any], has_output: bool) -> None:
 
     if has_output:
         if not path.is_file():
-            raise ValueError(f"the output exists but {path.name} does not: delete the output or name another --out")
+            raise ValueError(f"the output exists but {path} does not: delete the output or name another --out")
         before = msgspec.json.decode(path.read_bytes())
         changed = sorted(k for k in run.keys() | before.keys() if run.get(k) != before.get(k))
         if changed:
@@ -239,6 +229,7 @@ def check_run(path: Path, run: dict[str, Any], has_output: bool) -> None:
                 f"the output was made with other settings ({', '.join(changed)} differ, see {path.name}): "
                 "delete it or name another --out"
             )
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, run)
 
 
@@ -287,8 +278,9 @@ def predict(args: argparse.Namespace) -> None:
         "check": args.check,
         "versions": settings.library_versions(),
     }
+    has_output = args.out.exists() and args.out.stat().st_size > 0
+    check_run(args.out.with_name(args.out.name + ".run.json"), run, has_output)
     out = OutFile(args.out, args.retry_errors)
-    check_run(args.out.with_name(args.out.name + ".run.json"), run, bool(out.done))
     # Batches are cut by place in the input, so a row shares its batch with the same rows in every run.
     batches = [rows[i : i + args.batch_size] for i in range(0, len(rows), args.batch_size)]
     todo = [batch for batch in batches if any(row["id"] not in out.done for row in batch)]

@@ -30,16 +30,12 @@ encode, encode_into = _encoder.encode, _encoder.encode_into
 _decode = msgspec.json.Decoder().decode
 
 
-def read_rows(path: str | os.PathLike, *, torn_tail_ok: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, row). A line that is no JSON object raises ValueError with file and line.
-
-    With `torn_tail_ok` an unfinished last line, as a killed writer leaves it, ends the reading instead.
-    """
+def read_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, row). A line that is no JSON object raises ValueError with file and line."""
     with open(path, "rb") as file:
         number = 0
         while line := file.readline(MAX_LINE + 1):
             number += 1
-            torn = not line.endswith(b"\n")
             if len(line) > MAX_LINE:
                 raise ValueError(f"{path}:{number}: the line is longer than {MAX_LINE} bytes")
             if not line.strip():
@@ -47,9 +43,7 @@ def read_rows(path: str | os.PathLike, *, torn_tail_ok: bool = False) -> Iterato
             try:
                 row = _decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                if torn and torn_tail_ok:
-                    return
-                hint = " (a torn last line? the writer may have been killed)" if torn else ""
+                hint = "" if line.endswith(b"\n") else " (a torn last line? the writer may have been killed)"
                 raise ValueError(f"{path}:{number}: not JSON: {error}{hint}") from None
             if not isinstance(row, dict):
                 raise ValueError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
