@@ -266,7 +266,7 @@ def test_grammar(grammar, text, answer):
     ("text", "grammar"),
     [
         (REAL_ANSWER, "trained"),
-        ("FAKE it is", "trained"),
+        ("FAKE, it is", "trained"),
         ('{"label": "real"}', "json"),
         ('```json\n{"label": "real"}\n```', "json"),
         ("{broken", "json"),
@@ -441,10 +441,81 @@ def test_unknown_task_is_told_what_was_meant():
         get_task("x")
 
 
+# --------------------------------------------------------------------------------------------- verdicts, said and not
+
+
+@pytest.mark.parametrize(
+    ("text", "trained", "tags"),
+    [
+        ("REAL", "real", "real"),
+        ("fake", "fake", "fake"),
+        ("REAL, there is no unnatural part", "real", "real"),
+        ("Fake - the hands melt", "fake", "fake"),
+        ("FAKE, AI-generated.", "fake", "fake"),
+        ("'FAKE'", None, "fake"),
+        ("**FAKE**", None, "fake"),
+        ("Answer: FAKE", None, "fake"),
+        ("The verdict is FAKE", None, "fake"),
+        ("So I reply FAKE", None, "fake"),
+        ("It's fake", None, "fake"),
+        ("The video is REAL.", None, "real"),
+        ("This is a fake video.", None, "fake"),
+        ("This video appears to be real.", None, "real"),
+        ("I believe the video is fake, since the hands do not move", None, "fake"),
+        ("FAKE. The hands of the real person melt.", "fake", "fake"),
+        ("REAL. FAKE.", None, None),
+        ("Real. Fake.", None, None),
+        ("real\nfake", None, None),
+        ("REAL or FAKE", None, None),
+        ("FAKE, not real", None, None),
+        ("REAL? No.", None, None),
+        ("REAL. Actually it is fake.", None, None),
+        ("REAL. The video is AI-generated.", None, None),
+        ("Real videos have no such artifacts, this one is generated.", None, None),
+        ("REAL people appear in a synthetic scene.", None, None),
+        ("a real person walks; hands melt, AI-generated", None, None),
+        ("the real issue: hands melt", None, None),
+        ("I don't think this is real", None, None),
+        ("The video is not at all real", None, None),
+        ("It is unlikely that the video is real", None, None),
+        ("The clip is far from real", None, None),
+        ("hardly real", None, None),
+        ("none of it is real", None, None),
+        ("Nothing here is REAL.", None, None),
+        ("Is it real?", None, None),
+        ("The video is AI-generated.", None, None),
+    ],
+)
+def test_a_verdict_counts_where_it_is_stated_and_nowhere_else(text, trained, tags):
+    for parse, verdict in ((parse_trained, trained), (parse_tags, tags)):
+        parsed = parse(text)
+        assert (parsed.answer.verdict if parsed.answer else None) == verdict
+        assert parsed.answer or parsed.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"label": "real", "label": "fake"}',
+        '{"label": "real", "verdict": "fake"}',
+        '{"label": "real"} {"label": "fake"}',
+        '{"label": "real"} but actually fake',
+    ],
+)
+def test_json_that_contradicts_itself_is_no_answer(text):
+    assert parse_json(text).answer is None
+
+
+def test_a_json_field_of_the_wrong_type_costs_that_field_alone():
+    parsed = parse_json('{"label": "fake", "start_time": 1' + "0" * 5000 + ', "explanation": ["melts"]}')
+    assert parsed.answer == Answer("fake")
+    assert [problem.split(":")[0] for problem in parsed.problems] == ["start", "explanation"]
+
+
 # ------------------------------------------------------------------------------------------------- real models' outputs
 
 
-@pytest.mark.parametrize(("name", "unparsed"), [("qwen2.5-vl-3b-v2-test", 0), ("smolvlm2-500m-test", 462)])
+@pytest.mark.parametrize(("name", "unparsed"), [("qwen2.5-vl-3b-v2-test", 0), ("smolvlm2-500m-test", 463)])
 def test_real_outputs_read_as_their_publisher_read_them(published, name, unparsed):
     """Where the publisher's own reader decided, ours says the same or nothing: it takes no side in "REAL or FAKE"."""
     lines = (published / "deeptrace_outputs" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()

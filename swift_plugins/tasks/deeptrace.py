@@ -173,20 +173,36 @@ _UNSIGNED = r"[0-9]{1,9}(?:\.[0-9]{1,20})?"
 _NUM = rf"[-+]?{_UNSIGNED}"
 _BOX_NUMBERS = re.compile(rf"\s*(?:\[\s*)?({_NUM})\s*,\s*({_NUM})\s*,\s*({_NUM})\s*,\s*({_NUM})\s*(?:\]\s*)?\Z")
 _SECONDS = re.compile(rf"\s*({_NUM})\s*(?:(?:s|sec|seconds?)\s*)?(?:\.\s*)?\Z", re.I)
-# For text in lower case, which is searched faster than with re.I.
-_WORD = r"(?<![\w\u2010\u2011-])(real|fake)(?![\w\u2010\u2011-])"  # with Unicode's hyphens
-_WORDS = re.compile(_WORD)
-_NEGATED = re.compile(
-    r"(?:\b(?:not|cannot|never|non|no|nothing|neither|without)|n['’]t)[\s-]{1,2}"
-    r"(?:(?:an|a|the|any|be|to|look|seem|appear|feel|all|entirely|completely|actually|really|quite|very)\s){0,4}"
-    + _WORD
+_WORDS = re.compile(
+    r"(?<![\w\u2010\u2011-])(?:real|fake|ai-generated)(?![\w\u2010\u2011-])", re.I
+)  # Unicode's hyphens too
+_CLOSE = r"[\"'*`)\]]{0,4}"
+_STOP = r"(?:[ \t]{0,8}[.,:;!<\n]|\s{1,8}[–—-]|\s{0,8}\Z)"
+# A word states a verdict where it stands alone, where it says what the video is, or, in capitals, where it ends a
+# sentence: "a real person" and "the fake smile" do not. The patterns are for what stands before it in its sentence, and
+# after it, in lower case.
+_ALONE = re.compile(r"(?:[\w ]{0,40}[:=])?[\s\"'*`(\[]{0,8}"), re.compile(_CLOSE + _STOP)
+_SAYS = (
+    re.compile(
+        r"\b(?:it|this|that|video|clip|footage|image|picture)(?:['’]s|\s(?:is|was|looks|seems|appears))"
+        r"\s(?:[\w'’]{1,20}\s){0,3}\Z"
+    ),
+    re.compile(rf"{_CLOSE}(?:\s{{0,8}}(?:[.,:;!?<]|\Z)|\s(?:video|clip|footage|because|as|since|due|and|with)\b)"),
 )
+_ENDS = re.compile(rf"{_CLOSE}\s{{0,8}}(?:[.!?\n]|\Z)")
+_DOUBT = re.compile(
+    r"\b(?:not|cannot|never|no|non|none|nothing|neither|nor|without|hardly|barely|unlikely|doubt\w{0,8}|rather|instead|if"
+    r"|whether|or|could|may|might|far|anything|than)\b|n['’]t\b"
+)
+_SENTENCE_END = re.compile(r"[.!?\n]")
+_MANY = 50  # verdict words; an output with more is no answer
+_NEAR = 200  # characters around a verdict word in which its sentence is looked at
 _RENDERED = re.compile(
     rf"FAKE\. The video is AI-generated\.(?: The unnatural part is at \[({_NUM}), ({_NUM}), ({_NUM}), ({_NUM})\]"
     rf"(?:\.| starting ({_UNSIGNED}) seconds\.))?(?: The reason is because (.+))?",
     re.S,
 )
-_TRAINED_VERDICT = re.compile(r"\s*(real|fake)(?![\w\u2010\u2011-])", re.I)
+_TRAINED_VERDICT = re.compile(rf"\s*(real|fake)(?={_STOP})", re.I)
 _TRAINED_BOX = re.compile(r"unnatural part is at (\[[^\[\]]{0,400}\])")
 _TRAINED_START = re.compile(r"starting ([^\s,;]{1,40}) seconds?(?!\w)")
 _VERDICT_SENTENCE = re.compile(r"(?:^|[.!?\n])\s{0,8}(REAL|FAKE)(?=\s{0,8}[.!\n]|\s{0,8}\Z)")
@@ -253,17 +269,16 @@ def _parse_words(text: str) -> Parsed:
         return Parsed(None, "trained", _NO_HEAD)
     verdict = head.group(1).lower()
     end = _sentence_end(text, head.end())
-    if end > head.end() and len(set(_WORDS.findall(text[:end].lower()))) > 1:
+    if end > head.end() and len(_named(text[:end])) > 1:
         return Parsed(None, "trained", "the first sentence holds both verdicts")
-    opposite = "the video is ai-generated" if verdict == "real" else "the video is real."
-    second = text[end : end + 80].lstrip(" .\n").lower()
-    if second.startswith(opposite) or _second_verdict(text):
+    reason = text.find(_REASON)
+    claims, bbox, start = (text if reason < 0 else text[:reason]), None, None
+    stated, _ = stated_verdicts(claims[head.end() :])
+    if stated - {verdict} or _second_verdict(text):
         return Parsed(None, "trained", "two different verdicts")
     if verdict == "real":
         return Parsed(Answer("real"), "trained")
     problems: list[str] = []
-    reason = text.find(_REASON)
-    claims, bbox, start = (text if reason < 0 else text[:reason]), None, None
     if box := _TRAINED_BOX.search(claims):
         bbox = _read_box(box.group(1), problems)
     elif "unnatural part is at" in claims:
@@ -309,21 +324,52 @@ def _cut_tags(text: str) -> tuple[dict[str, str], str, list[str]]:
     return found, " ".join([*outside, text[at:]]), problems
 
 
-def bare_verdict(text: str) -> tuple[str | None, str | None]:
-    """The one verdict that stands in free text as a whole word, or (None, why there is none).
+def _named(text: str) -> set[str]:
+    return {"real" if word.lower() == "real" else "fake" for word in _WORDS.findall(text)}
 
-    Case does not matter; parts of words ("unrealistic", "real-time"), negated words ("not real") and texts with both
-    words give no verdict.
+
+def stated_verdicts(text: str) -> tuple[set[str], bool]:
+    """(the verdicts that a text states, whether one is doubted, negated, asked or stands beside the other word).
+
+    A doubted one is not among the verdicts: "I don't think it is real" states none. "AI-generated" counts as fake.
     """
-    text = text.lower()
-    words = set(_WORDS.findall(text))
+    stated, doubted = set(), False
+    for number, match in enumerate(_WORDS.finditer(text)):
+        if number == _MANY:
+            return set(VERDICT_WORDS), True
+        word, (begin, end) = match.group(), match.span()
+        before = _SENTENCE_END.split(text[max(0, begin - _NEAR) : begin].lower())[-1]
+        after = text[end : end + _NEAR].lower()
+        alone = _ALONE[0].fullmatch(before) and _ALONE[1].match(after)
+        says = _SAYS[0].search(before) and _SAYS[1].match(after)
+        if not (alone or says or (word.isupper() and _ENDS.match(after))):
+            continue
+        verdict = "real" if word.lower() == "real" else "fake"
+        rest, mark = _SENTENCE_END.split(after, maxsplit=1)[0], _SENTENCE_END.search(after)
+        if _DOUBT.search(before) or (mark and mark.group() == "?") or _named(f"{before} . {rest}") - {verdict}:
+            doubted = True
+        else:
+            stated.add(verdict)
+    return stated, doubted
+
+
+def bare_verdict(text: str) -> tuple[str | None, str | None]:
+    """The one verdict that free text states, or (None, why there is none).
+
+    Case does not matter. Parts of words ("unrealistic", "real-time"), words about something else ("a real person"),
+    doubted or negated words ("not real") and texts with both verdicts give none.
+    """
+    words = {word.lower() for word in _WORDS.findall(text)} & {"real", "fake"}
     if not words:
         return None, "neither REAL nor FAKE"
-    if negated := _NEGATED.search(text):
-        return None, f"a negated verdict: 'not {negated.group(1)}'"
-    if len(words) > 1:
-        return None, "both verdicts"
-    return words.pop(), None
+    stated, doubted = stated_verdicts(text)
+    if doubted:
+        return None, "both verdicts" if len(words) > 1 else "a doubted or negated verdict"
+    if len(stated) != 1:
+        return None, "both verdicts" if stated or len(
+            words
+        ) > 1 else f"no verdict is stated: {words.pop()!r} stands in a phrase"
+    return stated.pop(), None
 
 
 def parse_tags(text: str) -> Parsed:
@@ -346,7 +392,24 @@ _JSON_KEYS = {
     "start": ("start_time", "start", "onset"),
     "explanation": ("explanation", "reason", "reasoning"),
 }
-_DECODER = json.JSONDecoder()
+
+
+class _RepeatedKeyError(ValueError):
+    pass
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _RepeatedKeyError("a key stands twice in one object")
+    return found
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) < 20 else float("inf")  # int() takes time quadratic in the digits, or refuses
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object_of, parse_int=_integer)
 
 
 def _first_present(found: dict[str, Any], field: str) -> Any:
@@ -381,11 +444,16 @@ def parse_json(text: str) -> Parsed:
     if text[begin : begin + 1] != "{":
         return Parsed(None, "json", "no JSON object")
     try:
-        found, _ = _DECODER.raw_decode(text, begin)
+        found, end = _DECODER.raw_decode(text, begin)
     except (ValueError, RecursionError) as error:
         return Parsed(None, "json", f"broken JSON: {str(error)[:80]}")
-    said = _first_present(found, "verdict")
+    if text[end : end + 16].strip() not in ("", "```") or text[end + 16 :].strip():
+        return Parsed(None, "json", "text after the JSON object")
+    labels = [found[key] for key in _JSON_KEYS["verdict"] if found.get(key) is not None]
+    said = labels[0] if labels else None
     verdict = said.strip().lower() if isinstance(said, str) else None
+    if any(not isinstance(label, str) or label.strip().lower() != verdict for label in labels[1:]):
+        return Parsed(None, "json", f"two different labels: {str(labels)[:80]}")
     if verdict not in VERDICT_WORDS:
         return Parsed(None, "json", f"the label is neither REAL nor FAKE: {str(said)[:40]!r}")
     if verdict == "real":
@@ -396,6 +464,8 @@ def parse_json(text: str) -> Parsed:
     if start is not None and not (_plain_number(start) and start >= 0):
         problems.append(f"start: not a time in seconds: {str(start)[:40]!r}")
         start = None
+    if explanation is not None and not isinstance(explanation, str):
+        problems.append(f"explanation: not a text: {str(explanation)[:40]!r}")
     if not isinstance(explanation, str) or not explanation.strip():
         explanation = None
     start = float(start) if start is not None else None
