@@ -8,13 +8,30 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from swift_plugins.media import LEVELS, Media, check_many
 from swift_plugins.records import atomic_write, encode_into, sha256_file, write_json
+from swift_plugins.settings import library_versions
 from swift_plugins.tasks import get_task
+
+LIBRARIES = ("swift-forensics", "msgspec", "av", "pillow")
+
+
+def whole_number(least: int = 1) -> Callable[[str], int]:
+    """A type for argparse: a whole number that is not too small."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
+        return number
+
+    return read
 
 
 def argument_parser(doc: str, src: str, out: str) -> argparse.ArgumentParser:
@@ -22,11 +39,13 @@ def argument_parser(doc: str, src: str, out: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--src", type=Path, default=Path(src), help=f"folder of the raw dataset (default {src})")
     parser.add_argument("--out", type=Path, default=Path(out), help=f"folder to write (default {out})")
-    parser.add_argument("--limit", type=int, help="convert only this many rows, evenly spread (default all)")
+    parser.add_argument("--limit", type=whole_number(),
+                        help="convert only this many rows, evenly spread (default all)")  # fmt: skip
     parser.add_argument("--check", choices=LEVELS, default="none",
                         help="look at the media: none; header: each file opens and has the annotated size; decode: its "
                         "first, middle and last frame decode too (default none)")  # fmt: skip
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes for --check (default all)")
+    parser.add_argument("--workers", type=whole_number(), default=os.cpu_count() or 1,
+                        help="processes for --check (default all)")  # fmt: skip
     return parser
 
 
@@ -42,8 +61,6 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
 
 def spread(count: int, limit: int | None) -> range | list[int]:
     """The indices of `limit` rows evenly spread over `count` rows; all of them without a limit."""
-    if limit is not None and limit < 1:
-        raise ValueError(f"--limit must be at least 1, got {limit}")
     if limit is None or limit >= count:
         return range(count)
     return [i * count // limit for i in range(limit)]
@@ -96,21 +113,35 @@ class Output:
             "sources": {path.name: sha256_file(path) for path in sources},
             "files": {f"{s}.jsonl": sha256_file(self.out / f"{s}.jsonl") for s in self.splits},
             "options": {k: str(v) if isinstance(v, Path) else v for k, v in options.items()},
-            "versions": versions(),
+            "versions": library_versions(LIBRARIES),
             **sections,
         }
         write_json(self.out / "manifest.json", manifest)
         return manifest
 
 
-def versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for name in ("swift-forensics", "msgspec", "av", "pillow"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
+class Folder(NamedTuple):
+    """A media folder: its real path, the plain files and the links in it; None for links that cannot be listed."""
+
+    path: str
+    files: set[str]
+    links: set[str] | None
+
+
+def list_folder(path: str) -> Folder:
+    files, links = set(), set()
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    links.add(entry.name)
+                elif entry.is_file():
+                    files.add(entry.name)
+    except FileNotFoundError:
+        pass
+    except OSError:  # a folder that cannot be listed may still open its files
+        return Folder(path, files, None)
+    return Folder(path, files, links)
 
 
 def check_files(paths: list[str], level: str, workers: int) -> dict[str, Media | str]:
@@ -123,26 +154,28 @@ def check_files(paths: list[str], level: str, workers: int) -> dict[str, Media |
 def one_variable_rule(values: list[Any], labels: list[str], train: list[bool]) -> dict[str, Any]:
     """How well one variable alone tells real from fake: the majority label of each value, learned on the training part.
 
-    Measured on the rest (on everything where there is no rest); a value not seen in training gets the overall majority.
-    A rule that exceeds the majority by far is a shortcut that a model may take instead of looking.
+    Measured on the rest; a value not seen in training gets the overall majority. A rule that exceeds the majority by
+    far is a shortcut that a model may take instead of looking.
     """
     if None in values:
         return {"accuracy": None, "reason": "not known for every file"}
-    counts = Counter(zip(values, labels, train, strict=True))
-    held_out = len({in_train for _, _, in_train in counts}) == 2
     by_value: dict[Any, Counter[str]] = {}
     overall: Counter[str] = Counter()
-    for (value, label, in_train), n in counts.items():
-        if in_train or not held_out:
+    held_out: list[tuple[Any, str, int]] = []
+    for (value, label, in_train), n in Counter(zip(values, labels, train, strict=True)).items():
+        if in_train:
             by_value.setdefault(value, Counter())[label] += n
             overall[label] += n
+        else:
+            held_out.append((value, label, n))
     if not overall:
-        return {"accuracy": None, "reason": "no rows"}
+        return {"accuracy": None, "reason": "no training rows to learn it from"}
+    if not held_out:
+        return {"accuracy": None, "reason": "no held-out rows to measure it on"}
     common = overall.most_common(1)[0][0]
     rule = {value: seen.most_common(1)[0][0] for value, seen in by_value.items()}
-    test = [(v, lab, n) for (v, lab, in_train), n in counts.items() if not (in_train and held_out)]
-    total = sum(n for _, _, n in test)
-    right = sum(n for value, label, n in test if rule.get(value, common) == label)
-    majority = sum(n for _, label, n in test if label == common)
+    total = sum(n for _, _, n in held_out)
+    right = sum(n for value, label, n in held_out if rule.get(value, common) == label)
+    majority = sum(n for _, label, n in held_out if label == common)
     return {"accuracy": round(100 * right / total, 2), "majority": round(100 * majority / total, 2),
-            "n": total, "measured_on": "held-out splits" if held_out else "all rows"}  # fmt: skip
+            "n": total, "measured_on": "held-out splits"}  # fmt: skip

@@ -11,20 +11,33 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
+import math
 import os
 import random
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import msgspec
 
-from converters.common import Output, argument_parser, check_files, one_variable_rule, run, spread
+from converters.common import (
+    Folder,
+    Output,
+    argument_parser,
+    check_files,
+    list_folder,
+    one_variable_rule,
+    run,
+    spread,
+    whole_number,
+)
 from swift_plugins import boxes
 from swift_plugins.media import Media, resolve_under
 from swift_plugins.records import check_row, sha256_text
@@ -37,9 +50,10 @@ LICENCE = (
     "LLaVA-Video-178K and keep the terms of their sources, the generated ones those of their generators."
 )
 REAL_SOURCE = "LLaVA-Video"  # how the source of every real clip begins; the others are generators
-MAX_SIDE, MAX_DURATION = 16_384, 86_400.0  # px and s: what no video of the dataset comes near
+MAX_SIDE, MAX_RATE, MAX_DURATION = 16_384, 1000.0, 86_400.0  # px, frames/s and s: no video of the dataset comes near
+UNPACK = {"videos": "cat videos.zip.00* > videos.zip && unzip -q videos.zip", "real_videos": "unzip -q real_videos.zip"}
 # Counts of the full dataset: table 1 and table 3 of the paper (rows and videos), and the published file itself.
-FULL_ROWS = 7652
+NEARLY_FULL = 7000  # rows; a file that has as many is compared with these counts, so that lost rows are noticed
 FULL_COUNTS = {
     "rows": 7652, "fake_videos": 3318, "real_videos": 3318, "traces": 4334, "explanations": 2716,
     "train_fake_rows": 3460, "train_real_rows": 2654, "val_fake_rows": 434, "val_real_rows": 332,
@@ -100,35 +114,55 @@ class EarlierRaw(msgspec.Struct):
         )  # fmt: skip
 
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what msgspec raises on hostile JSON
+class Malformed(NamedTuple):
+    """A row that has no usable form: its video_id where that can be read, and what is wrong."""
+
+    video_id: str | None
+    reason: str
 
 
-def read_raw(path: Path, limit: int | None) -> dict[int, Raw | str]:
+def read_raw(path: Path, limit: int | None) -> dict[int, Raw | Malformed]:
     """index -> row for the rows of all_data.json, or index -> why it has no usable form."""
     content = path.read_bytes()
     try:
-        rows: list[Raw | str] = msgspec.json.decode(content, type=list[Raw], strict=False)
-    except _UNREADABLE:  # a row of another form; the second reading finds out which
+        rows: list[Raw | Malformed] = msgspec.json.decode(content, type=list[Raw], strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the second reading finds out which row it is
         rows = _read_one_by_one(path, content)
     if not rows:
         raise ValueError(f"{path}: the list is empty")
     return {index: rows[index] for index in spread(len(rows), limit)}
 
 
-def _read_one_by_one(path: Path, content: bytes) -> list[Raw | str]:
+def _read_one_by_one(path: Path, content: bytes) -> list[Raw | Malformed]:
+    """A lenient reading: what strict JSON does not allow (a byte order mark, NaN, half a character) costs its row."""
+    text = content.decode("utf-8-sig", errors="surrogateescape")  # a byte that is no UTF-8 becomes half a character
     try:
-        items = msgspec.json.decode(content, type=list[msgspec.Raw])
-    except _UNREADABLE as error:
+        items = json.loads(text, strict=False, parse_int=_integer)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected one JSON list of rows: {error}") from None
-    published = msgspec.json.Decoder(Raw, strict=False).decode
-    earlier = msgspec.json.Decoder(EarlierRaw, strict=False).decode
-    rows: list[Raw | str] = []
-    for item in items:
-        try:
-            rows.append(published(item) if b'"video_type"' in bytes(item) else earlier(item).published())
-        except _UNREADABLE as error:
-            rows.append(f"malformed row: {error}")
-    return rows
+    if not isinstance(items, list):
+        raise ValueError(f"{path}: expected one JSON list of rows: got {type(items).__name__}")
+    return [_read_one(item) for item in items]
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < 400 else float(digits)  # Python refuses to read thousands of digits
+
+
+def _read_one(item: Any) -> Raw | Malformed:
+    try:
+        if isinstance(item, dict) and "video_type" not in item:
+            raw = msgspec.convert(item, EarlierRaw, strict=False).published()
+        else:
+            raw = msgspec.convert(item, Raw, strict=False)
+        msgspec.json.encode(raw)  # finds half a character, which no file can hold
+        return raw
+    except UnicodeEncodeError as error:
+        reason = f"a text holds {error.object[error.start]!a}, which is no character"
+    except (msgspec.DecodeError, RecursionError) as error:
+        reason = str(error)
+    name = item.get("video_id") if isinstance(item, dict) else None
+    return Malformed(name if isinstance(name, str) and name.isprintable() else None, f"malformed row: {reason}")
 
 
 _FLATTENED = re.compile(r".*?v\d+_\d+_")
@@ -190,22 +224,40 @@ class Converter:
         self.spans: dict[tuple[int, int], tuple[int, int]] = {}
         self.traces: dict[str, int] = {}  # of each video, so far
         self.kinds: dict[str, str] = {}  # video_type of each video
-        self.folders: dict[str, tuple[str, bool]] = {}
+        self.folders: dict[str, Folder] = {}
+        self.missing: set[str] = set()  # each video_path whose file is not there
         self.clipped = 0
 
     def media_path(self, relative: str) -> str:
-        """The absolute path of a video under --src, links resolved; each folder is resolved and looked through once."""
-        folder, _, name = relative.rpartition("/")
+        """The absolute path of a video under --src, links resolved; each folder is resolved and listed once."""
+        head, slash, name = relative.rpartition("/")
         if not name:
-            raise ValueError(f"not a file path: {relative!r}")
-        if folder not in self.folders:
-            real = str(resolve_under(Path(self.root), folder))
-            self.folders[folder] = real, _may_hold_links(real)
-        real, links = self.folders[folder]
-        path = f"{real}/{name}"
-        if name in (".", "..") or "\0" in name or (links and os.path.islink(path)):
-            return str(resolve_under(Path(self.root), relative))
+            raise ValueError(f"not a file path: video_path is {relative[:80]!r}")
+        parent = head or slash
+        if parent not in self.folders:
+            self.folders[parent] = list_folder(self._resolve(parent, relative))
+        folder, files, links = self.folders[parent]
+        if name in files:
+            return f"{folder}/{name}"
+        path = f"{folder}/{name}"
+        if links is None or name in links or name in (".", "..") or "\0" in name:
+            path = self._resolve(relative, relative)
+            if os.path.isfile(path):
+                return path
+        self.missing.add(relative)
         return path
+
+    def _resolve(self, part: str, relative: str) -> str:
+        """Where `part` of a video_path leads; ValueError names the whole of it."""
+        if "://" in relative or "\0" in relative:
+            raise ValueError(f"not a file path: video_path is {relative[:80]!r}")
+        try:
+            return str(resolve_under(Path(self.root), part))
+        except ValueError:
+            end = os.path.realpath(os.path.join(self.root, relative))
+            raise ValueError(
+                f"the path leaves {os.path.basename(self.root)}/: video_path {relative[:80]!r} leads to {end[:160]!r}"
+            ) from None
 
     def answer(self, raw: Raw, span: tuple[int, int]) -> tuple[Answer, list[float], float | None]:
         """(the answer in the row's box space, the exact box in source px, the exact onset in s)."""
@@ -218,7 +270,10 @@ class Converter:
         box = boxes.clip(exact, w, h)
         if box is None:
             raise ValueError(f"bbox outside the frame: {exact} in {w}x{h}")
-        self.clipped += box != exact
+        if box != exact:
+            if not all(map(math.isfinite, exact)):
+                raise ValueError(f"bad numbers: faketrace_bbox is {exact}, it must be finite")
+            self.clipped += 1
         start = raw.faketrace_first_frame / raw.video_frame_rate
         if not 0 <= start <= raw.video_duration + 1 / raw.video_frame_rate:
             raise ValueError(f"onset outside the video: {start:.2f} s of {raw.video_duration} s")
@@ -235,11 +290,12 @@ class Converter:
         """One training row; ValueError says why a raw row cannot become one."""
         if raw.video_type not in ("fake_video", "real_video"):
             raise ValueError(f"unknown video_type: {raw.video_type!r}")
+        path = self.media_path(raw.video_path)
         if self.kinds.setdefault(raw.video_id, raw.video_type) != raw.video_type:
             raise ValueError("contradiction: an earlier row has this video as the other type")
-        if not (0 < raw.video_width <= MAX_SIDE and 0 < raw.video_height <= MAX_SIDE and raw.video_frame_rate > 0
-                and 0 < raw.video_duration <= MAX_DURATION):  # fmt: skip
-            raise ValueError("bad numbers: width, height, frame rate and duration must be positive and plausible")
+        if not (0 < raw.video_width <= MAX_SIDE and 0 < raw.video_height <= MAX_SIDE
+                and 0 < raw.video_frame_rate <= MAX_RATE and 0 < raw.video_duration <= MAX_DURATION):  # fmt: skip
+            raise ValueError(f"bad numbers: {bad_number(raw)}")
         size = (raw.video_width, raw.video_height)
         span = self.spans.get(size)
         if span is None:
@@ -259,7 +315,7 @@ class Converter:
             "id": f"{raw.video_id}/{number}" if fake else raw.video_id,
             "task": deeptrace.NAME,
             "messages": [{"role": "user", "content": self.question}, {"role": "assistant", "content": text}],
-            "videos": [self.media_path(raw.video_path)],
+            "videos": [path],
             "meta": {
                 "media_id": raw.video_id, "parent": parent_of(raw), "split": split, "source": raw.video_source,
                 "label": answer.verdict, "width": raw.video_width, "height": raw.video_height,
@@ -280,14 +336,19 @@ def _categories(tags: tuple[str, ...]) -> list[str]:
     return [name for name in deeptrace.CATEGORIES if name in found]
 
 
-def _may_hold_links(folder: str) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return any(entry.is_symlink() for entry in entries)
-    except FileNotFoundError:
-        return False
-    except OSError:  # a folder that cannot be listed may still open its files
-        return True
+def bad_number(raw: Raw) -> str:
+    """The first number of a row that no video has, and what it must be."""
+    limits = {"video_width": MAX_SIDE, "video_height": MAX_SIDE, "video_frame_rate": MAX_RATE}
+    for name, limit in (limits | {"video_duration": MAX_DURATION}).items():
+        value = getattr(raw, name)
+        if not 0 < value <= limit:
+            allowed = f"1..{limit}" if isinstance(limit, int) else f"above 0 and at most {limit:g}"
+            break
+    return f"{name} is {value!s:.40}, it must be {allowed}"
+
+
+def download(src: Path) -> str:
+    return f"hf download DeepTraceReward/RewardData --repo-type dataset --local-dir {src}"
 
 
 def check_source(src: Path) -> Path:
@@ -295,13 +356,10 @@ def check_source(src: Path) -> Path:
     data = src / "all_data.json"
     if not data.is_file():
         raise ValueError(
-            f"{data} not found. Get it with: hf download DeepTraceReward/RewardData --repo-type dataset "
-            f"--local-dir {src}  (or make a synthetic one: python converters/sample_deeptrace.py --out {src})"
+            f"{data} not found. Get it with: {download(src)}  "
+            f"(or make a synthetic one: python converters/sample_deeptrace.py --out {src})"
         )
-    for folder, unpack in (
-        ("videos", "cat videos.zip.00* > videos.zip && unzip -q videos.zip"),
-        ("real_videos", "unzip -q real_videos.zip"),
-    ):
+    for folder, unpack in UNPACK.items():
         if not (src / folder).is_dir() and any(src.glob(f"{folder}.zip*")):
             raise ValueError(f"{src / folder} is still packed. Unpack it: cd {src} && {unpack}")
     return data
@@ -350,17 +408,18 @@ def findings(rows: list[Raw], splits: Mapping[str, str | None], media: dict[str,
 
 def published_counts(rows: list[Raw]) -> dict[str, dict[str, Any]]:
     """The full dataset's counts beside the published ones."""
-    videos = {raw.video_id: raw for raw in rows}
     fake = [raw for raw in rows if raw.video_type == "fake_video"]
+    videos, fakes = {raw.video_id: raw.split for raw in rows}, len({raw.video_id for raw in fake})
     found = {
-        "rows": len(rows), "fake_videos": len({raw.video_id for raw in fake}),
-        "real_videos": len(videos) - len({raw.video_id for raw in fake}), "traces": len(fake),
+        "rows": len(rows), "fake_videos": fakes, "real_videos": len(videos) - fakes, "traces": len(fake),
         "explanations": sum(bool((raw.faketrace_explanations or "").strip()) for raw in fake),
     }  # fmt: skip
+    of_rows, of_fake = Counter(raw.split for raw in rows), Counter(raw.split for raw in fake)
+    of_videos = Counter(videos.values())
     for split in SPLITS:
-        found[f"{split}_fake_rows"] = sum(raw.split == split for raw in fake)
-        found[f"{split}_real_rows"] = sum(raw.split == split for raw in rows) - found[f"{split}_fake_rows"]
-        found[f"{split}_videos"] = sum(raw.split == split for raw in videos.values())
+        found[f"{split}_fake_rows"] = of_fake[split]
+        found[f"{split}_real_rows"] = of_rows[split] - of_fake[split]
+        found[f"{split}_videos"] = of_videos[split]
     return {k: {"published": v, "found": found[k], "ok": found[k] == v} for k, v in FULL_COUNTS.items()}
 
 
@@ -369,8 +428,8 @@ def convert(args: argparse.Namespace) -> None:
     boxes.span(args.box_space, 1280, 720, args.min_pixels, args.max_pixels)  # refuses impossible limits at once
     items = read_raw(data, args.limit)
     rows = [raw for raw in items.values() if isinstance(raw, Raw)]
-    if not rows:
-        raise ValueError(f"{data}: no usable row; the first one: {items[0]}")
+    if isinstance(first := items[0], Malformed) and not rows:
+        raise ValueError(f"{data}: no usable row; the first one: {first.reason}")
     splits: Mapping[str, str | None]
     if args.split_by == "published":
         splits = {raw.video_id: raw.split for raw in reversed(rows)}  # a video stays where its first row puts it
@@ -383,8 +442,8 @@ def convert(args: argparse.Namespace) -> None:
     output = Output(args.out, SPLITS)
     with output.open():
         for index, raw in items.items():
-            if isinstance(raw, str):
-                output.reject(f"{data.name}[{index}]", None, raw)
+            if isinstance(raw, Malformed):
+                output.reject(f"{data.name}[{index}]", *raw)
                 continue
             try:
                 if (split := splits[raw.video_id]) not in SPLITS:
@@ -396,19 +455,27 @@ def convert(args: argparse.Namespace) -> None:
                 if args.check != "none" and (problem := media_problem(raw, media[raw.video_path])):
                     raise ValueError(problem)
                 output.row(split, converter.row(raw, split))
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 output.reject(f"{data.name}[{index}]", raw.video_id, str(error))
     options = {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers")}
     sections = findings([r for r in rows if splits[r.video_id] in SPLITS], splits, media)
-    if len(items) == FULL_ROWS:
+    if len(items) >= NEARLY_FULL and len(items) != args.limit:
         sections["published_counts"] = published_counts(rows)
     manifest = output.manifest(
         deeptrace.NAME, [data], options, media_checked=args.check, prompt=converter.question,
         prompt_sha256=sha256_text(converter.question), setting=args.setting, box_space=args.box_space,
         pixel_limits=[args.min_pixels, args.max_pixels] if args.box_space == "resized" else None,
-        boxes_clipped_to_the_frame=converter.clipped, licence=LICENCE, **sections,
+        boxes_clipped_to_the_frame=converter.clipped, videos=len(splits), media_missing=media_missing(converter, rows),
+        licence=LICENCE, **sections,
     )  # fmt: skip
     report(args, manifest)
+    report_missing(args.src, manifest, converter.missing)
+
+
+def media_missing(converter: Converter, rows: list[Raw]) -> int:
+    """The number of videos whose file is not there."""
+    missing = converter.missing
+    return len({raw.video_id for raw in rows if raw.video_path in missing}) if missing else 0
 
 
 def _check_media(args: argparse.Namespace, converter: Converter, rows: list[Raw]) -> dict[str, Media | str]:
@@ -444,15 +511,25 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
             print(f"  count differs: {name} is {count['found']}, published {count['published']}")
 
 
+def report_missing(src: Path, manifest: dict[str, Any], missing: set[str]) -> None:
+    """Annotations may be converted without the videos, so this is no error."""
+    if not missing:
+        return
+    print(f"note: {manifest['media_missing']} of {manifest['videos']} videos are not there")
+    for folder, unpack in UNPACK.items():
+        if not (src / folder).is_dir() and any(path.startswith(f"{folder}/") for path in missing):
+            print(f"note: there is no {src / folder}. Get it with: {download(src)} && cd {src} && {unpack}")
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argument_parser(__doc__, "data/RewardData", "data/deeptrace")
     parser.add_argument("--setting", choices=deeptrace.SETTINGS, default="full",
                         help="what the answers are supervised with (default full)")  # fmt: skip
     parser.add_argument("--box-space", choices=boxes.SPACES, default="pixel",
                         help="coordinates of the boxes in the answers (default pixel, as in the paper)")  # fmt: skip
-    parser.add_argument("--min-pixels", type=int, default=boxes.VIDEO_MIN_PIXELS,
+    parser.add_argument("--min-pixels", type=whole_number(), default=boxes.VIDEO_MIN_PIXELS,
                         help=f"VIDEO_MIN_PIXELS of --box-space resized (default {boxes.VIDEO_MIN_PIXELS})")  # fmt: skip
-    parser.add_argument("--max-pixels", type=int, default=boxes.VIDEO_MAX_PIXELS,
+    parser.add_argument("--max-pixels", type=whole_number(), default=boxes.VIDEO_MAX_PIXELS,
                         help=f"VIDEO_MAX_PIXELS of --box-space resized (default {boxes.VIDEO_MAX_PIXELS})")  # fmt: skip
     parser.add_argument("--split-by", choices=("published", "parent", "video"), default="published",
                         help="published: the dataset's own; parent: 8:1:1 with all clips of a parent together; video: "

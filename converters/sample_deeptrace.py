@@ -21,6 +21,7 @@ if not __package__:
 
 import numpy as np
 
+from converters.common import whole_number
 from swift_plugins.tasks.deeptrace import CATEGORIES
 
 CELL, GRID = 56, 3  # a frame is GRID x GRID cells of CELL px; a trace fills one of them
@@ -197,17 +198,7 @@ def _make_some(job: tuple[Path, int, str, range]) -> list[dict]:
     return [make_clip(out, seed, split, index) for index in indices]
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write (must not exist or be empty)")
-    parser.add_argument("--train", type=int, default=3000, help="training clips (default 3000)")
-    parser.add_argument("--val", type=int, default=100, help="validation clips (default 100)")
-    parser.add_argument("--test", type=int, default=200, help="held-out clips (default 200)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all clips (default 0)")
-    parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
-    args = parser.parse_args(argv)
-    if args.out.exists() and any(args.out.iterdir()):
-        parser.error(f"{args.out} is not empty: delete it or name another folder")
+def write_all(args: argparse.Namespace) -> None:
     for folder in ("videos", "real_videos"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
 
@@ -226,6 +217,23 @@ def main(argv: list[str] | None = None) -> int:
     rows.sort(key=lambda row: row["video_type"])  # all fakes, then all reals, as published
     (args.out / "all_data.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     print(f"wrote {len(rows)} clips and all_data.json to {args.out}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write (must not exist or be empty)")
+    parser.add_argument("--train", type=whole_number(), default=3000, help="training clips (default 3000)")
+    parser.add_argument("--val", type=whole_number(0), default=100, help="validation clips (default 100)")
+    parser.add_argument("--test", type=whole_number(0), default=200, help="held-out clips (default 200)")
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="seed of all clips (default 0)")
+    parser.add_argument("--workers", type=whole_number(), default=2, help="processes (default 2)")
+    args = parser.parse_args(argv)
+    try:
+        if args.out.exists() and any(args.out.iterdir()):
+            parser.error(f"{args.out} is not empty: delete it or name another folder")
+        write_all(args)
+    except OSError as error:
+        parser.error(f"cannot write to --out: {error}")
     return 0
 
 

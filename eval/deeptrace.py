@@ -2,13 +2,16 @@
 
 All values are 0..100. A row that is not parsed is wrong; a fake row answered without a box or onset, or with REAL, has
 IoU 0 and distances of 100, as the tables of the paper count them.
+
+Like every scorer this module provides METRICS, BASELINES, SLICE_METRICS, PUBLISHED, grammar_of, read_case, score,
+describe and onsets.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +25,17 @@ from swift_plugins.tasks.deeptrace import Answer, Parsed
 METRICS = ("accuracy", "fake_accuracy", "real_accuracy", "accuracy_by_video", "explanation", "bbox_iou",
            "bbox_distance", "time_distance", "overall", "rouge_l", "category_accuracy")  # fmt: skip
 OVERALL_PARTS = ("accuracy", "explanation", "bbox_iou", "time_distance")
-PUBLISHED = "deeptrace_test.csv"  # table 2
+BASELINES = ("majority answer", "best constant box")  # what simple_baselines() adds
+SLICE_METRICS = (
+    "accuracy",
+    "explanation",
+    "bbox_iou",
+    "bbox_distance",
+    "time_distance",
+    "rouge_l",
+    "category_accuracy",
+)
+PUBLISHED = {"file": "deeptrace_test.csv", "title": "Table 2 of the paper: the test set of the full dataset, 772 rows"}
 _NOTHING_TO_MEASURE = {
     "fake_accuracy": "no fake row",
     "real_accuracy": "no real row",
@@ -30,7 +43,7 @@ _NOTHING_TO_MEASURE = {
     "rouge_l": "no fake row with a written explanation",
     "bbox_iou": "no fake row with a true box",
     "bbox_distance": "no fake row with a true box",
-    "time_distance": "no fake row with a true onset and a duration",
+    "time_distance": "no fake row with a true onset",
     "category_accuracy": "no fake row with a category",
 }
 POLICY = {
@@ -38,6 +51,7 @@ POLICY = {
     "missing_or_broken_box": "IoU 0, distance 100",
     "missing_or_broken_onset": "distance 100",
     "real_answer_to_a_fake_row": "IoU 0, distances 100, explanation 0",
+    "box_space": "that of the row's meta, pixels of the source where it names none",
     "boxes": "compared as ratios of the frame, not clipped; distances are capped at 100",
     "explanation": "explanation_score (0, 0.5 or 1) of a judge, on fake rows with a written explanation",
     "category_accuracy": "the explanation names a category of the trace and no other",
@@ -82,65 +96,105 @@ class Case:
         return (self.right + self.iou + 1 - self.time_distance / 100) / 3
 
 
+def _number(meta: dict[str, Any], key: str, strictly: bool = False) -> float | None:
+    """meta[key], a number of at least (strictly: above) 0, or None where it is missing."""
+    value = meta.get(key)
+    if value is None:
+        return None
+    plain = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+    if not plain or (strictly and value == 0):
+        raise ValueError(f"meta.{key} must be a number {'above' if strictly else 'of at least'} 0, got {value!r:.40}")
+    return float(value)
+
+
+def _texts(meta: dict[str, Any], key: str) -> tuple[str, ...]:
+    value = meta.get(key) or ()
+    if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"meta.{key} must be a list of texts, got {value!r:.80}")
+    return tuple(value)
+
+
 def read_gold(row: dict[str, Any]) -> Gold:
     """The truth as the row's meta states it; ValueError says what is wrong with it."""
     meta = row["meta"]
     label = meta.get("label")
     if label not in deeptrace.VERDICT_WORDS:
         raise ValueError(f"meta.label must be real or fake, got {label!r}")
-    bbox = None
-    if stated := meta.get("bbox"):
-        if len(stated) != 4 or not (meta.get("width") and meta.get("height")):
-            raise ValueError(f"meta.bbox must be [x0, y0, x1, y1] with a width and a height, got {stated!r}")
-        bbox = boxes.to_pixels(stated, 1, 1, meta["width"], meta["height"])
     judged = row.get("explanation_score")
-    if judged is not None and judged not in (0, 0.5, 1):
+    if judged is not None and (isinstance(judged, bool) or judged not in (0, 0.5, 1)):
         raise ValueError(f"explanation_score must be 0, 0.5 or 1, got {judged!r}")
     explanation = meta.get("explanation")
     if explanation is None:
         answer = deeptrace.parse_trained(row.get("labels") or "").answer
         explanation = (answer.explanation if answer else None) or ""
-    fake = label == "fake"
-    return Gold(label, bbox if fake else None, meta.get("start") if fake else None, meta.get("duration"),
-                explanation, tuple(meta.get("categories") or ()))  # fmt: skip
+    if not isinstance(explanation, str):
+        raise ValueError(f"meta.explanation must be a text, got {explanation!r:.80}")
+    categories = _texts(meta, "categories")
+    if label == "real":
+        return Gold(label, None, None, None, explanation, categories)
+    start, duration = _number(meta, "start"), _number(meta, "duration", strictly=True)
+    if start is not None and duration is None:
+        raise ValueError("meta.start needs a meta.duration: onsets are compared as shares of the video")
+    return Gold(label, _gold_box(meta), start, duration, explanation, categories)
+
+
+def _gold_box(meta: dict[str, Any]) -> tuple[float, ...] | None:
+    stated = meta.get("bbox")
+    if not stated:
+        return None
+    width, height = (_number(meta, key, strictly=True) for key in ("width", "height"))
+    plain = (
+        isinstance(stated, list) and len(stated) == 4 and all(type(x) in (int, float) and abs(x) < 1e9 for x in stated)
+    )
+    if not plain or not (stated[0] < stated[2] and stated[1] < stated[3]) or width is None or height is None:
+        raise ValueError(
+            f"meta.bbox must be [x0, y0, x1, y1] with x0 < x1, y0 < y1, width and height, got {stated!r:.80}"
+        )
+    return boxes.to_pixels(stated, 1, 1, width, height)
 
 
 def box_span(meta: dict[str, Any]) -> tuple[float, float]:
     """What the coordinates of this row's answers span: as recorded, or by its box space (default pixel)."""
-    if meta.get("box_width") and meta.get("box_height"):
-        return meta["box_width"], meta["box_height"]
-    return boxes.span(meta.get("box_space") or "pixel", meta["width"], meta["height"])
+    width, height = _number(meta, "box_width", strictly=True), _number(meta, "box_height", strictly=True)
+    if width and height:
+        return width, height
+    space = meta.get("box_space") or "pixel"
+    if space == "resized":
+        raise ValueError("meta.box_space resized needs meta.box_width and meta.box_height, the frame the model saw")
+    return boxes.span(space, meta["width"], meta["height"])
 
 
 def measure(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
     """Compare one answer with the truth."""
     answer = parsed.answer or Answer("real")  # an unparsed answer claims nothing; `right` below is False for it
     bbox = None
-    if answer.bbox is not None and row["meta"].get("width"):
+    if answer.bbox is not None and row["meta"].get("width") and row["meta"].get("height"):
         bbox = boxes.to_pixels(answer.bbox, 1, 1, *box_span(row["meta"]))
     iou, bbox_distance, time_distance = 0.0, 100.0, 100.0
-    if gold.bbox and bbox:
+    if gold.bbox is not None and bbox is not None:
         iou = boxes.iou(gold.bbox, bbox)
         dx, dy = ((bbox[i] + bbox[i + 2] - gold.bbox[i] - gold.bbox[i + 2]) / 2 for i in (0, 1))
         bbox_distance = min(100.0, 100 * math.hypot(dx, dy) / math.sqrt(2))
-    if gold.start is not None and gold.duration and answer.start is not None:
+    if gold.start is not None and gold.duration is not None and answer.start is not None:
         time_distance = min(100.0, 100 * abs(answer.start - gold.start) / gold.duration)
     right = parsed.answer is not None and answer.verdict == gold.label
     return Case(row, gold, parsed, bbox, right, iou, bbox_distance, time_distance)
 
 
-def read_cases(rows: Sequence[dict[str, Any]], grammar: str) -> list[Case]:
-    """Parse and measure all rows; a row with an error or without a response is unparsed."""
-    parse: Callable[[str], Parsed] = deeptrace.GRAMMARS[grammar]
-    cases = []
-    for row in rows:
-        response = row.get("response")
-        if isinstance(response, str):
-            parsed = parse(response)
-        else:
-            parsed = Parsed(None, grammar, f"no response: {str(row.get('error') or 'the row is missing')[:120]}")
-        cases.append(measure(row, read_gold(row), parsed))
-    return cases
+def grammar_of(rows: Iterable[dict[str, Any]]) -> str:
+    """The grammar in which the rows were asked to answer: tags if all hold the zero-shot question, else trained."""
+    asked = {str(m.get("content")) for row in rows for m in row.get("messages") or () if m.get("role") == "user"}
+    return "tags" if asked == {deeptrace.ZERO_SHOT_QUESTION} else "trained"
+
+
+def read_case(row: dict[str, Any], grammar: str) -> Case:
+    """Parse and measure a row; one with an error or without a response is unparsed."""
+    response = row.get("response")
+    if response is not None:
+        parsed = deeptrace.GRAMMARS[grammar](response)
+    else:
+        parsed = Parsed(None, grammar, f"no response: {str(row.get('error') or 'the row is missing')[:120]}")
+    return measure(row, read_gold(row), parsed)
 
 
 def columns(cases: Sequence[Case]) -> dict[str, Column]:
@@ -148,7 +202,7 @@ def columns(cases: Sequence[Case]) -> dict[str, Column]:
     right = np.array([case.right for case in cases], float)
     fake = np.array([case.gold.label == "fake" for case in cases], float)
     boxed = np.array([case.gold.bbox is not None for case in cases], float)
-    timed = np.array([case.gold.start is not None and bool(case.gold.duration) for case in cases], float)
+    timed = np.array([case.gold.start is not None for case in cases], float)
     explained = fake * np.array([bool(case.gold.explanation) for case in cases])
     named = fake * np.array([bool(case.gold.categories) for case in cases])
     rows_of = Counter(_media(case) for case in cases)
@@ -277,10 +331,10 @@ def simple_baselines(cases: Sequence[Case]) -> dict[str, list[Case]]:
     """The majority answer (the more frequent verdict, nothing else), and the best constant box, always FAKE."""
     counts = Counter(case.gold.label for case in cases)
     majority = Parsed(Answer(max(sorted(counts), key=counts.__getitem__)), "trained")
-    found = {"majority answer": [measure(c.row, c.gold, majority) for c in cases]}
+    found = {BASELINES[0]: [measure(c.row, c.gold, majority) for c in cases]}
     constant = best_constant([c.gold for c in cases])
     if constant is not None:
-        found["best constant box"] = [measure(c.row, c.gold, _scaled(constant, c)) for c in cases]
+        found[BASELINES[1]] = [measure(c.row, c.gold, _scaled(constant, c)) for c in cases]
     return found
 
 
@@ -288,7 +342,7 @@ def _scaled(constant: Answer, case: Case) -> Parsed:
     """The constant answer in this row's box space and seconds."""
     assert constant.bbox is not None
     bbox = None
-    if case.row["meta"].get("width"):
+    if case.gold.bbox is not None:
         width, height = box_span(case.row["meta"])
         bbox = boxes.to_pixels(constant.bbox, width, height, 1, 1)
     duration = case.gold.duration
@@ -330,6 +384,49 @@ def score(cases: list[Case], baselines: dict[str, list[Case]]) -> dict[str, Any]
         "unparsed_reasons": dict(Counter(c.parsed.reason for c in cases if c.parsed.answer is None).most_common(20)),
         "broken_fields": dict(Counter(p.split(":")[0] for c in cases for p in c.parsed.problems).most_common()),
         "grammars": dict(Counter(c.parsed.grammar for c in cases if c.parsed.answer is not None)),
+        "published": PUBLISHED,
+        "slice_metrics": SLICE_METRICS,
         "policy": POLICY | {"bootstrap": {"replicates": REPLICATES, "seed": SEED, "clusters": "media_id",
-                                          "interval": "percentile, 95 %"}},
+                                          "interval": "percentile, 95 %; where all agree on 0 or 100, the exact "
+                                          "binomial bound for as many clusters"}},
     }  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------------------------- for the page
+
+
+def describe(case: Case) -> dict[str, Any]:
+    """What a report shows of a case beside its texts: facts as lines, boxes as (kind, x, y, width, height) in percent.
+
+    `second` is when to look: the true onset, else the answered one.
+    """
+    answer = case.parsed.answer
+    start = answer.start if answer else None
+    facts = []
+    if case.row.get("p_fake") is not None:
+        facts.append(f"P(fake) {case.row['p_fake']:.3f}")
+    if case.gold.bbox is not None:
+        facts.append(f"IoU {100 * case.iou:.1f}")
+    if case.gold.start is not None:
+        said = f"{start:.2f} s" if start is not None else "–"
+        facts.append(f"onset {case.gold.start:.2f} s, answered {said}")
+    second = case.gold.start if case.gold.start is not None else start
+    drawn = [(kind, *_percent(box)) for kind, box in (("true", case.gold.bbox), ("pred", case.bbox)) if box is not None]
+    return {"facts": facts, "boxes": drawn, "second": second or 0.0}
+
+
+def _percent(box: Sequence[float]) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = (100 * min(max(v, -1.0), 2.0) for v in box)
+    return x0, y0, x1 - x0, y1 - y0
+
+
+def onsets(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """True (x) and answered (y) onsets as shares of the video, for a plot."""
+    points = []
+    for case in cases:
+        answer, duration = case.parsed.answer, case.gold.duration
+        if case.gold.start is not None and duration is not None and answer and answer.start is not None:
+            points.append(
+                {"x": case.gold.start / duration, "y": min(answer.start / duration, 1.0), "id": case.row["id"]}
+            )
+    return points

@@ -17,12 +17,17 @@ _BLOCK = 4_000_000  # weights drawn at once: bounds the memory for any number of
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric: its value, its n (rows measured) and its bootstrap replicates; `reason` says why there is no value."""
+    """A metric of 0..100: value, n (rows measured), its bootstrap replicates; `reason` says why there is no value.
+
+    `clusters` counts the clusters measured. Where all of them agree on 0 or 100 the bootstrap has nothing to vary and
+    would give a point; then the exact binomial bound (Clopper and Pearson 1934) for that many clusters stands.
+    """
 
     value: float | None
     n: int = 0
     samples: np.ndarray | None = None
     reason: str | None = None
+    clusters: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """{"value", "ci95": [lo, hi] or null, "n"} and "reason" where the value is null."""
@@ -30,7 +35,11 @@ class Estimate:
             return {"value": None, "ci95": None, "n": self.n, "reason": self.reason}
         interval = None
         if self.samples is not None and not np.isnan(self.samples).all():
-            interval = [round(float(x), 4) for x in np.nanpercentile(self.samples, [2.5, 97.5])]
+            low, high = (float(x) for x in np.nanpercentile(self.samples, [2.5, 97.5]))
+            if low == high and self.value in (0.0, 100.0) and self.clusters:
+                unseen = 100 * (1 - 0.025 ** (1 / self.clusters))
+                low, high = (0.0, unseen) if self.value == 0 else (100 - unseen, 100.0)
+            interval = [round(low, 4), round(high, 4)]
         return {"value": round(self.value, 4), "ci95": interval, "n": self.n}
 
 
@@ -62,8 +71,9 @@ def estimate(
         if n == 0:
             found[key] = Estimate(None, 0, None, "no row to measure it on")
         else:
-            several = np.count_nonzero(denominators[:, i]) > 1  # one cluster alone tells nothing of the spread
-            found[key] = Estimate(float(numerator.sum()) / total, n, samples[:, i] if several else None)
+            count = int(np.count_nonzero(denominators[:, i]))
+            spread = samples[:, i] if count > 1 else None  # one cluster alone tells nothing of the spread
+            found[key] = Estimate(float(numerator.sum()) / total, n, spread, clusters=count)
     return found
 
 

@@ -1,6 +1,6 @@
 """Answer every row of a JSONL with a checkpoint, through ms-swift's own engine.
 
-    python eval/predict.py --model output/deeptrace/checkpoint-382 --data data/deeptrace/test.jsonl --out out.jsonl
+    python eval/predict.py --model output/deeptrace/checkpoint-383 --data data/deeptrace/test.jsonl --out out.jsonl
 
 One row in, one row out: the input row with `response`, `labels` (the gold text), `p_fake`, `usage` and `latency_s`, or
 with `error`. Killed at any point and started again it continues and ends with the same file. What the run depends on
@@ -24,24 +24,28 @@ if not __package__:
 
 from swift_plugins import settings
 from swift_plugins.media import LEVELS, check_many
-from swift_plugins.records import atomic_write, jsonl_writer, read_rows, sha256_file, sha256_text, write_json
+from swift_plugins.records import atomic_write, check_row, jsonl_writer, read_rows, sha256_file, sha256_text, write_json
 from swift_plugins.tasks import get_task
 
 Row = dict[str, Any]
 
 
-def load_data(path: Path, limit: int | None) -> list[Row]:
-    """The rows to answer; ids must be unique and tasks known."""
+def load_data(path: Path, limit: int | None, prompt: str) -> list[Row]:
+    """The rows to answer, checked; with the prompt "zero_shot" they ask the task's zero-shot question instead."""
     rows, seen = [], set()
     for line, row in read_rows(path):
-        if not isinstance(row.get("id"), str) or row["id"] in seen:
-            raise ValueError(f"{path}:{line}: id must be a unique string, got {row.get('id')!r}")
-        if not row.get("messages"):
-            raise ValueError(f"{path}:{line}: no messages")
-        get_task(row.get("task", "<none>"))
+        try:
+            check_row(row)
+            task = get_task(row["task"])
+        except ValueError as error:
+            raise ValueError(f"{path}:{line}: {error}") from None
+        if row["id"] in seen:
+            raise ValueError(f"{path}:{line}: id {row['id']!r} stands in an earlier line already")
+        if prompt == "zero_shot":
+            row["messages"][0]["content"] = task.ZERO_SHOT_QUESTION
         seen.add(row["id"])
         rows.append(row)
-        if limit and len(rows) == limit:
+        if len(rows) == limit:
             break
     if not rows:
         raise ValueError(f"{path}: no rows")
@@ -53,6 +57,8 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
     if not model.is_dir():
         raise ValueError(f"{model} is not a folder: name a checkpoint or a downloaded model")
     found = settings.read_checkpoint_settings(model)
+    if found is not None and recipe is not None:
+        raise ValueError(f"{model} holds its own settings ({settings.CHECKPOINT_FILE}): leave out --recipe")
     if found is None and recipe is None:
         raise ValueError(
             f"{model} holds no {settings.CHECKPOINT_FILE}: name the recipe whose template and vision settings apply, "
@@ -61,8 +67,13 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
     if found is None and recipe is not None:
         import yaml
 
-        content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-        found = {"vision": {k: str(v) for k, v in content.get("ENV", {}).items() if k in settings.VISION_ENV}}
+        try:
+            content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise ValueError(f"{recipe}: not YAML: {str(error).splitlines()[0]}") from None
+        if not isinstance(content, dict) or not isinstance(content.get("ENV"), dict):
+            raise ValueError(f"{recipe}: not a recipe: it has no ENV block")
+        found = {"vision": {k: str(v) for k, v in content["ENV"].items() if k in settings.VISION_ENV}}
         found |= {key: content.get(key) for key in ("model_type", "template", "torch_dtype")}
     assert found is not None
     is_adapter = (model / "adapter_config.json").is_file()
@@ -83,7 +94,7 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
 class Engine:
     """ms-swift's transformers engine, answering batches."""
 
-    def __init__(self, model: dict[str, Any], batch_size: int, max_tokens: int, seed: int):
+    def __init__(self, model: dict[str, Any], batch_size: int, max_tokens: int):
         import torch
         from swift.infer_engine import RequestConfig, TransformersEngine
         from swift.model import get_model_processor
@@ -91,7 +102,6 @@ class Engine:
 
         import swift_plugins.register  # noqa: F401
 
-        torch.manual_seed(seed)
         dtype = getattr(torch, model["torch_dtype"]) if model["torch_dtype"] else None
         network, processor = get_model_processor(model["model"], model_type=model["model_type"], torch_dtype=dtype)
         template = get_template(processor, template_type=model["template"])
@@ -159,19 +169,33 @@ class FirstLogits:
 
 
 class OutFile:
-    """The growing output: only appended to, knows what is done, and is written by one process at a time."""
+    """The growing output: knows what is done, loses nothing, and is written by one process at a time."""
 
-    def __init__(self, path: Path, retry_errors: bool):
+    def __init__(self, path: Path):
         self.path = path
-        self.file: BinaryIO = open(path, "ab")  # noqa: SIM115
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = self._locked()
+        self.done: set[str] = set()
+
+    def _locked(self) -> BinaryIO:
+        file: BinaryIO = open(self.path, "ab")  # noqa: SIM115
         try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ValueError(f"{path} is being written by another process") from None
-        with open(path, "rb") as written:
-            self.file.truncate(written.read().rfind(b"\n") + 1)  # a killed writer leaves a torn last line
-        found = {row["id"]: row for _, row in read_rows(path)}
-        self.done = {i for i, row in found.items() if not (retry_errors and "error" in row)}
+            raise ValueError(f"{self.path} is being written by another process") from None
+        return file
+
+    def resume(self, retry_errors: bool) -> None:
+        """Take over what an earlier run wrote; it may end in a torn line, as a killed writer leaves one."""
+        self.file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
+        rows = [row for _, row in read_rows(self.path)]
+        kept = [row for row in rows if not (retry_errors and "error" in row)]
+        if len(kept) < len(rows):
+            with atomic_write(self.path) as file:
+                jsonl_writer(file).write_all(kept)
+            self.file.close()
+            self.file = self._locked()
+        self.done = {row["id"] for row in kept}
 
     def write(self, rows: list[Row]) -> None:
         jsonl_writer(self.file).write_all(rows)
@@ -180,10 +204,9 @@ class OutFile:
         self.done.update(row["id"] for row in rows)
 
     def finish(self, order: list[str]) -> None:
-        """Put the rows into the order of the input, each once: a retried row stands after the error it replaces."""
-        written = [row for _, row in read_rows(self.path)]
-        rows = {row["id"]: row for row in written}
-        if [row["id"] for row in written] != order:
+        """Put the rows into the order of the input, in which a retry may have left them not."""
+        rows = {row["id"]: row for _, row in read_rows(self.path)}
+        if list(rows) != order:
             with atomic_write(self.path) as file:
                 jsonl_writer(file).write_all(rows[i] for i in order)
 
@@ -229,7 +252,6 @@ def check_run(path: Path, run: dict[str, Any], has_output: bool) -> None:
                 f"the output was made with other settings ({', '.join(changed)} differ, see {path.name}): "
                 "delete it or name another --out"
             )
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, run)
 
 
@@ -261,26 +283,26 @@ def model_fingerprint(model: dict[str, Any]) -> dict[str, str]:
 
 
 def predict(args: argparse.Namespace) -> None:
-    rows = load_data(args.data, args.limit)
-    model = model_settings(args.model, args.recipe)
+    rows = load_data(args.data, args.limit, args.prompt)
+    model = model_settings(args.model.resolve(), args.recipe)
     check_rows_fit(rows, model, args.data)
     settings.apply_vision_settings(model["vision"], f"{args.model} (or its recipe)")
     prompts = {m["content"] for row in rows for m in row["messages"] if m["role"] == "user"}
     run = {
         "model": model,
         "fingerprint": model_fingerprint(model),
-        "data": {"path": str(args.data), "sha256": sha256_file(args.data), "rows": len(rows)},
+        "data": {"path": str(args.data.resolve()), "sha256": sha256_file(args.data), "rows": len(rows)},
         "tasks": {name: get_task(name).VERSION for name in sorted({row["task"] for row in rows})},
         "prompts_sha256": sha256_text("\n".join(sorted(prompts))),
+        "prompt": args.prompt,
         "generation": {"max_tokens": args.max_tokens, "temperature": 0.0, "batch_size": args.batch_size},
-        "seed": args.seed,
         "backend": args.backend,
         "check": args.check,
         "versions": settings.library_versions(),
     }
-    has_output = args.out.exists() and args.out.stat().st_size > 0
-    check_run(args.out.with_name(args.out.name + ".run.json"), run, has_output)
-    out = OutFile(args.out, args.retry_errors)
+    out = OutFile(args.out)
+    check_run(args.out.with_name(args.out.name + ".run.json"), run, has_output=args.out.stat().st_size > 0)
+    out.resume(args.retry_errors)
     # Batches are cut by place in the input, so a row shares its batch with the same rows in every run.
     batches = [rows[i : i + args.batch_size] for i in range(0, len(rows), args.batch_size)]
     todo = [batch for batch in batches if any(row["id"] not in out.done for row in batch)]
@@ -299,7 +321,7 @@ def run_batches(todo: list[list[Row]], args: argparse.Namespace, model: dict[str
     if args.check != "none":
         checks = tqdm(check_many(paths, args.check, args.workers), total=len(paths), unit="file", desc="check media")
         bad = {path: found for path, found in checks if isinstance(found, str)}
-    engine = Engine(model, args.batch_size, args.max_tokens, args.seed)
+    engine = Engine(model, args.batch_size, args.max_tokens)
     failed = 0
     with tqdm(total=sum(map(len, todo)), unit="row", desc="predict") as progress:
         for batch in todo:
@@ -322,15 +344,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--backend", choices=("transformers",), default="transformers", help="engine (transformers)")
     parser.add_argument("--recipe", type=Path, help="for a model not trained here: the recipe whose template, model "
                         "type and ENV (pixels, fps, frames) apply")  # fmt: skip
-    parser.add_argument("--batch-size", type=int, default=8, help="rows answered at once (default 8)")
-    parser.add_argument("--max-tokens", type=int, default=512, help="longest answer in tokens (default 512)")
-    parser.add_argument("--limit", type=int, help="answer only the first rows (default all)")
+    parser.add_argument("--prompt", choices=("trained", "zero_shot"), default="trained",
+                        help="ask the rows' own question, or the paper's zero-shot one, for models that were not "
+                        "trained on it (default trained)")  # fmt: skip
+    parser.add_argument("--batch-size", type=settings.positive_int, default=8, help="rows answered at once (default 8)")
+    parser.add_argument(
+        "--max-tokens", type=settings.positive_int, default=512, help="longest answer in tokens (default 512)"
+    )
+    parser.add_argument("--limit", type=settings.positive_int, help="answer only the first rows (default all)")
     parser.add_argument("--check", choices=LEVELS, default="decode",
                         help="check each media file first, in a process with a time limit, so that a damaged one gives "
                         "an error row instead of hanging the run (default decode)")  # fmt: skip
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes for --check (default all)")
+    parser.add_argument(
+        "--workers", type=settings.positive_int, default=os.cpu_count() or 1, help="processes for --check (default all)"
+    )
     parser.add_argument("--retry-errors", action="store_true", help="answer the rows with an error again")
-    parser.add_argument("--seed", type=int, default=0, help="seed (default 0; decoding is greedy)")
     args = parser.parse_args(argv)
     try:
         predict(args)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from swift_plugins.media import frame_at
+from swift_plugins.media import frame_at, run_guarded
 from swift_plugins.records import atomic_write, write_json
 
 HERE = Path(__file__).resolve().parent
@@ -36,36 +38,37 @@ def choose_cases(cases: Sequence[Any], worst: int = WORST, best: int = BEST) -> 
     return {"Worst": low, "Best": high}
 
 
-def picture(case: Any) -> dict[str, Any]:
-    """The frame at the true onset (else the predicted one, else the first) as a data URI, or why there is none."""
-    paths = case.row.get("videos") or case.row.get("images") or []
-    answer = case.parsed.answer
-    second = case.gold.start if case.gold.start is not None else (answer.start if answer else None) or 0.0
-    try:
-        if not paths:
-            raise ValueError("the row names no video")
-        image, shown = frame_at(paths[0], second)
-    except ValueError as error:
-        return {"reason": str(error), "second": second}
+def jpeg_at(path: str, second: str) -> tuple[bytes, int, int, float]:
+    """(JPEG, width, height, the frame's own time in s) of the frame shown at `second`."""
+    if not path:
+        raise ValueError("the row names no video")
+    image, shown = frame_at(path, float(second))
     image.thumbnail((PICTURE_WIDTH, PICTURE_WIDTH * 4))
     data = io.BytesIO()
     image.convert("RGB").save(data, "JPEG", quality=80)
-    uri = "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
-    return {"uri": uri, "second": shown, "width": image.width, "height": image.height}
+    return data.getvalue(), image.width, image.height, shown
 
 
-def describe(case: Any) -> dict[str, Any]:
-    """What the page shows of one case; boxes in percent of the frame (x, y, width, height)."""
+def pictures(jobs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """For each (path, second) a data URI with its size and time, or why there is none; read in guarded processes."""
+    from tqdm import tqdm
 
-    def percent(box: Sequence[float] | None) -> list[float] | None:
-        if box is None:
-            return None
-        x0, y0, x1, y1 = (100 * min(max(v, -1.0), 2.0) for v in box)
-        return [x0, y0, x1 - x0, y1 - y0]
+    found: list[dict[str, Any]] = []
+    results = run_guarded(jpeg_at, jobs)
+    for result in tqdm(results, total=len(jobs), desc="pictures", unit="case", disable=not sys.stderr.isatty()):
+        if isinstance(result, str):
+            found.append({"reason": result})
+        else:
+            data, width, height, shown = result
+            uri = "data:image/jpeg;base64," + base64.b64encode(data).decode()
+            found.append({"uri": uri, "width": width, "height": height, "second": shown})
+    return found
 
-    answer = case.parsed.answer
-    response = case.row.get("response")
-    return {
+
+def describe(case: Any, facts: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows of one case: what all tasks have in common, and what the scorer tells of it."""
+    answer, response = case.parsed.answer, case.row.get("response")
+    return facts | {
         "id": case.row["id"],
         "source": case.row["meta"].get("source"),
         "label": case.gold.label,
@@ -73,17 +76,28 @@ def describe(case: Any) -> dict[str, Any]:
         "right": case.right,
         "reason": case.parsed.reason,
         "problems": case.parsed.problems,
-        "p_fake": case.row.get("p_fake"),
-        "iou": 100 * case.iou if case.gold.bbox else None,
-        "true_start": case.gold.start,
-        "start": answer.start if answer else None,
-        "duration": case.gold.duration,
-        "true_box": percent(case.gold.bbox),
-        "box": percent(case.bbox),
         "labels": (case.row.get("labels") or "")[:MAX_TEXT],
         "response": None if response is None else response[:MAX_TEXT],
-        "picture": picture(case),
     }
+
+
+def show_cases(scorer: ModuleType, cases: Sequence[Any]) -> dict[str, list[dict[str, Any]]]:
+    """The chosen cases by kind, each with its picture."""
+    chosen = [(kind, case, scorer.describe(case)) for kind, some in choose_cases(cases).items() for case in some]
+    jobs = [(str(next(iter(case.row.get("videos") or case.row.get("images") or []), "")), str(facts["second"]))
+            for _, case, facts in chosen]  # fmt: skip
+    shown: dict[str, list[dict[str, Any]]] = {}
+    for (kind, case, facts), picture in zip(chosen, pictures(jobs), strict=True):
+        shown.setdefault(kind, []).append(describe(case, facts) | {"picture": picture})
+    return shown
+
+
+_MARKDOWN = re.compile(r"([\\`*_\[\](){}#!|<>~])")
+
+
+def plain_markdown(text: Any) -> str:
+    """A text of the data, so that Markdown shows it as it is: on one line, nothing in it a link, a picture or HTML."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(str(text)[:200].split()))
 
 
 def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
@@ -91,35 +105,21 @@ def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
     return [name for name in names if any(name in part["metrics"] for part in slices.values())]
 
 
-def write_report(report: dict[str, Any], cases: Sequence[Any], out: Path) -> None:
+def write_report(report: dict[str, Any], scorer: ModuleType, cases: Sequence[Any], out: Path) -> None:
     """Write the three files to `out`, each in place of an older one."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from tqdm import tqdm
 
     out.mkdir(parents=True, exist_ok=True)
-    chosen = choose_cases(cases)
-    total = sum(map(len, chosen.values()))
-    with tqdm(total=total, desc="pictures", unit="case", leave=False, disable=not sys.stderr.isatty()) as progress:
-        shown: dict[str, list[dict[str, Any]]] = {}
-        for title, some in chosen.items():
-            shown[title] = []
-            for case in some:
-                shown[title].append(describe(case))
-                progress.update()
-    onsets = [
-        {"x": c.gold.start / c.gold.duration, "y": min(c.parsed.answer.start / c.gold.duration, 1.0), "id": c.row["id"]}
-        for c in cases
-        if c.gold.start is not None and c.gold.duration and c.parsed.answer and c.parsed.answer.start is not None
-    ]
+    shown = show_cases(scorer, cases)
     write_json(out / "report.json", report | {"cases": {k: [c["id"] for c in v] for k, v in shown.items()}})
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
+    facts = {"report": report, "cases": shown, "onsets": scorer.onsets(cases), "measured": measured,
+             "published": published_rows(report["published"]["file"])}  # fmt: skip
     for name, autoescape in (("report.html", True), ("report.md", False)):
-        environment.autoescape = autoescape
-        text = environment.get_template(f"{name}.j2").render(
-            report=report, cases=shown, onsets=onsets, measured=measured, published=published_rows(report["published"])
-        )
+        environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"), autoescape=autoescape, undefined=StrictUndefined,
+            trim_blocks=True, lstrip_blocks=True,
+        )  # fmt: skip
+        environment.filters["md"] = plain_markdown
+        text = environment.get_template(f"{name}.j2").render(facts)
         with atomic_write(out / name) as file:
-            file.write(text.encode())
+            file.write(text.encode(errors="replace"))

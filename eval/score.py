@@ -9,6 +9,7 @@ anywhere). The truth comes from the rows' meta, or from --gold; a row of --gold 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -18,98 +19,150 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-SCORERS = {"deeptrace": "eval.deeptrace"}  # task -> module with METRICS, POLICY, read_cases and score
+SCORERS = {"deeptrace": "eval.deeptrace"}  # task -> its scorer; what one provides is listed in eval/deeptrace.py
 Row = dict[str, Any]
+NOTHING = type(None)
+ROW_FORM: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("id", (str,), "a text"), ("response", (str, NOTHING), "a text"), ("labels", (str, NOTHING), "a text"),
+    ("meta", (dict, NOTHING), "an object"), ("p_fake", (float, int, NOTHING), "a number"),
+    ("videos", (list, NOTHING), "a list of paths"), ("images", (list, NOTHING), "a list of paths"),
+    ("messages", (list, NOTHING), "a list"),
+)  # fmt: skip
+MUST_AGREE = ("box_space", "box_width", "box_height", "setting", "task_version")  # of a prediction's meta and --gold's
 
 
-def load(path: Path) -> dict[str, tuple[int, Row]]:
-    """id -> (line, row) of a JSONL; ids must be unique."""
+def load(path: Path) -> dict[str, tuple[str, Row]]:
+    """id -> ("file:line", row) of a JSONL; ids must be unique and what a report shows must have its type."""
     from swift_plugins.records import read_rows
 
-    rows: dict[str, tuple[int, Row]] = {}
+    rows: dict[str, tuple[str, Row]] = {}
     for line, row in read_rows(path):
-        row_id = row.get("id")
-        if not isinstance(row_id, str):
-            raise ValueError(f"{path}:{line}: id must be a string, got {row_id!r}")
-        if row_id in rows:
-            raise ValueError(f"{path}:{line}: id {row_id!r} stands on line {rows[row_id][0]} already")
-        rows[row_id] = (line, row)
+        where = f"{path}:{line}"
+        for key, kinds, wanted in ROW_FORM:
+            if not isinstance(row.get(key), kinds):
+                raise ValueError(f"{where}: {key} must be {wanted}, got {row.get(key)!r:.80}")
+        if row["id"] in rows:
+            raise ValueError(f"{where}: id {row['id']!r} stands in {rows[row['id']][0]} already")
+        rows[row["id"]] = (where, row)
     if not rows:
         raise ValueError(f"{path}: no rows")
     return rows
 
 
-def merge(pred: Path, gold: Path | None) -> list[Row]:
-    """The predicted rows with their truth; with a gold file, its rows in its order."""
+def merge(pred: Path, gold: Path | None) -> list[tuple[str, Row]]:
+    """The predicted rows with their truth; with a gold file, its rows in its order, predicted or not."""
     rows = load(pred)
+    if not any("response" in row or "error" in row for _, row in rows.values()):
+        raise ValueError(f"{pred}: no row has a response: is this a converter's file? Then it belongs to --gold")
     if gold is None:
-        for line, row in rows.values():
-            if not isinstance(row.get("meta"), dict):
-                raise ValueError(f"{pred}:{line}: no meta with the truth: name the data file with --gold")
-        return [row for _, row in rows.values()]
+        for where, row in rows.values():
+            if "meta" not in row:
+                raise ValueError(f"{where}: no meta with the truth: name the converter's file with --gold")
+        check_complete(pred, len(rows))
+        return list(rows.values())
     truth = load(gold)
-    for row_id, (line, _) in rows.items():
+    for row_id, (where, _) in rows.items():
         if row_id not in truth:
-            raise ValueError(f"{pred}:{line}: id {row_id!r} is not in {gold}")
+            raise ValueError(f"{where}: id {row_id!r} is not in {gold}")
     merged = []
-    for row_id, (line, true) in truth.items():
-        if not isinstance(true.get("meta"), dict):
-            raise ValueError(f"{gold}:{line}: no meta with the truth")
-        answers = [m["content"] for m in true.get("messages", ()) if m["role"] == "assistant"]
-        facts = {"meta": true["meta"], "task": true.get("task")} | ({"labels": answers[0]} if answers else {})
-        merged.append((rows[row_id][1] if row_id in rows else {"id": row_id}) | facts)
+    for row_id, (where, true) in truth.items():
+        if "meta" not in true:
+            raise ValueError(f"{where}: no meta with the truth")
+        at, row = rows.get(row_id, (where, {"id": row_id}))
+        for key in MUST_AGREE:
+            said = row.get("meta", {}).get(key)
+            if said is not None and said != true["meta"].get(key):
+                raise ValueError(f"{at}: predicted with {key} {said!r}, {gold} has {true['meta'].get(key)!r}")
+        merged.append((at, row | {"meta": true["meta"], "task": true.get("task"), "labels": gold_text(true)}))
     return merged
 
 
-def task_of(rows: list[Row], where: Path) -> tuple[str, ModuleType]:
+def gold_text(row: Row) -> str | None:
+    """The gold answer: `labels` of a predicted row, the assistant message of a converter's."""
+    messages = row.get("messages") or []
+    texts = [m.get("content") for m in messages if isinstance(m, dict) and m.get("role") == "assistant"]
+    return texts[0] if texts and isinstance(texts[0], str) else row.get("labels")
+
+
+def task_of(rows: list[tuple[str, Row]]) -> tuple[str, ModuleType]:
     """The one task of the rows and its module; ValueError where rows mix tasks or task versions."""
     from swift_plugins.tasks import get_task, unknown
 
-    names = {str(row.get("task")) for row in rows}
-    if len(names) > 1:
-        raise ValueError(f"{where}: rows of several tasks: {', '.join(sorted(names))}; score them apart")
-    name = names.pop()
+    first, row = rows[0]
+    name = str(row.get("task"))
     if name not in SCORERS:
-        raise ValueError(f"{where}: {unknown('task', name, SCORERS)}")
+        raise ValueError(f"{first}: {unknown('task', name, SCORERS)}")
     task = get_task(name)
-    versions = {row["meta"]["task_version"] for row in rows if "task_version" in row["meta"]}
-    if versions - {task.VERSION}:
-        raise ValueError(f"{where}: made for {name} {', '.join(sorted(map(str, versions)))}, this is version "
-                         f"{task.VERSION}: convert and predict again, scores would not compare")  # fmt: skip
+    for where, row in rows:
+        if row.get("task") != name:
+            raise ValueError(f"{where}: rows of several tasks, {name} and {row.get('task')}; score them apart")
+        if row["meta"].get("task_version", task.VERSION) != task.VERSION:
+            raise ValueError(f"{where}: made for {name} {row['meta']['task_version']}, this is version {task.VERSION}: "
+                             "convert and predict again, scores would not compare")  # fmt: skip
     return name, task
 
 
-def run_facts(pred: Path, name: str, version: str) -> dict[str, Any]:
+def run_facts(pred: Path) -> dict[str, Any]:
     """What OUT.run.json records of the run that predicted; empty where there is none."""
     import json
 
     path = pred.with_name(pred.name + ".run.json")
     if not path.is_file():
         return {}
-    run = json.loads(path.read_text(encoding="utf-8"))
-    if run.get("tasks", {}).get(name, version) != version:
-        raise ValueError(f"{path}: predicted for {name} {run['tasks'][name]}, this is {version}: predict again")
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON: {error}") from None
+    if not isinstance(run, dict) or not all(isinstance(run.get(key), dict) for key in ("model", "data", "versions")):
+        raise ValueError(f"{path}: not the record of eval/predict.py")
     return run
+
+
+def check_complete(pred: Path, count: int) -> None:
+    """Refuse the output of a run that was cut off: what it lacks is not a random part."""
+    wanted = run_facts(pred).get("data", {}).get("rows", 0)
+    if count < wanted:
+        raise ValueError(
+            f"{pred}: {count} of {wanted} rows are there: run predict.py again to finish it, or name --gold, which "
+            "counts the others as wrong"
+        )
+
+
+def read_cases(scorer: ModuleType, rows: list[tuple[str, Row]], grammar: str) -> list[Any]:
+    cases = []
+    for where, row in rows:
+        try:
+            cases.append(scorer.read_case(row, grammar))
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+    return cases
+
+
+def read_baselines(args: argparse.Namespace, name: str, scorer: ModuleType, ids: list[str]) -> dict[str, list[Any]]:
+    """title -> cases of the files named by --baseline, which must answer the same rows."""
+    found: dict[str, list[Any]] = {}
+    for text in args.baseline:
+        title, _, path = text.partition("=")
+        if not path:
+            raise ValueError(f"--baseline takes NAME=PATH, got {text!r}")
+        if title in found or title in scorer.BASELINES:
+            raise ValueError(f"--baseline {title!r} is there already: choose another name")
+        rows = {row["id"]: (where, row) for where, row in merge(Path(path), args.gold)}
+        if task_of(list(rows.values()))[0] != name or rows.keys() != set(ids):
+            raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
+        found[title] = read_cases(scorer, [rows[i] for i in ids], args.grammar)
+    return found
 
 
 def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     """(the report as JSON, the scored cases)."""
     rows = merge(args.pred, args.gold)
-    name, task = task_of(rows, args.pred)
+    name, task = task_of(rows)
     scorer = import_module(SCORERS[name])
-    cases = read_cases(scorer, rows, args.grammar, args.gold or args.pred)
-    run = run_facts(args.pred, name, task.VERSION)
-    baselines = {}
-    for text in args.baseline:
-        title, _, path = text.partition("=")
-        if not path:
-            raise ValueError(f"--baseline takes NAME=PATH, got {text!r}")
-        others = merge(Path(path), args.gold)
-        by_id = {row["id"]: row for row in others}
-        if task_of(others, Path(path))[0] != name or by_id.keys() != {row["id"] for row in rows}:
-            raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
-        run_facts(Path(path), name, task.VERSION)
-        baselines[title] = read_cases(scorer, [by_id[row["id"]] for row in rows], args.grammar, Path(path))
+    args.grammar = args.grammar or scorer.grammar_of(row for _, row in rows)
+    cases = read_cases(scorer, rows, args.grammar)
+    baselines = read_baselines(args, name, scorer, [row["id"] for _, row in rows])
+    run = run_facts(args.pred)
     found = scorer.score(cases, baselines)
     unparsed = sum(case.parsed.answer is None for case in cases)
     report = {
@@ -120,20 +173,9 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         **found,
         "policy": {"grammar": args.grammar, **found["policy"]},
         "versions": {"task": task.VERSION, **run.get("versions", {})},
-        "run": {key: run[key] for key in ("model", "data", "generation", "seed", "backend") if key in run},
-        "published": scorer.PUBLISHED,
+        "run": {key: run[key] for key in ("model", "data", "generation", "backend") if key in run},
     }
     return report, cases
-
-
-def read_cases(scorer: ModuleType, rows: list[Row], grammar: str, where: Path) -> list[Any]:
-    cases = []
-    for row in rows:
-        try:
-            cases += scorer.read_cases([row], grammar)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{where}: row {row['id']!r}: {type(error).__name__}: {error}") from None
-    return cases
 
 
 def number(metric: dict[str, Any] | None, interval: bool = True) -> str:
@@ -154,8 +196,9 @@ def table(report: dict[str, Any]) -> str:
         others = [number(report["baselines"][title].get(name), interval=False) for title in titles]
         rows.append([name, number(metric), str(metric["n"]), *others])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    matched = ", ".join(f"{grammar} {n}" for grammar, n in report["grammars"].items())
     lines = [f"{report['task']}: {report['n']} rows, {report['n_unparsed']} unparsed (counted as wrong), "
-             f"grammar {report['policy']['grammar']}", ""]  # fmt: skip
+             f"grammar {report['policy']['grammar']} (parsed: {matched or 'none'})", ""]  # fmt: skip
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines += [f"{name}: {m['reason']}" for name, m in report["metrics"].items() if m["value"] is None]
     lines += [f"unparsed {n}: {reason}" for reason, n in list(report["unparsed_reasons"].items())[:5]]
@@ -170,9 +213,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--gold", type=Path, help="the converter's JSONL with the truth (default: the meta in --pred)")
     parser.add_argument("--out", type=Path, help="folder for report.json, report.md and report.html (default none)")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object instead of a table")
-    parser.add_argument("--grammar", choices=("trained", "tags", "json", "auto"), default="trained",
+    parser.add_argument("--grammar", choices=("trained", "tags", "json", "auto"),
                         help="how the answers are written: as trained, in the tags of the zero-shot prompt, as JSON, "
-                        "or told by their form (default trained)")  # fmt: skip
+                        "or told by their form (default what was asked for: tags after predict.py --prompt zero_shot, "
+                        "else trained)")  # fmt: skip
     parser.add_argument("--baseline", action="append", default=[], metavar="NAME=PATH",
                         help="predictions on the same rows to put beside these, as of the untrained model")  # fmt: skip
     args = parser.parse_args(argv)
@@ -181,7 +225,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.out:
             from eval.report import write_report
 
-            write_report(report, cases, args.out)
+            write_report(report, import_module(SCORERS[report["task"]]), cases, args.out)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -197,4 +241,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends without a traceback
     sys.exit(main())

@@ -8,7 +8,8 @@ extras=${EXTRAS:-train,test}
 fail() { echo "setup: $1" >&2; exit 1; }
 
 wanted="$extras $(cksum < setup.cfg) $(cksum < pyproject.toml)"
-if [ "$(cat .venv/ready 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c 'import msgspec, yaml' 2>/dev/null; then
+if [ ! -f .venv/incomplete ] && [ "$(cat .venv/ready 2>/dev/null)" = "$wanted" ] &&
+    .venv/bin/python -c 'import msgspec, yaml' 2>/dev/null; then
     exit 0
 fi
 
@@ -19,12 +20,12 @@ for name in python3.13 python3.12 python3.11 python3.10 python3 python; do
 done
 [ -n "$python" ] || fail "no Python 3.10 or newer found: install one, or name it with PYTHON=/path/to/python3"
 
-# An environment without the mark was left half-made: nothing in it is trusted.
-[ -f .venv/ready ] || rm -rf .venv
-rm -f .venv/ready
+# A half-made environment is not trusted. A finished one is only ever added to: without a network it must go on working.
+if [ -f .venv/incomplete ] || [ ! -f .venv/ready ]; then rm -rf .venv; fi
 if [ ! -x .venv/bin/python ]; then
     "$python" -m venv .venv 2>/dev/null || { command -v uv > /dev/null && uv venv --clear --quiet --python "$python" .venv; } ||
         fail "cannot make a virtual environment: install python3-venv (Debian, Ubuntu) or uv"
+    : > .venv/incomplete
 fi
 uv=$(command -v uv || true)
 if [ -z "$uv" ] && .venv/bin/python -m pip install --quiet --disable-pip-version-check uv 2> /dev/null; then uv=.venv/bin/uv; fi
@@ -33,7 +34,10 @@ if [ -n "$uv" ]; then
     VIRTUAL_ENV=$PWD/.venv "$uv" pip install --quiet --editable ".[$extras]"
 else
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"
-fi || fail "the installation did not finish: check the network and the disk space, then run this again"
+fi || {
+    [ -f .venv/incomplete ] || old="the old packages are still in place but do not match setup.cfg; "
+    fail "the installation did not finish: ${old:-}check the network and the disk space, then run this again"
+}
 .venv/bin/python - "$extras" <<'CHECK' || fail "the installed packages do not import: remove .venv and run this again"
 import sys
 import av, jinja2, msgspec, numpy, pandas, PIL, rapidfuzz
@@ -41,3 +45,4 @@ if "train" in sys.argv[1]:
     import deepspeed, peft, qwen_vl_utils, swift, torch, torchvision, transformers
 CHECK
 echo "$wanted" > .venv/ready
+rm -f .venv/incomplete

@@ -16,11 +16,13 @@ recipe=$1
 shift
 [ -f "$recipe" ] || recipe=$(absolute "$recipe")
 [ -f "$recipe" ] || fail "recipe $recipe not found; there are: $(echo recipes/*/*.yaml)"
+case ${TUNER:-} in "" | full | lora) ;; *) fail "TUNER must be full or lora, got $TUNER" ;; esac
 bash shell/setup.sh
 
 flags=()
 data=$(dirname "$(in_recipe dataset)")
 [ -z "${DATASET:-}" ] || { data=$(absolute "$DATASET"); flags+=(--dataset "$data/train.jsonl" --val_dataset "$data/val.jsonl"); }
+[ ! -f "$data" ] || fail "DATASET is the folder that holds train.jsonl and val.jsonl, not a file: $data"
 [ -f "$data/train.jsonl" ] && [ -f "$data/val.jsonl" ] ||
     fail "no train.jsonl and val.jsonl in $data: run the data command at the top of $recipe, or set DATASET to a converter's output folder"
 model=$(in_recipe model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,20 +87,69 @@ def _check_video(path: str, level: str) -> Media:
 
 
 def _decode_three(container, stream, media: Media) -> None:
-    """Count the packets against the header, then decode the first, the middle and the last frame.
+    """Hold the packets against the header, then decode the first, the middle and the last frame."""
+    times = _packet_times(container, stream, media) if media.frames else _packet_times_by_duration(container, stream)
+    for pts in (times[0], times[len(times) // 2], times[-1]):
+        container.seek(pts, stream=stream)
+        if not any(frame.pts is not None and frame.pts >= pts for frame in container.decode(stream)):
+            raise ValueError(f"the frame at {float(pts * stream.time_base):.2f} s cannot be decoded")
+
+
+def _packet_times(container, stream, media: Media) -> list[int]:
+    """When the stream's packets are shown; ValueError if there are fewer than the header says.
 
     A clip that was cut without encoding it anew holds fewer packets than its header says, but reaches its stated end.
     """
     packets = [(packet.pts, packet.duration or 0) for packet in container.demux(stream)
                if packet.size and packet.pts is not None]  # fmt: skip
-    times = sorted(pts for pts, _ in packets)
     end = (stream.start_time or 0) + (stream.duration or 0)
     if not packets or (len(packets) < (media.frames or 0) and max(map(sum, packets)) < end):
         raise ValueError(f"truncated: the header says {media.frames} frames, the file holds {len(packets)}")
-    for pts in (times[0], times[len(times) // 2], times[-1]):
-        container.seek(pts, stream=stream)
-        if not any(frame.pts is not None and frame.pts >= pts for frame in container.decode(stream)):
-            raise ValueError(f"the frame at {float(pts * stream.time_base):.2f} s cannot be decoded")
+    return sorted(pts for pts, _ in packets)
+
+
+def _packet_times_by_duration(container, stream) -> list[int]:
+    """The same where the header has no frame count (WebM, Matroska): all streams together must reach its duration."""
+    times, end = [], 0.0
+    for packet in container.demux():
+        if packet.size and packet.pts is not None:
+            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if packet.stream_index == stream.index:
+                times.append(packet.pts)
+    stated = container.duration / 1_000_000  # av.time_base
+    if not times or end < stated - max(0.5, 2 / (stream.average_rate or 4)):
+        raise ValueError(f"truncated: the header says {stated:.2f} s, the file ends at {end:.2f} s")
+    return sorted(times)
+
+
+def run_guarded(
+    function: Callable[..., Any], jobs: Sequence[tuple], workers: int = 2, time_limit: float = TIME_LIMIT
+) -> Iterator[Any]:
+    """Yield function(*job) for each job, in order, or the reason (a str) why that job has no result.
+
+    Each runs in a worker process; one that hangs, crashes or raises costs itself, not the run.
+    """
+    from concurrent.futures import TimeoutError
+
+    from pebble import ProcessExpired, ProcessPool
+
+    if workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {workers}")
+    if not jobs:
+        return
+    with ProcessPool(max_workers=workers) as pool:
+        results = pool.map(function, *zip(*jobs, strict=True), timeout=time_limit).result()
+        for _ in jobs:
+            try:
+                yield next(results)
+            except ValueError as error:
+                yield str(error)
+            except TimeoutError:
+                yield f"reading took more than {time_limit:g} s"
+            except ProcessExpired as error:
+                yield f"the reader crashed (exit code {error.exitcode})"
+            except Exception as error:  # whatever a decoder throws at a damaged file; it costs that file, not the run
+                yield f"{type(error).__name__}: {error}"
 
 
 def check_many(
@@ -110,27 +159,9 @@ def check_many(
     time_limit: float = TIME_LIMIT,
     check: Callable[[str, str], Media] = check_media,
 ) -> Iterator[tuple[str, Media | str]]:
-    """Yield (path, Media) or (path, reason) in order. A slow, fatal or broken file costs itself, not the run."""
-    from concurrent.futures import TimeoutError
-
-    from pebble import ProcessExpired, ProcessPool
-
-    if workers < 1:
-        raise ValueError(f"--workers must be at least 1, got {workers}")
+    """Yield (path, Media) or (path, reason) in order."""
     paths = list(paths)
-    with ProcessPool(max_workers=workers) as pool:
-        results = pool.map(check, paths, [level] * len(paths), timeout=time_limit).result()
-        for path in paths:
-            try:
-                yield path, next(results)
-            except ValueError as error:
-                yield path, str(error)
-            except TimeoutError:
-                yield path, f"reading took more than {time_limit:g} s"
-            except ProcessExpired as error:
-                yield path, f"the reader crashed (exit code {error.exitcode})"
-            except Exception as error:  # whatever a decoder throws at a damaged file; it costs that file, not the run
-                yield path, f"{type(error).__name__}: {error}"
+    yield from zip(paths, run_guarded(check, [(path, level) for path in paths], workers, time_limit), strict=True)
 
 
 def frame_at(path: str, second: float) -> tuple[Any, float]:

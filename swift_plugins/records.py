@@ -56,16 +56,23 @@ def check_row(row: dict[str, Any]) -> None:
         if not isinstance(row.get(key), kind):
             raise ValueError(f"{key} must be a {kind.__name__}, got {row.get(key)!r:.80}")
     messages = row["messages"]
-    roles = [m.get("role") for m in messages]
-    if roles not in _ROLES:
-        raise ValueError(f"messages must be user and assistant, got {roles}")
-    text = messages[0]["content"] if len(messages) == 1 else messages[0]["content"] + messages[1]["content"]
-    tags = _MEDIA_TAG.findall(text)
+    try:
+        roles = [message["role"] for message in messages]
+        if roles not in _ROLES:
+            raise ValueError(f"messages must be user and assistant, got {roles!r:.80}")
+        text = messages[0]["content"] if len(messages) == 1 else messages[0]["content"] + messages[1]["content"]
+        tags = _MEDIA_TAG.findall(text)
+    except (KeyError, TypeError):
+        raise ValueError(f"a message must be a dict of role and content, both str, got {messages!r:.80}") from None
     for key, tag in MEDIA_TAGS.items():
-        paths = row.get(key, ())
+        paths = row.get(key, [])
+        if not isinstance(paths, list):
+            raise ValueError(f"{key} must be a list, got {paths!r:.80}")
         if tags.count(tag) != len(paths):
             raise ValueError(f"{tags.count(tag)} {tag} tags but {len(paths)} {key}")
         for path in paths:
+            if not isinstance(path, str):
+                raise ValueError(f"{key} must hold paths, got {path!r:.80}")
             if not path.startswith("/") and _URL.match(path):
                 raise ValueError(f"a URL is never opened: {path[:80]!r} in {key}")
 

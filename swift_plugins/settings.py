@@ -6,9 +6,10 @@ each refuses to go on when they disagree with the environment.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,19 @@ def read_checkpoint_settings(checkpoint: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def library_versions() -> dict[str, str | None]:
-    """The installed versions of the libraries that training and prediction depend on."""
+def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str | None]:
+    """The installed versions of these libraries, by default of those that training and prediction depend on."""
     found: dict[str, str | None] = {}
-    for name in LIBRARIES:
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = None
     return found
+
+
+def positive_int(text: str) -> int:
+    """An argparse type: a whole number of at least 1."""
+    if not (text.isascii() and text.isdecimal() and 0 < len(text) < 10 and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)

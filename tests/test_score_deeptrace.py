@@ -186,7 +186,7 @@ def test_the_majority_answer_and_the_best_constant_box_stand_beside(score):
 
 
 def test_the_best_constant_box_beats_every_true_box():
-    golds = [read_gold(fake(bbox=box)) for box in ((0, 0, 100, 100), (20, 0, 120, 100), (10, 20, 130, 120))]
+    golds = [read_gold(fake(bbox=list(box))) for box in ((0, 0, 100, 100), (20, 0, 120, 100), (10, 20, 130, 120))]
     from swift_plugins.boxes import iou
 
     def mean(box):
@@ -211,11 +211,24 @@ def test_gold_file_counts_rows_that_were_not_predicted(score, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        ([fake(), fake()], "stands on line 1 already"),
-        ([fake(task_version="1"), real(task_version="0")], "convert and predict again"),
+        ([fake(), fake()], "stands in"),
+        ([fake(task_version="1"), real(task_version="0")], ":2: made for deeptrace 0"),
         ([fake(), real() | {"task": "fakevlm"}], "several tasks"),
         ([fake() | {"task": "deeptrac"}], "did you mean 'deeptrace'"),
         ([{"id": "x", "task": "deeptrace", "response": "REAL"}], "--gold"),
+        ([{k: v for k, v in fake().items() if k != "response"}], "is this a converter's file?"),
+        ([fake(response=5)], ":1: response must be a text, got 5"),
+        ([fake() | {"p_fake": "x"}], ":1: p_fake must be a number"),
+        ([fake() | {"videos": 5}], ":1: videos must be a list of paths"),
+        ([fake(bbox=[200, 0, 100, 50])], ":1: meta.bbox must be [x0, y0, x1, y1] with x0 < x1"),
+        ([fake(width=-5)], "meta.width must be a number above 0, got -5"),
+        ([fake(duration=0)], "meta.duration must be a number above 0"),
+        ([fake(duration=None)], "meta.start needs a meta.duration"),
+        ([fake(start="2")], "meta.start must be a number of at least 0, got '2'"),
+        ([fake(categories=[["a"]])], "meta.categories must be a list of texts"),
+        ([fake(explanation=5)], "meta.explanation must be a text"),
+        ([fake() | {"explanation_score": True}], "must be 0, 0.5 or 1"),
+        ([fake(response=said(), box_space="resized")], "needs meta.box_width and meta.box_height"),
         ([fake(label="edited")], "must be real or fake"),
         ([fake() | {"explanation_score": 0.7}], "must be 0, 0.5 or 1"),
     ],
@@ -228,6 +241,76 @@ def test_wrong_input_is_one_clear_line(tmp_path, capsys, rows, problem):
     assert problem in error
     assert str(pred) in error
     assert error.count("\n") == 1
+
+
+def test_an_unfinished_run_is_refused_unless_gold_counts_the_rest(score, tmp_path, capsys):
+    """The files list all fakes first: the part of a run that was cut off is not a random one."""
+    rows = [fake("a", response=said()), fake("b", response=said()), real()]
+    record = {"data": {"rows": 3}, "model": {"vision": {}, "model": "m", "adapter": None}, "versions": {}}
+    (tmp_path / "out.jsonl.run.json").write_text(json.dumps(record))
+    assert score(rows)["n"] == 3
+    (tmp_path / "out.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    assert main(["--pred", str(tmp_path / "out.jsonl")]) == 2
+    assert "1 of 3 rows are there" in capsys.readouterr().err
+    (tmp_path / "gold.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["--pred", str(tmp_path / "out.jsonl"), "--gold", str(tmp_path / "gold.jsonl")]) == 0
+
+
+@pytest.mark.parametrize("record", ["[]", "{", '{"model": "x"}'])
+def test_a_broken_record_of_the_run_is_named(tmp_path, capsys, record):
+    (tmp_path / "out.jsonl").write_text(json.dumps(fake(response=said())) + "\n")
+    (tmp_path / "out.jsonl.run.json").write_text(record)
+    assert main(["--pred", str(tmp_path / "out.jsonl")]) == 2
+    assert "out.jsonl.run.json: not" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("facts", [{"box_space": "norm1000"}, {"task_version": "0"}, {"setting": "no_time"}])
+def test_gold_made_otherwise_than_the_predictions_is_refused(tmp_path, capsys, facts):
+    gold = {"box_space": "pixel", "task_version": "1", "setting": "full"}
+    (tmp_path / "out.jsonl").write_text(json.dumps(fake(response=said(), **(gold | facts))) + "\n")
+    (tmp_path / "gold.jsonl").write_text(json.dumps(fake(**gold)) + "\n")
+    assert main(["--pred", str(tmp_path / "out.jsonl"), "--gold", str(tmp_path / "gold.jsonl")]) == 2
+    assert f"out.jsonl:1: predicted with {next(iter(facts))}" in capsys.readouterr().err
+
+
+def test_answers_to_the_zero_shot_question_are_read_by_its_tags(score):
+    from swift_plugins.tasks.deeptrace import ZERO_SHOT_QUESTION
+
+    asked = {"messages": [{"role": "user", "content": ZERO_SHOT_QUESTION}]}
+    answer = "FAKE <coordinates>[100, 50, 200, 150]</coordinates> <start_time>2</start_time>"
+    report = score([fake(response=answer) | asked, real(response="REAL") | asked])
+    assert report["policy"]["grammar"] == "tags"
+    assert values(report)["bbox_iou"] == 100
+
+
+def test_baselines_have_names_of_their_own(tmp_path, capsys):
+    pred = tmp_path / "out.jsonl"
+    pred.write_text(json.dumps(fake(response=said())) + "\n")
+    assert main(["--pred", str(pred), "--baseline", f"majority answer={pred}"]) == 2
+    assert "choose another name" in capsys.readouterr().err
+
+
+def test_where_all_agree_the_interval_is_not_a_point(score):
+    rows = [fake(f"f{i}", response=said()) for i in range(50)] + [real(f"r{i}") for i in range(50)]
+    low, high = score(rows)["metrics"]["accuracy"]["ci95"]
+    assert low == pytest.approx(100 * 0.025 ** (1 / 100), abs=1e-3)  # Clopper and Pearson for 100 of 100
+    assert high == 100
+
+
+def test_a_damaged_picture_costs_itself_and_not_the_report(score, tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    rows = [fake(response="REAL.") | {"videos": [str(tmp_path / "broken.mp4")]}, real()]
+    score(rows, "--out", str(tmp_path / "report"))
+    assert "no picture: the video cannot be read" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_the_markdown_report_shows_text_of_the_data_as_text(score, tmp_path):
+    rows = [fake(response=said(), source="<script>x</script> | ![a](http://evil.example/x.png)\n# head"), real()]
+    score(rows, "--out", str(tmp_path / "report"))
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "<script" not in page.replace("\\<", "")
+    assert "![a](" not in page
+    assert "\n# head" not in page
 
 
 def test_grammars_are_chosen_explicitly_and_auto_tells_which(score):

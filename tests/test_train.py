@@ -212,6 +212,40 @@ def test_a_bad_file_is_one_error_row_and_can_be_retried(work, lora, tmp_path):
     assert [row["id"] for row in rows(out)] == [row["id"] for row in (broken, missing, good)]
 
 
+def test_an_unrelated_file_named_as_the_output_is_left_alone(work, full, tmp_path):
+    out = tmp_path / "notes.txt"
+    out.write_text("my only copy")
+    done = predict(full[0] / "checkpoint-8", work / "data" / "test.jsonl", out, check=False)
+    assert done.returncode == 2
+    assert "notes.txt.run.json does not" in done.stderr
+    assert out.read_text() == "my only copy"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"videos": ["http://127.0.0.1:1/x.mp4"]}, ":1: a URL is never opened"),
+        ({"videos": []}, ":1: 1 <video> tags but 0 videos"),
+        ({"messages": ["x"]}, ":1: "),
+        ({"task": "deeptrac"}, "did you mean 'deeptrace'"),
+    ],
+)
+def test_rows_are_checked_before_anything_is_answered(work, full, tmp_path, change, problem):
+    (tmp_path / "data.jsonl").write_text(json.dumps(rows(work / "data" / "test.jsonl")[0] | change) + "\n")
+    done = predict(full[0] / "checkpoint-8", tmp_path / "data.jsonl", tmp_path / "out.jsonl", check=False)
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_zero_shot_question_can_be_asked(work, full, tmp_path):
+    from swift_plugins.tasks.deeptrace import ZERO_SHOT_QUESTION
+
+    data, out = work / "data" / "test.jsonl", tmp_path / "out.jsonl"
+    predict(full[0] / "checkpoint-8", data, out, "--prompt", "zero_shot", "--limit", 2)
+    assert [row["messages"][0]["content"] for row in rows(out)] == [ZERO_SHOT_QUESTION] * 2
+
+
 def test_other_vision_settings_and_unknown_models_are_refused(work, full, tmp_path):
     data, out = work / "data" / "test.jsonl", tmp_path / "out.jsonl"
     done = predict(full[0] / "checkpoint-8", data, out, check=False, VIDEO_MAX_PIXELS="50176")
