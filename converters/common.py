@@ -13,25 +13,10 @@ from typing import Any, NamedTuple
 
 from swift_plugins.media import LEVELS, Media, check_many
 from swift_plugins.records import atomic_write, encode_into, sha256_file, write_json
-from swift_plugins.settings import library_versions
+from swift_plugins.settings import library_versions, whole_number
 from swift_plugins.tasks import get_task
 
 LIBRARIES = ("swift-forensics", "msgspec", "av", "pillow")
-
-
-def whole_number(least: int = 1) -> Callable[[str], int]:
-    """A type for argparse: a whole number that is not too small."""
-
-    def read(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
-        return number
-
-    return read
 
 
 def argument_parser(doc: str, src: str, out: str) -> argparse.ArgumentParser:

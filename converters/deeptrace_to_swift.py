@@ -36,11 +36,11 @@ from converters.common import (
     one_variable_rule,
     run,
     spread,
-    whole_number,
 )
 from swift_plugins import boxes
 from swift_plugins.media import Media, resolve_under
 from swift_plugins.records import check_row, sha256_text
+from swift_plugins.settings import whole_number
 from swift_plugins.tasks import deeptrace
 from swift_plugins.tasks.deeptrace import Answer
 
@@ -274,7 +274,10 @@ class Converter:
             if not all(map(math.isfinite, exact)):
                 raise ValueError(f"bad numbers: faketrace_bbox is {exact}, it must be finite")
             self.clipped += 1
-        start = raw.faketrace_first_frame / raw.video_frame_rate
+        try:
+            start = raw.faketrace_first_frame / raw.video_frame_rate
+        except OverflowError:
+            start = math.inf
         if not 0 <= start <= raw.video_duration + 1 / raw.video_frame_rate:
             raise ValueError(f"onset outside the video: {start:.2f} s of {raw.video_duration} s")
         explanation = (raw.faketrace_explanations or "").strip()
@@ -455,7 +458,7 @@ def convert(args: argparse.Namespace) -> None:
                 if args.check != "none" and (problem := media_problem(raw, media[raw.video_path])):
                     raise ValueError(problem)
                 output.row(split, converter.row(raw, split))
-            except (ValueError, OverflowError) as error:
+            except ValueError as error:
                 output.reject(f"{data.name}[{index}]", raw.video_id, str(error))
     options = {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers")}
     sections = findings([r for r in rows if splits[r.video_id] in SPLITS], splits, media)

@@ -21,7 +21,7 @@ if not __package__:
 
 import numpy as np
 
-from converters.common import whole_number
+from swift_plugins.settings import whole_number
 from swift_plugins.tasks.deeptrace import CATEGORIES
 
 CELL, GRID = 56, 3  # a frame is GRID x GRID cells of CELL px; a trace fills one of them

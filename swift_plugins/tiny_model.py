@@ -148,10 +148,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         answers = read_answers(args.data)
-        args.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     try:
+        args.out.mkdir(parents=True, exist_ok=True)
         count = build(args.out, answers, args.vocab_size, args.seed)
     except OSError as error:
         parser.error(f"cannot write to --out: {error}")

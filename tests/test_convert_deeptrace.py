@@ -296,6 +296,102 @@ def test_rows_that_contradict_each_other_or_themselves_are_rejected(convert, row
     assert convert([*rows, fake("good")]).rejects
 
 
+ROWS = [fake("good"), fake("bad"), real()]
+
+
+def spoilt(**changes: str) -> bytes:
+    """The file of ROWS, the second of them with these fields in JSON's spelling."""
+    items = [json.dumps(row) for row in ROWS]
+    for key, literal in changes.items():
+        items[1] = items[1].replace(f'"{key}": {json.dumps(ROWS[1][key])}', f'"{key}": {literal}')
+    assert items[1] != json.dumps(ROWS[1])
+    return f"[{', '.join(items)}]".encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (spoilt(video_width="NaN"), "malformed row: Expected `int`, got `float` - at `$.video_width`"),
+        (spoilt(video_duration="NaN"), "bad numbers: video_duration is nan, it must be above 0 and at most 86400"),
+        (spoilt(video_frame_rate="Infinity"), "bad numbers: video_frame_rate is inf, it must be above 0 and at most "),
+        (spoilt(video_frame_rate='"inf"'), "bad numbers: video_frame_rate is inf"),
+        (spoilt(video_duration="1e999"), "bad numbers: video_duration is inf"),
+        (spoilt(video_width="9" * 5000), "malformed row: "),
+        (spoilt(faketrace_first_frame="9" * 390), "onset outside the video: inf s of 5.1 s"),
+        (spoilt(faketrace_bbox='{"left": 1, "top": 1, "width": Infinity, "height": 9}'), "bad numbers: faketrace_bbox"),
+        (spoilt(faketrace_explanations=r'"a \ud800"'), r"malformed row: a text holds '\ud800', which is no character"),
+        (spoilt(faketrace_explanations='"caf\xe9"'), r"malformed row: a text holds '\udce9', which is no character"),
+        (spoilt(faketrace_check_applies=r'["\ud800"]'), "malformed row: a text holds "),
+        (spoilt(video_source="7"), "malformed row: Expected `str`, got `int` - at `$.video_source`"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_costs_its_row_and_not_the_file(tmp_path, content, reason):
+    src = source(tmp_path / "RewardData")
+    (src / "all_data.json").write_bytes(content)
+    done = Converted(src, tmp_path / "out")
+    assert [row["meta"]["media_id"] for row in done.rows] == ["good", f"{REAL_ID}W7EHF"]
+    (reject,) = done.rejects
+    assert (reject["where"], reject["id"]) == ("all_data.json[1]", "bad")
+    assert reject["reason"].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + json.dumps(ROWS).encode(),
+        spoilt(video_prompt=r'"\ud800"'),
+        spoilt(video_frame_count="NaN"),
+        spoilt(video_prompt='"a\tdog"'),
+    ],
+    ids=["byte order mark", "half a character", "NaN", "tab"],
+)
+def test_what_no_row_uses_costs_nothing(tmp_path, content):
+    src = source(tmp_path / "RewardData")
+    (src / "all_data.json").write_bytes(content)
+    assert Converted(src, tmp_path / "out").manifest["rows_out"] == 3
+
+
+@pytest.mark.parametrize("literal", [r'"bad\ud800"', "7", "null", '["bad"]'])
+def test_an_id_that_cannot_be_read_is_left_out(tmp_path, literal):
+    src = source(tmp_path / "RewardData")
+    (src / "all_data.json").write_bytes(spoilt(video_id=literal))
+    (reject,) = Converted(src, tmp_path / "out").rejects
+    assert (reject["id"], reject["reason"].split(":")[0]) == (None, "malformed row")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"video_width": -5}, "video_width is -5, it must be 1..16384"),
+        ({"video_height": 20_000}, "video_height is 20000, it must be 1..16384"),
+        ({"video_frame_rate": 0}, "video_frame_rate is 0.0, it must be above 0 and at most 1000"),
+        ({"video_duration": 1e9}, "video_duration is 1000000000.0, it must be above 0 and at most 86400"),
+    ],
+)
+def test_bad_numbers_are_named(convert, changes, reason):
+    (reject,) = convert([fake("good"), fake("bad", **changes)]).rejects
+    assert reject["reason"] == f"bad numbers: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("given", "end"),
+    [
+        ("../secret.mp4", "secret.mp4"),
+        ("videos/../../secret.mp4", "secret.mp4"),
+        ("out/x.mp4", "elsewhere/x.mp4"),
+        ("/etc/passwd", "/etc/passwd"),
+        ("/x.mp4", "/x.mp4"),
+    ],
+)
+def test_a_path_that_leaves_is_told_as_given_and_where_it_leads(tmp_path, given, end):
+    src = source(tmp_path / "RewardData", fake("good"), fake("bad", video_path=given))
+    (tmp_path / "elsewhere").mkdir()
+    (src / "out").symlink_to(tmp_path / "elsewhere")
+    (reject,) = Converted(src, tmp_path / "out").rejects
+    end = str(tmp_path / end)  # an absolute path stays as it is
+    assert reject["reason"] == f"the path leaves RewardData/: video_path {given!r} leads to {end!r}"
+
+
 def test_a_link_out_of_the_dataset_is_rejected(tmp_path):
     src = source(tmp_path / "RewardData", fake("good"), fake("link"))
     (tmp_path / "secret.mp4").touch()
@@ -429,6 +525,74 @@ def test_the_full_dataset_is_compared_with_the_published_counts(convert, capsys)
     assert not convert(rows).manifest["published_counts"]["explanations"]["ok"]
     assert "count differs: explanations is 2715, published 2716" in capsys.readouterr().out
     assert "published_counts" not in convert(rows[:50]).manifest
+    assert "published_counts" not in convert(rows, "--limit", "7100").manifest
+
+
+def test_a_file_that_lost_rows_is_noticed(convert, capsys):
+    counts = convert(full_dataset()[:-600]).manifest["published_counts"]
+    assert counts["rows"] == {"published": 7652, "found": 7052, "ok": False}
+    assert counts["traces"]["ok"]
+    assert "count differs: real_videos is 2718, published 3318" in capsys.readouterr().out
+
+
+def test_without_held_out_rows_no_shortcut_is_measured(convert, capsys):
+    rows = [fake("cm1"), real("v_a", video_width=640)]
+    unknown = {"accuracy": None, "reason": "no held-out rows to measure it on"}
+    assert convert(rows).manifest["shortcuts"]["resolution"] == unknown
+    assert "shortcut" not in capsys.readouterr().out
+    unknown["reason"] = "no training rows to learn it from"
+    assert convert([row | {"split": "test"} for row in rows]).manifest["shortcuts"]["resolution"] == unknown
+
+
+def test_the_manifest_names_the_library_versions(convert):
+    versions = convert([fake()]).manifest["versions"]
+    assert versions.keys() == {"swift-forensics", "msgspec", "av", "pillow"}
+    assert all(versions.values())
+
+
+# ------------------------------------------------------------------------------------------------- media not there
+
+
+def with_media(src: Path, *names: str) -> Path:
+    for name in names:
+        (src / name).touch()
+    return src
+
+
+def test_videos_that_are_not_there_are_counted_and_told(tmp_path, capsys):
+    rows = [fake("cm1"), fake("cm1"), fake("cm2"), fake("cm3"), fake("cm3"), real("v_a"), fake("bad", video_width=0)]
+    src = with_media(source(tmp_path / "RewardData", *rows), "videos/cm1.mp4", f"real_videos/{REAL_ID}v_a.mp4")
+    (src / "videos" / "cm2.mp4").symlink_to(src / "videos" / "cm1.mp4")
+    manifest = Converted(src, tmp_path / "out").manifest
+    assert [manifest["videos"], manifest["media_missing"]] == [5, 2]
+    assert capsys.readouterr().out.splitlines()[-1] == "note: 2 of 5 videos are not there"
+    (src / "videos" / "cm1.mp4").unlink()  # and with it what the link leads to
+    assert Converted(src, tmp_path / "out").manifest["media_missing"] == 4
+
+
+def test_nothing_is_noted_where_every_video_is_there(sample, tmp_path, capsys):
+    assert Converted(sample, tmp_path / "out").manifest["media_missing"] == 0
+    assert "note: " not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ["videos", "real_videos"])
+def test_a_folder_that_is_not_there_is_told_with_its_cure(tmp_path, capsys, folder):
+    src = source(tmp_path / "RewardData", fake("cm1"), real("v_a"))
+    with_media(src, "videos/cm1.mp4", f"real_videos/{REAL_ID}v_a.mp4")
+    shutil.rmtree(src / folder)
+    assert Converted(src, tmp_path / "out").manifest["rows_out"] == 2
+    *_, count, cure = capsys.readouterr().out.splitlines()
+    assert count == "note: 1 of 2 videos are not there"
+    assert cure.startswith(f"note: there is no {src / folder}. Get it with: hf download DeepTraceReward/RewardData ")
+    assert cure.endswith(f"unzip -q {folder}.zip")
+
+
+def test_a_folder_is_listed_once(tmp_path, monkeypatch):
+    src = source(tmp_path / "RewardData", *[fake(f"cm{i}") for i in range(20)])
+    listed, scan = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: listed.append(str(path)) or scan(path))
+    assert Converted(src, tmp_path / "out").manifest["media_missing"] == 20
+    assert listed == [str(src / "videos")]
 
 
 # --------------------------------------------------------------------------------------------------------- wrong input
@@ -467,8 +631,6 @@ def holding(text: str):
         (holding("[]"), [], "all_data.json: the list is empty"),
         (holding('[{"a": 1}]'), [], "all_data.json: no usable row; the first one: malformed row: "),
         (lambda src: source(src, fake(split=None), real(split=None)), [], "has no splits: choose --split-by parent"),
-        (lambda src: source(src, fake()), ["--limit", "0"], "--limit must be at least 1, got 0"),
-        (lambda src: source(src, fake()), ["--check", "header", "--workers", "0"], "--workers must be at least 1"),
     ],
 )
 def test_wrong_input_ends_in_one_clear_line_and_no_output(tmp_path, capsys, prepare, options, complaint):
@@ -480,6 +642,17 @@ def test_wrong_input_ends_in_one_clear_line_and_no_output(tmp_path, capsys, prep
     assert len(lines) == 1
     assert "Traceback" not in told.err
     assert told.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--limit", "--workers", "--min-pixels", "--max-pixels"])
+@pytest.mark.parametrize("value", ["0", "-3", "1.5", "many"])
+def test_a_number_that_makes_no_sense_is_refused(tmp_path, capsys, option, value):
+    src = source(tmp_path / "RewardData", fake())
+    with pytest.raises(SystemExit, match="2"):
+        main(["--src", str(src), "--out", str(tmp_path / "out"), f"{option}={value}"])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith(f"error: argument {option}: must be a whole number of at least 1, got {value!r}")
     assert not (tmp_path / "out").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import configparser
 import os
 import runpy
 import subprocess
@@ -21,7 +22,7 @@ HEAVY = {"swift", "torch", "torchvision", "transformers", "peft", "deepspeed", "
 # Modules that ms-swift loads may import it as they begin; these may import it where they need it.
 PLUGINS = {f"swift_plugins/{name}.py" for name in
            ("callbacks", "losses", "metrics", "models", "register", "rewards", "templates")}  # fmt: skip
-LAZY = {"swift_plugins/tiny_model.py", "eval/predict.py", "eval/judge.py"}
+LAZY = {"swift_plugins/tiny_model.py", "eval/engine.py"}
 
 
 def name_of(path: Path) -> str:
@@ -128,3 +129,13 @@ def test_every_default_is_stated_in_the_help(path, monkeypatch):
     options = [action for action in found if action.nargs != 0 and action.default not in (None, [])]
     assert found
     assert [a.option_strings[0] for a in options if str(a.default) not in a.help and "(default" not in a.help] == []
+
+
+def test_an_installation_holds_every_file_that_the_packages_read():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    stated = {name: globs.split() for name, globs in config["options.package_data"].items()}
+    for package in PACKAGES:
+        folder = ROOT / package
+        needed = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+        assert needed == {path for glob in stated.get(package, []) for path in folder.glob(glob)}

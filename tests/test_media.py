@@ -110,6 +110,42 @@ def test_a_clip_cut_without_encoding_it_anew_passes(media, tmp_path):
     assert check_media(str(path), "decode") == Media(96, 64, 2.0, 24, False)
 
 
+def write_webm(path: Path, codec: str, seconds_of_sound: float = 0) -> None:
+    """24 frames of noise at 8 fps, all before the sound: a container whose header counts no frames."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=8, options={"g": "6", "deadline": "realtime", "cpu-used": "8"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        sound = container.add_stream("libopus", rate=48_000, layout="mono") if seconds_of_sound else None
+        for frame in NOISE:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+        for _ in range(int(50 * seconds_of_sound)):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.float32), format="flt", layout="mono")
+            frame.rate = 48_000
+            container.mux(sound.encode(frame))
+        if sound:
+            container.mux(sound.encode())
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_a_webm_that_was_cut_off_is_found_out_by_its_duration(tmp_path, codec):
+    if codec not in av.codecs_available:
+        pytest.skip(f"PyAV has no {codec} here")
+    whole, cut = tmp_path / "whole.webm", tmp_path / "cut.webm"
+    write_webm(whole, codec)
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    assert check_media(str(whole), "decode") == check_media(str(cut), "header") == Media(96, 64, 3.0, None, False)
+    with pytest.raises(ValueError, match=r"truncated: the header says 3\.00 s, the file ends at 1\.\d\d s"):
+        check_media(str(cut), "decode")
+
+
+@pytest.mark.skipif(not {"libvpx", "libopus"} <= av.codecs_available, reason="PyAV has no libvpx or no libopus here")
+def test_a_webm_whose_sound_outlasts_its_pictures_passes(tmp_path):
+    write_webm(tmp_path / "x.webm", "libvpx", seconds_of_sound=5)
+    media = check_media(str(tmp_path / "x.webm"), "decode")
+    assert media == Media(96, 64, pytest.approx(5, abs=0.1), None, True)
+
+
 def test_a_title_in_another_encoding_is_no_damage(tmp_path):
     path = tmp_path / "x.mp4"
     write_video(path, title="PLACEHOLDER")

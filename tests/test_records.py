@@ -123,11 +123,30 @@ def test_a_good_row_passes(change):
         ({"videos": ["https://example.org/a.mp4"]}, "a URL is never opened"),
         ({"videos": ["file:/etc/passwd"]}, "a URL is never opened"),
         ({"videos": ["data:video/mp4;base64,AAAA"]}, "a URL is never opened"),
+        ({"messages": ["x"]}, r"a message must be a dict of role and content, both str, got \['x'\]"),
+        ({"messages": [None]}, "a message must be a dict"),
+        ({"messages": [{"role": "user"}]}, "a message must be a dict"),
+        ({"messages": [{"content": "<video>"}]}, "a message must be a dict"),
+        ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, "a message must be a dict"),
+        ({"messages": [ROW["messages"][0], {"role": "assistant", "content": None}]}, "a message must be a dict"),
+        ({"messages": [{"role": r, "content": ["<video>"]} for r in ("user", "assistant")]}, "a message must be"),
+        ({"videos": [["a"]]}, r"videos must hold paths, got \['a'\]"),
+        ({"videos": [None]}, "videos must hold paths, got None"),
+        ({"videos": "/data/a.mp4"}, "videos must be a list, got '/data/a.mp4'"),
+        ({"videos": None}, "videos must be a list, got None"),
+        ({"images": {}}, "images must be a list"),
+        ({"meta": None}, "meta must be a dict, got None"),
     ],
 )
 def test_a_bad_row_is_refused(change, complaint):
     with pytest.raises(ValueError, match=complaint):
         check_row(ROW | change)
+
+
+@pytest.mark.parametrize("key", ["id", "task", "messages", "meta"])
+def test_a_row_without_one_of_its_parts_is_refused(key):
+    with pytest.raises(ValueError, match=f"{key} must be a .*, got None"):
+        check_row({name: value for name, value in ROW.items() if name != key})
 
 
 def test_a_media_tag_in_the_answer_counts(tmp_path):

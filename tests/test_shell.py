@@ -48,12 +48,18 @@ FULL = "recipes/deeptrace/qwen2_5_vl_7b_full.yaml"
         (["train.sh", FULL], {"DATASET": "@", "MODEL": "./nowhere"}, "no config.json"),
         (["train.sh", FULL], {"DATASET": "@", "CUDA_VISIBLE_DEVICES": ""}, "this needs 8 GPU(s), 0 found"),
         (["train.sh", FULL], {"DATASET": "@", "CUDA_VISIBLE_DEVICES": "", "NPROC_PER_NODE": "2"}, "needs 2 GPU(s)"),
+        (
+            ["train.sh", FULL],
+            {"DATASET": "@/train.jsonl"},
+            "DATASET is the folder that holds train.jsonl and val.jsonl",
+        ),
+        (["train.sh", FULL], {"DATASET": "@", "TUNER": "qlora"}, "TUNER must be full or lora, got qlora"),
         (["train_deeptrace.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
         (["train_deeptrace.sh"], {"TUNER": "lora", "DATASET": "@", "CUDA_VISIBLE_DEVICES": ""}, "needs 1 GPU(s)"),
     ],
 )
 def test_what_is_missing_is_one_clear_line(command, env, message, data, tmp_path):
-    env = {key: data if value == "@" else value for key, value in env.items()} | {"OUTPUT_DIR": str(tmp_path / "out")}
+    env = {key: value.replace("@", data) for key, value in env.items()} | {"OUTPUT_DIR": str(tmp_path / "out")}
     done = run("bash", f"shell/{command[0]}", *command[1:], **env)
     assert done.returncode == 2
     assert message in done.stderr
@@ -98,6 +104,60 @@ def test_a_half_made_environment_is_thrown_away(tmp_path):
     (tmp_path / ".venv" / "leftover").write_text("half")
     run("bash", "shell/setup.sh", cwd=tmp_path, PATH=f"{tools}:{os.environ['PATH']}")
     assert not (tmp_path / ".venv" / "leftover").exists()
+
+
+@pytest.fixture
+def working(tmp_path):
+    """A project whose environment was finished for another setup.cfg, and whose `uv` fails."""
+    tools = copy_of_setup(tmp_path)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nexit 0\n")
+    python.chmod(0o755)
+    (tmp_path / ".venv" / "ready").write_text("train,test 1 2 3 4\n")
+    return tmp_path, lambda: run("bash", "shell/setup.sh", cwd=tmp_path, PATH=f"{tools}:{os.environ['PATH']}")
+
+
+def test_an_offline_upgrade_leaves_the_working_environment(working):
+    folder, setup = working
+    for _ in range(2):
+        done = setup()
+        assert done.returncode == 1
+        assert "the old packages are still in place but do not match setup.cfg" in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert (folder / ".venv" / "ready").read_text() == "train,test 1 2 3 4\n"
+        assert (folder / ".venv" / "bin" / "python").read_text() == "#!/bin/sh\nexit 0\n"
+
+
+def test_an_upgrade_that_succeeds_is_marked(working):
+    folder, setup = working
+    (folder / "tools" / "uv").write_text("#!/bin/sh\nexit 0\n")
+    assert setup().returncode == 0
+    assert (folder / ".venv" / "ready").read_text() != "train,test 1 2 3 4\n"
+    assert not (folder / ".venv" / "incomplete").exists()
+    assert (setup().returncode, setup().stdout) == (0, "")
+
+
+def test_a_first_installation_is_incomplete_until_it_succeeds(tmp_path):
+    tools = copy_of_setup(tmp_path)
+    seen = tmp_path / "seen"
+    (tools / "uv").write_text(f"#!/bin/sh\nls -a .venv > {seen}\nexit 1\n")
+    done = run("bash", "shell/setup.sh", cwd=tmp_path, PATH=f"{tools}:{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert "old packages" not in done.stderr
+    assert "incomplete" in seen.read_text().split()
+    assert (tmp_path / ".venv" / "incomplete").exists()
+
+
+def test_an_environment_that_is_incomplete_is_thrown_away_whatever_its_mark_says(working):
+    folder, setup = working
+    (folder / "tools" / "uv").write_text("#!/bin/sh\nexit 0\n")
+    assert setup().returncode == 0  # now the mark is right
+    (folder / ".venv" / "incomplete").touch()
+    (folder / "tools" / "uv").write_text("#!/bin/sh\nexit 1\n")
+    (folder / ".venv" / "leftover").touch()
+    assert setup().returncode == 1
+    assert not (folder / ".venv" / "leftover").exists()
 
 
 def test_a_second_run_does_nothing():
