@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from swift_plugins.media import LEVELS, Media, check_many
+from swift_plugins.media import LEVELS, Media, check_many, resolve_under
 from swift_plugins.records import atomic_write, encode_into, sha256_file, write_json
 from swift_plugins.settings import library_versions, whole_number
 from swift_plugins.tasks import get_task
@@ -127,6 +127,49 @@ def list_folder(path: str) -> Folder:
     except OSError:  # a folder that cannot be listed may still open its files
         return Folder(path, files, None)
     return Folder(path, files, links)
+
+
+class MediaFolders:
+    """The media below a dataset's folder: each folder is resolved and listed once, so that a path costs little.
+
+    `missing` collects each path whose file is not there.
+    """
+
+    def __init__(self, root: Path):
+        self.root = os.path.realpath(root)
+        self.folders: dict[str, Folder] = {}
+        self.missing: set[str] = set()
+
+    def path(self, relative: str) -> str:
+        """The absolute path of a video under --src, links resolved; each folder is resolved and listed once."""
+        head, slash, name = relative.rpartition("/")
+        if not name:
+            raise ValueError(f"not a file path: the path is {relative[:80]!r}")
+        parent = head or slash
+        if parent not in self.folders:
+            self.folders[parent] = list_folder(self._resolve(parent, relative))
+        folder, files, links = self.folders[parent]
+        if name in files:
+            return f"{folder}/{name}"
+        path = f"{folder}/{name}"
+        if links is None or name in links or name in (".", "..") or "\0" in name:
+            path = self._resolve(relative, relative)
+            if os.path.isfile(path):
+                return path
+        self.missing.add(relative)
+        return path
+
+    def _resolve(self, part: str, relative: str) -> str:
+        """Where `part` of a video_path leads; ValueError names the whole of it."""
+        if "://" in relative or "\0" in relative:
+            raise ValueError(f"not a file path: the path is {relative[:80]!r}")
+        try:
+            return str(resolve_under(Path(self.root), part))
+        except ValueError:
+            end = os.path.realpath(os.path.join(self.root, relative))
+            raise ValueError(
+                f"the path leaves {os.path.basename(self.root)}/: {relative[:80]!r} leads to {end[:160]!r}"
+            ) from None
 
 
 def check_files(paths: list[str], level: str, workers: int) -> dict[str, Media | str]:

@@ -31,7 +31,8 @@ if not __package__:
 import msgspec
 
 from converters import deeptrace_to_swift
-from converters.deeptrace_to_swift import Converter, Raw
+from converters.deeptrace_to_swift import Converter
+from converters.rewarddata import Raw
 
 TARGET = 40_000  # rows a second
 SCALE, REPEATS = 10, 3

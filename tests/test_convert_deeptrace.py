@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from converters import deeptrace_to_swift
-from converters.deeptrace_to_swift import FULL_COUNTS, SPLITS, main
+from converters.deeptrace_to_swift import main
+from converters.rewarddata import FULL_COUNTS, SPLITS
 from swift_plugins.records import check_row, read_rows
 from swift_plugins.tasks import deeptrace
 from swift_plugins.tasks.deeptrace import QUESTIONS, Answer
@@ -389,7 +390,7 @@ def test_a_path_that_leaves_is_told_as_given_and_where_it_leads(tmp_path, given,
     (src / "out").symlink_to(tmp_path / "elsewhere")
     (reject,) = Converted(src, tmp_path / "out").rejects
     end = str(tmp_path / end)  # an absolute path stays as it is
-    assert reject["reason"] == f"the path leaves RewardData/: video_path {given!r} leads to {end!r}"
+    assert reject["reason"] == f"the path leaves RewardData/: {given!r} leads to {end!r}"
 
 
 def test_a_link_out_of_the_dataset_is_rejected(tmp_path):
