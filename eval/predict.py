@@ -191,16 +191,18 @@ def check_rows_fit(rows: list[Row], model: dict[str, Any], path: Path) -> None:
 
 
 def model_fingerprint(model: dict[str, Any]) -> dict[str, str]:
-    """Names, sizes and small-file hashes of the model's folder: enough to tell one checkpoint from another."""
-    folder = Path(model["adapter"] or model["model"])
+    """What tells one model from another: hashes of its folder's files, of an adapter's base too; sizes of huge ones."""
     found = {}
-    for file in sorted(folder.iterdir()):
-        if file.suffix in (".json", ".jinja"):
-            found[file.name] = sha256_file(file)
-        elif file.suffix in (".safetensors", ".bin") and file.name != "training_args.bin":
-            found[file.name] = f"{file.stat().st_size} bytes, " + (
-                sha256_file(file) if file.stat().st_size < 1 << 30 else f"modified {file.stat().st_mtime:.0f}"
-            )
+    for folder in (model["adapter"], model["model"]):
+        if folder is None or not os.path.isdir(folder):
+            continue
+        for file in sorted(Path(folder).iterdir()):
+            if file.suffix not in (".json", ".jinja", ".safetensors"):
+                continue
+            name = f"{'adapter' if folder == model['adapter'] else 'model'}/{file.name}"
+            facts = file.stat()
+            huge = facts.st_size > 1 << 30
+            found[name] = f"{facts.st_size} bytes, modified {facts.st_mtime:.0f}" if huge else sha256_file(file)
     return found
 
 
