@@ -239,7 +239,7 @@ def run_batches(todo: list[list[Row]], args: argparse.Namespace, model: dict[str
     """Answer the batches and write each as it is done; returns how many rows failed."""
     from tqdm import tqdm
 
-    os.environ.setdefault("LOG_LEVEL", "WARNING")  # ms-swift's; its settings stand in run.json
+    os.environ.setdefault("LOG_LEVEL", "ERROR")  # ms-swift's; its settings stand in run.json
     paths = sorted({p for batch in todo for row in batch for p in (*row.get("images", []), *row.get("videos", []))})
     bad: dict[str, str] = {}
     if args.check != "none":

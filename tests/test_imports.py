@@ -21,7 +21,7 @@ SCRIPTS = [path for path in SOURCES if '__name__ == "__main__"' in path.read_tex
 HEAVY = {"swift", "torch", "torchvision", "transformers", "peft", "deepspeed", "torchmetrics", "vllm", "qwen_vl_utils"}
 # Modules that ms-swift loads may import it as they begin; these may import it where they need it.
 PLUGINS = {f"swift_plugins/{name}.py" for name in
-           ("callbacks", "losses", "metrics", "models", "register", "rewards", "templates")}  # fmt: skip
+           ("callbacks", "losses", "metrics", "models", "register", "remote_code", "rewards", "templates")}  # fmt: skip
 LAZY = {"swift_plugins/tiny_model.py", "eval/engine.py"}
 
 
