@@ -73,7 +73,7 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A scored row. `bbox` is the answer's box in ratios of the frame; iou is 0..1, the distances 0..100."""
+    """A scored row. `bbox` is the answer's box in ratios of the frame; iou and rouge_l are 0..1, distances 0..100."""
 
     row: dict[str, Any]
     gold: Gold
@@ -83,6 +83,12 @@ class Case:
     iou: float
     bbox_distance: float
     time_distance: float
+    rouge_l: float
+    names_category: bool
+
+    @property
+    def media_id(self) -> str:
+        return str(self.row["meta"].get("media_id") or self.row["id"])
 
     @property
     def explanation(self) -> str:
@@ -159,9 +165,12 @@ def box_span(meta: dict[str, Any]) -> tuple[float, float]:
     if width and height:
         return width, height
     space = meta.get("box_space") or "pixel"
+    frame = _number(meta, "width", strictly=True), _number(meta, "height", strictly=True)
     if space == "resized":
         raise ValueError("meta.box_space resized needs meta.box_width and meta.box_height, the frame the model saw")
-    return boxes.span(space, meta["width"], meta["height"])
+    if frame[0] is None or frame[1] is None:
+        raise ValueError("an answer's box needs meta.width and meta.height")
+    return boxes.span(space, int(frame[0]), int(frame[1]))
 
 
 def measure(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
@@ -178,12 +187,17 @@ def measure(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
     if gold.start is not None and gold.duration is not None and answer.start is not None:
         time_distance = min(100.0, 100 * abs(answer.start - gold.start) / gold.duration)
     right = parsed.answer is not None and answer.verdict == gold.label
-    return Case(row, gold, parsed, bbox, right, iou, bbox_distance, time_distance)
+    explanation, fake = answer.explanation or "", gold.label == "fake"
+    rouge = rouge_l(gold.explanation, explanation) if fake and explanation else 0.0
+    named = set(deeptrace.categories_in(explanation))
+    names_category = bool(named) and named <= set(gold.categories)
+    return Case(row, gold, parsed, bbox, right, iou, bbox_distance, time_distance, rouge, names_category)
 
 
 def grammar_of(rows: Iterable[dict[str, Any]]) -> str:
     """The grammar in which the rows were asked to answer: tags if all hold the zero-shot question, else trained."""
-    asked = {str(m.get("content")) for row in rows for m in row.get("messages") or () if m.get("role") == "user"}
+    asked = {str(m.get("content")) for row in rows for m in row.get("messages") or ()
+             if isinstance(m, dict) and m.get("role") == "user"}  # fmt: skip
     return "tags" if asked == {deeptrace.ZERO_SHOT_QUESTION} else "trained"
 
 
@@ -205,11 +219,8 @@ def columns(cases: Sequence[Case]) -> dict[str, Column]:
     timed = np.array([case.gold.start is not None for case in cases], float)
     explained = fake * np.array([bool(case.gold.explanation) for case in cases])
     named = fake * np.array([bool(case.gold.categories) for case in cases])
-    rows_of = Counter(_media(case) for case in cases)
-    share = np.array([1 / rows_of[_media(case)] for case in cases])
-    rouge = np.array([rouge_l(c.gold.explanation, c.explanation) if w else 0.0
-                      for c, w in zip(cases, explained, strict=True)])  # fmt: skip
-    category = np.array([_names_its_category(case) for case in cases], float)
+    rows_of = Counter(case.media_id for case in cases)
+    share = np.array([1 / rows_of[case.media_id] for case in cases])
     scores = np.array([_explanation_score(case) for case in cases], float)
     found = {
         "accuracy": (right, np.ones_like(right)),
@@ -220,19 +231,10 @@ def columns(cases: Sequence[Case]) -> dict[str, Column]:
         "bbox_iou": (np.array([c.iou for c in cases]), boxed),
         "bbox_distance": (np.array([c.bbox_distance for c in cases]) / 100, boxed),
         "time_distance": (np.array([c.time_distance for c in cases]) / 100, timed),
-        "rouge_l": (rouge, explained),
-        "category_accuracy": (category, named),
+        "rouge_l": (np.array([c.rouge_l for c in cases]), explained),
+        "category_accuracy": (np.array([c.names_category for c in cases], float), named),
     }
     return {name: (100 * up * (down > 0), down) for name, (up, down) in found.items()}
-
-
-def _names_its_category(case: Case) -> bool:
-    named = set(deeptrace.categories_in(case.explanation))
-    return bool(named) and named <= set(case.gold.categories)
-
-
-def _media(case: Case) -> str:
-    return str(case.row["meta"].get("media_id") or case.row["id"])
 
 
 def _explanation_score(case: Case) -> float:
@@ -361,7 +363,7 @@ def score(cases: list[Case], baselines: dict[str, list[Case]]) -> dict[str, Any]
             parts[dimension, value, name] = (up, down)
     for title, other in baselines.items():
         parts |= {("baseline", title, name): column for name, column in columns(other).items()}
-    found = estimate(parts, [_media(case) for case in cases])
+    found = estimate(parts, [case.media_id for case in cases])
 
     def gather(prefix: tuple, of: Sequence[Case]) -> dict[str, Any]:
         some = {key[-1]: value for key, value in found.items() if key[:-1] == prefix}

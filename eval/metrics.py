@@ -77,6 +77,16 @@ def estimate(
     return found
 
 
+def number(metric: dict[str, Any] | None, interval: bool = True) -> str:
+    """ "99.5 [98.5, 100.0]", or a dash where there is no value."""
+    if metric is None or metric["value"] is None:
+        return "–"
+    text = f"{metric['value']:.1f}"
+    if interval and metric["ci95"]:
+        text += f" [{metric['ci95'][0]:.1f}, {metric['ci95'][1]:.1f}]"
+    return text
+
+
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 
 

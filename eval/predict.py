@@ -25,16 +25,23 @@ if not __package__:
 from eval.engine import Engine, Row
 from swift_plugins import settings
 from swift_plugins.media import LEVELS, check_many
-from swift_plugins.records import atomic_write, check_row, jsonl_writer, read_rows, sha256_file, sha256_text, write_json
+from swift_plugins.records import (
+    atomic_write,
+    jsonl_writer,
+    read_rows,
+    read_training_rows,
+    sha256_file,
+    sha256_text,
+    write_json,
+)
 from swift_plugins.tasks import get_task
 
 
 def load_data(path: Path, limit: int | None, prompt: str) -> list[Row]:
     """The rows to answer, checked; with the prompt "zero_shot" they ask the task's zero-shot question instead."""
     rows, seen = [], set()
-    for line, row in read_rows(path):
+    for line, row in read_training_rows(path):
         try:
-            check_row(row)
             task = get_task(row["task"])
         except ValueError as error:
             raise ValueError(f"{path}:{line}: {error}") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from eval.metrics import number
 from swift_plugins.media import frame_at, run_guarded
 from swift_plugins.records import atomic_write, write_json
 
@@ -31,7 +32,7 @@ def choose_cases(cases: Sequence[Any], worst: int = WORST, best: int = BEST) -> 
     """The worst cases (no perfect one) and the best, one of each video; fakes first, as they have boxes to show."""
     first_of_video: dict[str, Any] = {}
     for case in sorted(cases, key=lambda c: (c.quality, c.row["id"])):
-        first_of_video.setdefault(str(case.row["meta"].get("media_id") or case.row["id"]), case)
+        first_of_video.setdefault(case.media_id, case)
     ranked = list(first_of_video.values())
     low = [case for case in ranked[: min(worst, (len(ranked) + 1) // 2)] if case.quality < 1]
     high = sorted(ranked[len(low) :], key=lambda c: (-c.quality, c.gold.label == "real", c.row["id"]))[:best]
@@ -112,7 +113,7 @@ def write_report(report: dict[str, Any], scorer: ModuleType, cases: Sequence[Any
     out.mkdir(parents=True, exist_ok=True)
     shown = show_cases(scorer, cases)
     write_json(out / "report.json", report | {"cases": {k: [c["id"] for c in v] for k, v in shown.items()}})
-    facts = {"report": report, "cases": shown, "onsets": scorer.onsets(cases), "measured": measured,
+    facts = {"report": report, "cases": shown, "onsets": scorer.onsets(cases), "measured": measured, "number": number,
              "published": published_rows(report["published"]["file"])}  # fmt: skip
     for name, autoescape in (("report.html", True), ("report.md", False)):
         environment = Environment(

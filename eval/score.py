@@ -49,16 +49,23 @@ def load(path: Path) -> dict[str, tuple[str, Row]]:
     return rows
 
 
-def merge(pred: Path, gold: Path | None) -> list[tuple[str, Row]]:
-    """The predicted rows with their truth; with a gold file, its rows in its order, predicted or not."""
+def merge(pred: Path, gold: Path | None, run: dict[str, Any]) -> list[tuple[str, Row]]:
+    """The predicted rows with their truth; with a gold file, its rows in its order, predicted or not.
+
+    Without one, the output of a run that was cut off is refused: what it lacks is not a random part.
+    """
     rows = load(pred)
     if not any("response" in row or "error" in row for _, row in rows.values()):
         raise ValueError(f"{pred}: no row has a response: is this a converter's file? Then it belongs to --gold")
     if gold is None:
         for where, row in rows.values():
-            if "meta" not in row:
+            if row.get("meta") is None:
                 raise ValueError(f"{where}: no meta with the truth: name the converter's file with --gold")
-        check_complete(pred, len(rows))
+        if len(rows) < (wanted := run.get("data", {}).get("rows", 0)):
+            raise ValueError(
+                f"{pred}: {len(rows)} of {wanted} rows are there: run predict.py again to finish it, or name --gold, "
+                "which counts the others as wrong"
+            )
         return list(rows.values())
     truth = load(gold)
     for row_id, (where, _) in rows.items():
@@ -66,11 +73,11 @@ def merge(pred: Path, gold: Path | None) -> list[tuple[str, Row]]:
             raise ValueError(f"{where}: id {row_id!r} is not in {gold}")
     merged = []
     for row_id, (where, true) in truth.items():
-        if "meta" not in true:
+        if true.get("meta") is None:
             raise ValueError(f"{where}: no meta with the truth")
         at, row = rows.get(row_id, (where, {"id": row_id}))
         for key in MUST_AGREE:
-            said = row.get("meta", {}).get(key)
+            said = (row.get("meta") or {}).get(key)
             if said is not None and said != true["meta"].get(key):
                 raise ValueError(f"{at}: predicted with {key} {said!r}, {gold} has {true['meta'].get(key)!r}")
         merged.append((at, row | {"meta": true["meta"], "task": true.get("task"), "labels": gold_text(true)}))
@@ -106,6 +113,8 @@ def run_facts(pred: Path) -> dict[str, Any]:
     """What OUT.run.json records of the run that predicted; empty where there is none."""
     import json
 
+    from swift_plugins.tasks import get_task
+
     path = pred.with_name(pred.name + ".run.json")
     if not path.is_file():
         return {}
@@ -115,17 +124,13 @@ def run_facts(pred: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not JSON: {error}") from None
     if not isinstance(run, dict) or not all(isinstance(run.get(key), dict) for key in ("model", "data", "versions")):
         raise ValueError(f"{path}: not the record of eval/predict.py")
+    vision, rows, tasks = run["model"].get("vision"), run["data"].get("rows"), run.get("tasks", {})
+    if not (isinstance(vision, dict) and isinstance(rows, int) and isinstance(tasks, dict)):
+        raise ValueError(f"{path}: not the record of eval/predict.py")
+    for name, version in tasks.items():
+        if version != get_task(name).VERSION:
+            raise ValueError(f"{path}: predicted for {name} {version}, this is {get_task(name).VERSION}: predict again")
     return run
-
-
-def check_complete(pred: Path, count: int) -> None:
-    """Refuse the output of a run that was cut off: what it lacks is not a random part."""
-    wanted = run_facts(pred).get("data", {}).get("rows", 0)
-    if count < wanted:
-        raise ValueError(
-            f"{pred}: {count} of {wanted} rows are there: run predict.py again to finish it, or name --gold, which "
-            "counts the others as wrong"
-        )
 
 
 def read_cases(scorer: ModuleType, rows: list[tuple[str, Row]], grammar: str) -> list[Any]:
@@ -147,7 +152,7 @@ def read_baselines(args: argparse.Namespace, name: str, scorer: ModuleType, ids:
             raise ValueError(f"--baseline takes NAME=PATH, got {text!r}")
         if title in found or title in scorer.BASELINES:
             raise ValueError(f"--baseline {title!r} is there already: choose another name")
-        rows = {row["id"]: (where, row) for where, row in merge(Path(path), args.gold)}
+        rows = {row["id"]: (where, row) for where, row in merge(Path(path), args.gold, run_facts(Path(path)))}
         if task_of(list(rows.values()))[0] != name or rows.keys() != set(ids):
             raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
         found[title] = read_cases(scorer, [rows[i] for i in ids], args.grammar)
@@ -156,13 +161,13 @@ def read_baselines(args: argparse.Namespace, name: str, scorer: ModuleType, ids:
 
 def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     """(the report as JSON, the scored cases)."""
-    rows = merge(args.pred, args.gold)
+    run = run_facts(args.pred)
+    rows = merge(args.pred, args.gold, run)
     name, task = task_of(rows)
     scorer = import_module(SCORERS[name])
     args.grammar = args.grammar or scorer.grammar_of(row for _, row in rows)
     cases = read_cases(scorer, rows, args.grammar)
     baselines = read_baselines(args, name, scorer, [row["id"] for _, row in rows])
-    run = run_facts(args.pred)
     found = scorer.score(cases, baselines)
     unparsed = sum(case.parsed.answer is None for case in cases)
     report = {
@@ -178,18 +183,10 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     return report, cases
 
 
-def number(metric: dict[str, Any] | None, interval: bool = True) -> str:
-    """ "99.5 [98.5, 100.0]", or a dash where there is no value."""
-    if metric is None or metric["value"] is None:
-        return "–"
-    text = f"{metric['value']:.1f}"
-    if interval and metric["ci95"]:
-        text += f" [{metric['ci95'][0]:.1f}, {metric['ci95'][1]:.1f}]"
-    return text
-
-
 def table(report: dict[str, Any]) -> str:
     """The report's head as text for a terminal."""
+    from eval.metrics import number
+
     titles = list(report["baselines"])
     rows = [["metric", "value [95 % interval]", "n", *titles]]
     for name, metric in report["metrics"].items():

@@ -14,9 +14,9 @@ in_recipe() { sed -n "s/^ *$1: *\([^ #]*\).*/\1/p" "$recipe" | head -n 1; }
 [ $# -ge 1 ] || fail "name a recipe, for example: bash shell/train.sh recipes/deeptrace/tiny.yaml"
 recipe=$1
 shift
+case ${TUNER:-} in "" | full | lora) ;; *) fail "TUNER must be full or lora, got $TUNER" ;; esac
 [ -f "$recipe" ] || recipe=$(absolute "$recipe")
 [ -f "$recipe" ] || fail "recipe $recipe not found; there are: $(echo recipes/*/*.yaml)"
-case ${TUNER:-} in "" | full | lora) ;; *) fail "TUNER must be full or lora, got $TUNER" ;; esac
 bash shell/setup.sh
 
 flags=()

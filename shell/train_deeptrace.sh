@@ -3,6 +3,4 @@
 # full (default) is the paper's run on 8 GPUs, lora fits one of 24 to 48 GB. Other variables: see shell/train.sh.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
-tuner=${TUNER:-full}
-case $tuner in full | lora) ;; *) echo "train: TUNER must be full or lora, got $tuner" >&2; exit 2 ;; esac
-exec bash "$here/train.sh" "$here/../recipes/deeptrace/qwen2_5_vl_7b_$tuner.yaml" "$@"
+exec bash "$here/train.sh" "$here/../recipes/deeptrace/qwen2_5_vl_7b_${TUNER:-full}.yaml" "$@"

@@ -77,6 +77,16 @@ def check_row(row: dict[str, Any]) -> None:
                 raise ValueError(f"a URL is never opened: {path[:80]!r} in {key}")
 
 
+def read_training_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, row) like read_rows; a row without the form of a training row raises with file and line."""
+    for line, row in read_rows(path):
+        try:
+            check_row(row)
+        except ValueError as error:
+            raise ValueError(f"{path}:{line}: {error}") from None
+        yield line, row
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open a file beside `path` for writing; it takes the place of `path` only if the block ends without an error."""

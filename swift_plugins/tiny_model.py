@@ -16,7 +16,7 @@ from pathlib import Path
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from swift_plugins.records import check_row, read_rows
+from swift_plugins.records import read_training_rows
 from swift_plugins.tasks import deeptrace
 
 SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>",
@@ -127,18 +127,6 @@ def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0) ->
     return sum(p.numel() for p in model.parameters())
 
 
-def read_answers(path: Path) -> list[str]:
-    """The last message of each row of a converter's JSONL."""
-    answers = []
-    for number, row in read_rows(path):
-        try:
-            check_row(row)
-        except ValueError as error:
-            raise ValueError(f"{path}:{number}: {error}") from None
-        answers.append(row["messages"][-1]["content"])
-    return answers
-
-
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
@@ -147,7 +135,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the random weights (default 0)")
     args = parser.parse_args(argv)
     try:
-        answers = read_answers(args.data)
+        answers = [row["messages"][-1]["content"] for _, row in read_training_rows(args.data)]
     except (ValueError, OSError) as error:
         parser.error(str(error))
     try:

@@ -217,6 +217,8 @@ def test_gold_file_counts_rows_that_were_not_predicted(score, tmp_path):
         ([fake() | {"task": "deeptrac"}], "did you mean 'deeptrace'"),
         ([{"id": "x", "task": "deeptrace", "response": "REAL"}], "--gold"),
         ([{k: v for k, v in fake().items() if k != "response"}], "is this a converter's file?"),
+        ([fake() | {"meta": None}], ":1: no meta with the truth"),
+        ([fake(label="real", width="x", response=said())], ":1: meta.width must be a number above 0"),
         ([fake(response=5)], ":1: response must be a text, got 5"),
         ([fake() | {"p_fake": "x"}], ":1: p_fake must be a number"),
         ([fake() | {"videos": 5}], ":1: videos must be a list of paths"),
@@ -254,6 +256,18 @@ def test_an_unfinished_run_is_refused_unless_gold_counts_the_rest(score, tmp_pat
     assert "1 of 3 rows are there" in capsys.readouterr().err
     (tmp_path / "gold.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert main(["--pred", str(tmp_path / "out.jsonl"), "--gold", str(tmp_path / "gold.jsonl")]) == 0
+
+
+def test_predictions_of_another_task_version_are_refused(tmp_path, capsys):
+    (tmp_path / "out.jsonl").write_text(json.dumps(fake(response=said())) + "\n")
+    record = {"tasks": {"deeptrace": "0"}, "data": {"rows": 1}, "model": {"vision": {}}, "versions": {}}
+    (tmp_path / "out.jsonl.run.json").write_text(json.dumps(record))
+    assert main(["--pred", str(tmp_path / "out.jsonl")]) == 2
+    assert "out.jsonl.run.json: predicted for deeptrace 0" in capsys.readouterr().err
+
+
+def test_messages_of_another_form_do_not_end_the_scoring(score):
+    assert score([fake(response=said()) | {"messages": ["x"]}, real()])["n"] == 2
 
 
 @pytest.mark.parametrize("record", ["[]", "{", '{"model": "x"}'])

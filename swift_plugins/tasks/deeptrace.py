@@ -365,11 +365,11 @@ def bare_verdict(text: str) -> tuple[str | None, str | None]:
     stated, doubted = stated_verdicts(text)
     if doubted:
         return None, "both verdicts" if len(words) > 1 else "a doubted or negated verdict"
-    if len(stated) != 1:
-        return None, "both verdicts" if stated or len(
-            words
-        ) > 1 else f"no verdict is stated: {words.pop()!r} stands in a phrase"
-    return stated.pop(), None
+    if len(stated) == 1:
+        return stated.pop(), None
+    if stated or len(words) > 1:
+        return None, "both verdicts"
+    return None, f"no verdict is stated: {words.pop()!r} stands in a phrase"
 
 
 def parse_tags(text: str) -> Parsed:
@@ -394,14 +394,10 @@ _JSON_KEYS = {
 }
 
 
-class _RepeatedKeyError(ValueError):
-    pass
-
-
 def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise _RepeatedKeyError("a key stands twice in one object")
+        raise ValueError("a key stands twice in one object")
     return found
 
 
