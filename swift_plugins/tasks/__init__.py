@@ -1,13 +1,41 @@
-"""The tasks. Each is one file with its prompts, its Answer, `render` and its parsers; standard library only."""
+"""The tasks. Each is one file with its prompts, its Answer, `render` and its parsers; standard library only.
+
+A task module provides NAME, VERSION, `render`, GRAMMARS (name -> parser) and CHOICES; one whose answers are trained on
+also `segments` and KINDS, the parts of an answer that can be weighted in the loss.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
+from typing import Any, NamedTuple
 
-TASKS = ("deeptrace",)
+TASKS = ("deeptrace", "dfj_pointwise", "dfj_pairwise", "dfj_detect", "dfj_reason")
+MAX_CHARS = 65_536  # what a parser reads of an output; the rest is ignored
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A parser's result: an answer of its task, or the reason why there is none.
+
+    `problems` lists the fields that were present but broken (they count as missing); `grammar` is the one that matched.
+    """
+
+    answer: Any
+    grammar: str
+    reason: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+class Choices(NamedTuple):
+    """What an answer decides between: the text before the choice, its wording for each value, and the text after it."""
+
+    before: str
+    words: Mapping[str, str]
+    after: str
 
 
 def get_task(name: str) -> ModuleType:

@@ -12,11 +12,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from swift_plugins.tasks import MAX_CHARS, Choices, Parsed
+
 NAME = "deeptrace"
 VERSION = "1"
-MAX_CHARS = 65_536  # what a parser reads of an output; the rest is ignored
 
 VERDICT_WORDS = {"real": "REAL", "fake": "FAKE"}
+CHOICES = Choices("", VERDICT_WORDS, ".")
+KINDS = ("verdict", "bbox", "time", "explanation", "other")
 
 _QUESTION = (
     "<video> Decide whether the video is AI-generated or real by detecting unnatural parts. If you don’t detect any "
@@ -79,19 +82,6 @@ class Answer:
     explanation: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A parser's result: an answer, or the reason why there is none.
-
-    `problems` lists the fields that were present but broken (they count as missing); `grammar` is the one that matched.
-    """
-
-    answer: Answer | None
-    grammar: str
-    reason: str | None = None
-    problems: tuple[str, ...] = ()
-
-
 # ---------------------------------------------------------------------------------------------------------- rendering
 
 
@@ -137,7 +127,7 @@ def render(answer: Answer) -> str:
 def segments(text: str) -> list[tuple[str, str]]:
     """Split an answer text of section 3.2 into (piece, kind); the pieces join to the text again.
 
-    Kinds: "verdict", "bbox", "time", "explanation" and "other" (the fixed words between them). A piece begins with the
+    Kinds are KINDS; "other" are the fixed words between the rest. A piece begins with the
     space before it, as byte-level tokenizers cut.
     """
     head = _TRAINED_VERDICT.match(text)
