@@ -14,21 +14,20 @@ from typing import Any, NamedTuple
 from swift_plugins.media import LEVELS, Media, check_many, resolve_under
 from swift_plugins.records import atomic_write, encode_into, sha256_file, write_json
 from swift_plugins.settings import library_versions, whole_number
-from swift_plugins.tasks import get_task
 
 LIBRARIES = ("swift-forensics", "msgspec", "av", "pillow")
 
 
-def argument_parser(doc: str, src: str, out: str) -> argparse.ArgumentParser:
+def argument_parser(doc: str, src: str, out: str, check: str = "none") -> argparse.ArgumentParser:
     """The options that all converters have; each adds its own."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--src", type=Path, default=Path(src), help=f"folder of the raw dataset (default {src})")
     parser.add_argument("--out", type=Path, default=Path(out), help=f"folder to write (default {out})")
     parser.add_argument("--limit", type=whole_number(),
                         help="convert only this many rows, evenly spread (default all)")  # fmt: skip
-    parser.add_argument("--check", choices=LEVELS, default="none",
+    parser.add_argument("--check", choices=LEVELS, default=check,
                         help="look at the media: none; header: each file opens and has the annotated size; decode: its "
-                        "first, middle and last frame decode too (default none)")  # fmt: skip
+                        f"first, middle and last frame decode too (default {check})")  # fmt: skip
     parser.add_argument("--workers", type=whole_number(), default=os.cpu_count() or 1,
                         help="processes for --check (default all)")  # fmt: skip
     return parser
@@ -52,7 +51,10 @@ def spread(count: int, limit: int | None) -> range | list[int]:
 
 
 class Output:
-    """The files of one conversion, written aside and put in place together when the block ends without an error."""
+    """The files of one conversion, written aside and put in place together when the block ends without an error.
+
+    A split may be in a folder of its own, "pointwise/train".
+    """
 
     def __init__(self, out: Path, splits: tuple[str, ...]):
         self.out, self.splits = out, splits
@@ -80,22 +82,25 @@ class Output:
         self.out.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             for name in (*self.splits, "rejects"):
-                self._files[name] = stack.enter_context(atomic_write(self.out / f"{name}.jsonl"))
+                path = self.out / f"{name}.jsonl"
+                path.parent.mkdir(exist_ok=True)
+                self._files[name] = stack.enter_context(atomic_write(path))
             yield self
             (self.out / "manifest.json").unlink(missing_ok=True)  # it must never describe other files than its own
 
-    def manifest(self, task: str, sources: list[Path], options: dict[str, Any], **sections: Any) -> dict[str, Any]:
-        """Write manifest.json and return it."""
-        module = get_task(task)
+    def counts(self, split: str) -> dict[str, int]:
+        """label -> rows written to a split."""
+        return {label: n for (of, label), n in sorted(self.rows.items()) if of == split}
+
+    def manifest(self, sources: dict[str, Path], options: dict[str, Any], **sections: Any) -> dict[str, Any]:
+        """Write manifest.json and return it; `sources` are the source's files by the names to record."""
         manifest = {
-            "task": task,
-            "task_version": module.VERSION,
             "rows_in": sum(self.rows.values()) + self.reasons.total(),
             "rows_out": sum(self.rows.values()),
             "rows_rejected": self.reasons.total(),
             "reject_reasons": dict(self.reasons.most_common()),
-            "counts": {s: {lab: n for (of, lab), n in sorted(self.rows.items()) if of == s} for s in self.splits},
-            "sources": {path.name: sha256_file(path) for path in sources},
+            "counts": {split: self.counts(split) for split in self.splits},
+            "sources": {name: sha256_file(path) for name, path in sources.items()},
             "files": {f"{s}.jsonl": sha256_file(self.out / f"{s}.jsonl") for s in self.splits},
             "options": {k: str(v) if isinstance(v, Path) else v for k, v in options.items()},
             "versions": library_versions(LIBRARIES),
@@ -141,7 +146,7 @@ class MediaFolders:
         self.missing: set[str] = set()
 
     def path(self, relative: str) -> str:
-        """The absolute path of a video under --src, links resolved; each folder is resolved and listed once."""
+        """The absolute path of a file under --src, links resolved; each folder is resolved and listed once."""
         head, slash, name = relative.rpartition("/")
         if not name:
             raise ValueError(f"not a file path: the path is {relative[:80]!r}")
@@ -160,7 +165,7 @@ class MediaFolders:
         return path
 
     def _resolve(self, part: str, relative: str) -> str:
-        """Where `part` of a video_path leads; ValueError names the whole of it."""
+        """Where `part` of a path leads; ValueError names the whole of it."""
         if "://" in relative or "\0" in relative:
             raise ValueError(f"not a file path: the path is {relative[:80]!r}")
         try:

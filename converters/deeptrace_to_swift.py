@@ -241,7 +241,8 @@ def convert(args: argparse.Namespace) -> None:
     if len(items) >= NEARLY_FULL and len(items) != args.limit:
         sections["published_counts"] = published_counts(rows)
     manifest = output.manifest(
-        deeptrace.NAME, [data], options, media_checked=args.check, prompt=converter.question,
+        {data.name: data}, options, task=deeptrace.NAME, task_version=deeptrace.VERSION,
+        media_checked=args.check, prompt=converter.question,
         prompt_sha256=sha256_text(converter.question), setting=args.setting, box_space=args.box_space,
         pixel_limits=[args.min_pixels, args.max_pixels] if args.box_space == "resized" else None,
         boxes_clipped_to_the_frame=converter.clipped, videos=len(splits), media_missing=media_missing(converter, rows),

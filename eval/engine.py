@@ -1,16 +1,74 @@
-"""ms-swift's transformers engine, as prediction uses it: batches in, texts and the probability of the verdict out."""
+"""Who answers: ms-swift's transformers engine on this machine, or a server that speaks OpenAI's protocol.
+
+Both take batches of rows and give for each {"response", "usage", "finish_reason"} with the probabilities of what the
+answer decides between: `p_fake` where that is real or fake, else `choice_probs` (value -> probability).
+"""
 
 from __future__ import annotations
 
+import base64
+import math
+import mimetypes
+import os
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
-from swift_plugins.tasks import get_task
+from swift_plugins.records import MEDIA_TAGS
+from swift_plugins.tasks import Choices, get_task
 
 Row = dict[str, Any]
+Step = tuple[str, Mapping[str, float]]  # a generated token's text, and the log-probabilities of the likeliest there
+TOP = 20  # alternatives looked at; OpenAI's protocol gives no more
+MAX_UPLOAD = 64 << 20  # bytes of one media file sent to a server
+TIMEOUT = 300.0  # seconds for one answer of a server
+
+
+def choice_probabilities(choices: Choices, steps: Sequence[Step]) -> dict[str, float] | None:
+    """value -> its probability where the answer decides, all of them adding up to 1; None where it decides nothing.
+
+    The decision is the first token after the last `choices.before`; a value's probability is that of the tokens that
+    can begin its word and no other's.
+    """
+    text = "".join(token for token, _ in steps)
+    at = text.rfind(choices.before) if choices.before else 0
+    begin = at + len(choices.before)
+    begin += len(text[begin:]) - len(text[begin:].lstrip())
+    if at < 0 or begin >= len(text):
+        return None
+    ends = [0, *accumulate(len(token) for token, _ in steps)]
+    step = bisect_right(ends, begin) - 1
+    (token, alternatives), start = steps[step], ends[step]
+    words = {value: word.lower() for value, word in choices.words.items()}
+    found = dict.fromkeys(words, 0.0)
+    decided = False
+    for alternative, logprob in {token: 0.0, **alternatives}.items():
+        said = (text[:start] + alternative)[at + len(choices.before) :].lstrip().lower()
+        fits = [value for value, word in words.items() if said and (word.startswith(said) or said.startswith(word))]
+        if len(fits) == 1:
+            decided = decided or alternative == token
+            found[fits[0]] += math.exp(logprob) if alternative in alternatives else 0.0
+    total = sum(found.values())
+    return {value: round(p / total, 6) for value, p in found.items()} if decided and total > 0 else None
+
+
+def result_of(row: Row, text: str, steps: Sequence[Step], usage: Any, finish_reason: str | None) -> Row:
+    """What one answer adds to its row."""
+    probabilities = choice_probabilities(get_task(row["task"]).CHOICES, steps)
+    if "real" in get_task(row["task"]).CHOICES.words:
+        decided: Row = {"p_fake": round(1 - probabilities["real"], 6) if probabilities else None}
+    else:
+        decided = {"choice_probs": probabilities}
+    counted = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+    return {"response": text, **decided, "usage": counted, "finish_reason": finish_reason}
 
 
 class Engine:
-    """ms-swift's transformers engine, answering batches."""
+    """ms-swift's transformers engine."""
 
     def __init__(self, model: dict[str, Any], batch_size: int, max_tokens: int):
         import torch
@@ -28,9 +86,10 @@ class Engine:
         self.engine.strict = False  # a row that cannot be encoded comes back as its exception
         self.config = RequestConfig(max_tokens=max_tokens, temperature=0.0)
         self.tokenizer = self.engine.tokenizer
+        added = {*self.tokenizer.get_added_vocab(), *self.tokenizer.all_special_tokens}
+        self.special_tokens = frozenset(added - {"<reasoning>", "</reasoning>", "<answer>", "</answer>"})
 
     def answer(self, rows: list[Row]) -> list[Row | Exception]:
-        """For each row {"response", "p_fake", "usage"}, or what went wrong with it."""
         from swift.infer_engine import InferRequest
         from transformers import LogitsProcessorList
 
@@ -42,45 +101,102 @@ class Engine:
             )
             for row in rows
         ]
-        first = FirstLogits()
+        top = TopTokens()
 
-        def keep_first_logits(kwargs):
-            kwargs["inputs"]["logits_processor"] = LogitsProcessorList([first])
+        def keep_top_tokens(kwargs):
+            kwargs["inputs"]["logits_processor"] = LogitsProcessorList([top])
             return kwargs
 
-        # `_infer` is what `infer` calls for a batch; it alone takes the hook that lets us see the first token's logits.
-        replies = self.engine._infer(requests, self.config, pre_infer_hook=keep_first_logits)
+        # `_infer` is what `infer` calls for a batch; it alone takes the hook that lets us see the logits. Its own
+        # logprobs would hold those of the whole vocabulary for every token in memory.
+        replies = self.engine._infer(requests, self.config, pre_infer_hook=keep_top_tokens)
         answers: list[Row | Exception] = []
         position = 0
         for row, reply in zip(rows, replies, strict=True):
             if isinstance(reply, Exception):
                 answers.append(reply)
                 continue
-            text = reply.choices[0].message.content
-            usage = {"prompt_tokens": reply.usage.prompt_tokens, "completion_tokens": reply.usage.completion_tokens}
-            words = getattr(get_task(row["task"]), "VERDICT_WORDS", None)
-            p_fake = first.p_fake(position, words, self.tokenizer) if words else None
-            answers.append({"response": text, "p_fake": p_fake, "usage": usage,
-                            "finish_reason": reply.choices[0].finish_reason})  # fmt: skip
+            choice = reply.choices[0]
+            steps = top.steps(position, reply.usage.completion_tokens, self.tokenizer)
+            answers.append(result_of(row, choice.message.content, steps, reply.usage, choice.finish_reason))
             position += 1
         return answers
 
 
-class FirstLogits:
-    """A logits processor that changes nothing and keeps the logits of the first generated token."""
+class TopTokens:
+    """A logits processor that changes nothing and keeps the likeliest tokens of every step."""
 
     def __init__(self):
-        self.logits: Any = None
+        self.kept: list[tuple[Any, Any]] = []  # per step (log-probabilities, ids), each (rows, TOP), likeliest first
 
     def __call__(self, input_ids, scores):
-        if self.logits is None:
-            self.logits = scores.detach().float().cpu()
+        self.kept.append(tuple(x.cpu() for x in scores.float().log_softmax(-1).topk(min(TOP, scores.shape[-1]))))
         return scores
 
-    def p_fake(self, position: int, words: dict[str, str], tokenizer) -> float | None:
-        """P(fake) against P(real) as the first token, or None if the model began with neither."""
-        real, fake = (tokenizer.encode(words[v], add_special_tokens=False)[0] for v in ("real", "fake"))
-        logits = self.logits[position]
-        if int(logits.argmax()) not in (real, fake):
-            return None
-        return round(float((logits[fake] - logits[real]).sigmoid()), 6)
+    def steps(self, position: int, count: int, tokenizer) -> list[Step]:
+        """The first `count` steps of one row; decoding is greedy, so the likeliest token is the generated one."""
+        found: list[Step] = []
+        for logprobs, ids in self.kept[:count]:
+            texts = tokenizer.batch_decode(ids[position].unsqueeze(-1))
+            found.append((texts[0], dict(zip(texts, logprobs[position].tolist(), strict=True))))
+        return found
+
+
+class Server:
+    """A server with OpenAI's chat completions: `swift deploy`, vLLM, or a provider. Media go inline, no link is sent.
+
+    The key comes from the environment, OPENAI_API_KEY; a local server needs none.
+    """
+
+    special_tokens: frozenset[str] = frozenset()  # a server does not tell
+
+    def __init__(self, model: dict[str, Any], batch_size: int, max_tokens: int):
+        import openai
+
+        key = os.environ.get("OPENAI_API_KEY") or "none"
+        self.client = openai.OpenAI(base_url=model["base_url"], api_key=key, timeout=TIMEOUT)
+        self.errors = openai.OpenAIError
+        self.model, self.max_tokens, self.workers = model["model"], max_tokens, batch_size
+
+    def answer(self, rows: list[Row]) -> list[Row | Exception]:
+        with ThreadPoolExecutor(self.workers) as pool:
+            return list(pool.map(self._answer, rows))
+
+    def _answer(self, row: Row) -> Row | Exception:
+        try:
+            reply = self.client.chat.completions.create(
+                model=self.model, messages=chat_messages(row), max_tokens=self.max_tokens, temperature=0.0,
+                logprobs=True, top_logprobs=TOP,
+            )  # fmt: skip
+        except (self.errors, OSError, ValueError) as error:
+            return error
+        choice = reply.choices[0]
+        content = choice.logprobs.content if choice.logprobs and choice.logprobs.content else []
+        steps = [(step.token, {top.token: top.logprob for top in step.top_logprobs}) for step in content]
+        return result_of(row, choice.message.content or "", steps, reply.usage, choice.finish_reason)
+
+
+def chat_messages(row: Row) -> list[Any]:
+    """The row's messages in the form of OpenAI's protocol, its media inline in place of their tags."""
+    media = {tag: iter(row.get(key, [])) for key, tag in MEDIA_TAGS.items()}
+    messages: list[Any] = []
+    for message in row["messages"]:
+        if message["role"] == "assistant":
+            continue
+        parts: list[dict[str, Any]] = []
+        for piece in re.split(f"({'|'.join(media)})", message["content"]):
+            if piece in media:
+                kind = piece.strip("<>") + "_url"
+                parts.append({"type": kind, kind: {"url": data_uri(next(media[piece]))}})
+            elif piece:
+                parts.append({"type": "text", "text": piece})
+        messages.append({"role": message["role"], "content": parts})
+    return messages
+
+
+def data_uri(path: str) -> str:
+    """A media file as a data URI; ValueError for one too large to send."""
+    if (size := os.path.getsize(path)) > MAX_UPLOAD:
+        raise ValueError(f"{path} has {size} bytes, at most {MAX_UPLOAD} are sent to a server")
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    return f"data:{kind};base64,{base64.b64encode(Path(path).read_bytes()).decode()}"

@@ -14,23 +14,33 @@ from swift_plugins.records import sha256_file, write_json
 from swift_plugins.settings import CHECKPOINT_FILE, library_versions, vision_settings
 from swift_plugins.tasks import get_task
 
-_FROM_MANIFEST = ("task", "task_version", "box_space", "setting", "pixel_limits", "prompt_sha256", "media_checked")
+_FROM_MANIFEST = ("task", "task_version", "box_space", "setting", "pixel_limits", "prompt", "prompt_sha256",
+                  "media_checked")  # fmt: skip
+
+
+def _manifest_of(file: Path) -> tuple[Path, str] | None:
+    """(the manifest that tells of a dataset file, the file's name in it), or None; it may stand a folder higher."""
+    for folder in (file.parent, file.parent.parent):
+        if (folder / "manifest.json").is_file():
+            return folder / "manifest.json", file.relative_to(folder).as_posix()
+    return None
 
 
 def describe_data(path: str) -> dict[str, Any]:
-    """What is known of a dataset file: its hash, and the facts of the manifest beside it.
+    """What is known of a dataset file: its hash, and the facts of the manifest that was written with it.
 
     Raises ValueError if the file is not the one the manifest describes, or if it was made for another task version or
     for other pixel limits than training uses.
     """
     file = Path(path)
     found: dict[str, Any] = {"path": str(file), "sha256": sha256_file(file)}
-    manifest_path = file.parent / "manifest.json"
-    if not manifest_path.is_file():
+    if (home := _manifest_of(file.absolute())) is None:
         return found
+    manifest_path, name = home
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-    if manifest.get("files", {}).get(file.name) != found["sha256"]:
+    if manifest.get("files", {}).get(name) != found["sha256"]:
         raise ValueError(f"{file} is not the file that {manifest_path} describes: convert the dataset again")
+    manifest |= manifest.get("subsets", {}).get(name.removesuffix(".jsonl"), {})
     task = get_task(manifest["task"])
     if manifest["task_version"] != task.VERSION:
         raise ValueError(f"{file} was made for {task.NAME} {manifest['task_version']}, this is {task.VERSION}")

@@ -1,6 +1,7 @@
 """The JSONL row, the one form in which data travels: read, check and write it.
 
-A row is {"id", "task", "messages": [user, assistant], "images" or "videos": [path, ...], "meta": {...}}. After
+A row is {"id", "task", "messages": [user, assistant], "images" or "videos": [path, ...], "meta": {...}}; a system
+message may come first. After
 prediction the assistant message is gone and `response`, `labels` and the rest stand in its place.
 """
 
@@ -21,7 +22,7 @@ MEDIA_TAGS = {"images": "<image>", "videos": "<video>"}
 MAX_LINE = 16 * 1024 * 1024  # bytes; a longer line is refused, not read
 _BUFFER = 256 * 1024  # bytes; the default of 8 KB would be a system call every few rows
 _ROW_FORM = (("id", str), ("task", str), ("messages", list), ("meta", dict))
-_ROLES = (["user", "assistant"], ["user"])
+_ROLES = (["user", "assistant"], ["user"], ["system", "user", "assistant"], ["system", "user"])
 _MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:")
 
@@ -30,24 +31,34 @@ encode, encode_into = _encoder.encode, _encoder.encode_into
 _decode = msgspec.json.Decoder().decode
 
 
-def read_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, row). A line that is no JSON object raises ValueError with file and line."""
+def scan_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield (line number, row), or (line number, reason) for a line that is no JSON object."""
     with open(path, "rb") as file:
         number = 0
         while line := file.readline(MAX_LINE + 1):
             number += 1
             if len(line) > MAX_LINE:
-                raise ValueError(f"{path}:{number}: the line is longer than {MAX_LINE} bytes")
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(_BUFFER)
+                yield number, f"the line is longer than {MAX_LINE} bytes"
+                continue
             if not line.strip():
                 continue
             try:
                 row = _decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 hint = "" if line.endswith(b"\n") else " (a torn last line? the writer may have been killed)"
-                raise ValueError(f"{path}:{number}: not JSON: {error}{hint}") from None
-            if not isinstance(row, dict):
-                raise ValueError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
-            yield number, row
+                yield number, f"not JSON: {error}{hint}"
+                continue
+            yield number, row if isinstance(row, dict) else f"expected a JSON object, got {type(row).__name__}"
+
+
+def read_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, row). A line that is no JSON object raises ValueError with file and line."""
+    for line, row in scan_rows(path):
+        if isinstance(row, str):
+            raise ValueError(f"{path}:{line}: {row}")
+        yield line, row
 
 
 def check_row(row: dict[str, Any]) -> None:
@@ -60,8 +71,7 @@ def check_row(row: dict[str, Any]) -> None:
         roles = [message["role"] for message in messages]
         if roles not in _ROLES:
             raise ValueError(f"messages must be user and assistant, got {roles!r:.80}")
-        text = messages[0]["content"] if len(messages) == 1 else messages[0]["content"] + messages[1]["content"]
-        tags = _MEDIA_TAG.findall(text)
+        tags = _MEDIA_TAG.findall("".join([message["content"] for message in messages]))
     except (KeyError, TypeError):
         raise ValueError(f"a message must be a dict of role and content, both str, got {messages!r:.80}") from None
     for key, tag in MEDIA_TAGS.items():

@@ -17,9 +17,9 @@ from typing import Any
 CHECKPOINT_FILE = "forensics.json"
 # What ms-swift and qwen-vl-utils read from the environment and what changes the pixels a model sees.
 VISION_ENV = (
-    "MIN_PIXELS", "MAX_PIXELS", "VIDEO_MIN_PIXELS", "VIDEO_MAX_PIXELS", "VIDEO_TOTAL_PIXELS", "FPS", "FPS_MIN_FRAMES",
-    "FPS_MAX_FRAMES", "FORCE_QWENVL_VIDEO_READER", "QWENVL_BBOX_FORMAT", "IMAGE_MIN_TOKEN_NUM", "IMAGE_MAX_TOKEN_NUM",
-    "VIDEO_MIN_TOKEN_NUM", "VIDEO_MAX_TOKEN_NUM", "SPATIAL_MERGE_SIZE", "MODEL_SEQ_LEN",
+    "MIN_PIXELS", "MAX_PIXELS", "IMAGE_FACTOR", "VIDEO_MIN_PIXELS", "VIDEO_MAX_PIXELS", "VIDEO_TOTAL_PIXELS", "FPS",
+    "FPS_MIN_FRAMES", "FPS_MAX_FRAMES", "FORCE_QWENVL_VIDEO_READER", "QWENVL_BBOX_FORMAT", "IMAGE_MIN_TOKEN_NUM",
+    "IMAGE_MAX_TOKEN_NUM", "VIDEO_MIN_TOKEN_NUM", "VIDEO_MAX_TOKEN_NUM", "SPATIAL_MERGE_SIZE", "MODEL_SEQ_LEN",
 )  # fmt: skip
 LIBRARIES = ("swift-forensics", "ms-swift", "torch", "transformers", "peft", "deepspeed", "qwen-vl-utils", "decord")
 

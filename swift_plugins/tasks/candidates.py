@@ -20,10 +20,12 @@ MODES = ("safe", "exact")  # candidates as text only, or untouched as the paper 
 _SLOT = re.compile("{(" + "|".join(SLOTS) + ")}")
 _FRAME = re.compile(r"<reasoning>(.*)</reasoning>(\s{0,8})<answer>\s{0,8}(real|fake|edited)\s{0,8}</answer>", re.S)
 # What may begin a tag or a special token of some tokenizer; "blur < 2 px" and "<= 3" cannot.
-_TAG_OPENS = re.compile(r"<(?!\s|=|[0-9]+(?:\.[0-9]+)?%?(?:[\s,;)]|\.\s|\.?\Z)|\Z)|[\uff1c\ufe64]")
+_TAG_OPENS = re.compile(r"<(?!\s|=|[0-9]+(?:\.[0-9]+)?%?(?:[\s,;)]|\.\s|\.?\Z))|[\uff1c\ufe64]")
 _BRACKET_TOKEN = re.compile(r"\[(?=/?(?:[A-Z_]{2,20}|[gs]MASK)\])")
 _SPACE = re.compile(r"\s+")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co"}  # control, format (zero width, direction, tag letters), half and private characters
+_JOINERS = "\u200c\u200d"  # within emoji, Persian or Hindi they are spelling; beside ASCII they only hide
+_LOOSE_JOINER = re.compile(f"(?<![^\0-\x7f{_JOINERS}])[{_JOINERS}]|[{_JOINERS}](?![^\0-\x7f{_JOINERS}])")
 
 
 class Filled(NamedTuple):
@@ -70,7 +72,7 @@ def neutralise(candidate: str) -> str:
     candidate = candidate.strip()
     frame = _FRAME.fullmatch(candidate)
     if frame is None:
-        return _plain(candidate)
+        return _plain(candidate).strip()
     body, gap, verdict = frame.groups()
     return f"<reasoning>{_plain(body)}</reasoning>{gap}<answer>{verdict}</answer>"
 
@@ -78,7 +80,8 @@ def neutralise(candidate: str) -> str:
 def _plain(text: str) -> str:
     text = _SPACE.sub(_on_one_line, text)
     if not text.isascii() or not text.isprintable():
-        text = "".join(c for c in text if c == "\t" or unicodedata.category(c) not in _UNSEEN)
+        text = "".join(c for c in text if c in "\t" + _JOINERS or unicodedata.category(c) not in _UNSEEN)
+        text = _LOOSE_JOINER.sub("", text)
     return _BRACKET_TOKEN.sub("(", _TAG_OPENS.sub("‹", text))
 
 

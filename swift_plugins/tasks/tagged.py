@@ -12,8 +12,9 @@ from collections.abc import Collection
 from swift_plugins.tasks import MAX_CHARS
 
 _OPEN, _CLOSE = "<reasoning>", "</reasoning>"
-DECISIONS = {tag: re.compile(rf"<{tag}>([^<>]{{0,40}})</{tag}>", re.I) for tag in ("score", "answer")}
-_TAG = re.compile(r"</?(?:reasoning|score|answer)>", re.I)
+DECISIONS = {tag: re.compile(rf"<{tag}>([^<>]{{0,40}})</{tag}>", re.I | re.A) for tag in ("score", "answer")}
+_TAG = re.compile(r"</?(?:reasoning|score|answer)>", re.I | re.A)
+_FRAME = re.compile(r"</?reasoning>", re.I | re.A)
 
 
 def read_tagged(text: str, tag: str, values: Collection[str]) -> tuple[str | None, str | None, str | None]:
@@ -24,11 +25,10 @@ def read_tagged(text: str, tag: str, values: Collection[str]) -> tuple[str | Non
     """
     text = text[:MAX_CHARS]
     reasoning, after = None, 0
-    if (begin := text.find(_OPEN)) >= 0:
-        end = text.rfind(_CLOSE)
-        if end < begin:
+    if span := _reasoning(text):
+        if span[1] < span[0]:
             return None, None, "the reasoning is not closed"
-        reasoning, after = text[begin + len(_OPEN) : end].strip() or None, end
+        reasoning, after = text[slice(*span)].strip() or None, span[1]
     spelled = {value.lower(): value for value in values}
     said: set[str] = set()
     last = -1
@@ -42,6 +42,18 @@ def read_tagged(text: str, tag: str, values: Collection[str]) -> tuple[str | Non
     if last < after or not said:
         return None, reasoning, f"no closed <{tag}> after the reasoning" if reasoning else f"no closed <{tag}>"
     return said.pop(), reasoning, None
+
+
+def _reasoning(text: str) -> tuple[int, int] | None:
+    """Where the reasoning begins, after the first opening tag, and ends, before the last closing one, or -1; None
+    without any opening tag."""
+    begin, end = None, -1
+    for match in _FRAME.finditer(text):
+        if match.group()[1] == "/":
+            end = match.start()
+        elif begin is None:
+            begin = match.end()
+    return None if begin is None else (begin, end)
 
 
 def render_tagged(reasoning: str | None, tag: str, value: str, gap: str) -> str:
@@ -60,8 +72,8 @@ def render_tagged(reasoning: str | None, tag: str, value: str, gap: str) -> str:
 def tagged_segments(text: str, tag: str) -> list[tuple[str, str]]:
     """Split an answer text into (piece, kind): "reasoning", the decision (its kind is `tag`) and "other" (the tags)."""
     cuts = []
-    if (begin := text.find(_OPEN)) >= 0 and (end := text.rfind(_CLOSE)) > begin:
-        cuts.append((begin + len(_OPEN), end, "reasoning"))
+    if (span := _reasoning(text)) and span[1] >= span[0]:
+        cuts.append((*span, "reasoning"))
     if decisions := list(DECISIONS[tag].finditer(text, cuts[0][1] if cuts else 0)):
         cuts.append((*decisions[-1].span(1), tag))
     pieces, at = [], 0

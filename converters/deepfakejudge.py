@@ -1,0 +1,291 @@
+"""DeepfakeJudge-Dataset as it lies on disk: its subsets, the keys its rows may have, and the prompts in its rows.
+
+The dataset is gated and its field names are documented only in part, so names are found out here: every role of a row
+has the spellings under which ms-swift and the dataset's page write it, and a file that lacks a role is refused with the
+keys that it does have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from swift_plugins.tasks import dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason
+from swift_plugins.tasks.candidates import LABELS, fill
+
+DOWNLOAD = "hf download MBZUAI/DeepfakeJudge-Dataset --repo-type dataset --local-dir {src}"
+LICENCE = (
+    "DeepfakeJudge, Hugging Face MBZUAI/DeepfakeJudge-Dataset (gated): Apache-2.0 as tagged on its page; real images "
+    "come from OpenImages-V7 and keep the terms of their photographers, generated ones those of their generators."
+)
+
+
+class Subset(NamedTuple):
+    """One published file: where it lies, its task, and how many rows on how many images it has as published."""
+
+    path: str
+    task: str
+    rows: int
+    images: int
+
+
+SUBSETS = {
+    "detect/test": Subset("dfj-bench/dfj-detect/data.jsonl", dfj_detect.NAME, 2000, 2000),
+    "reason/test": Subset("dfj-bench/dfj-reason/data.jsonl", dfj_reason.NAME, 924, 924),
+    "pointwise/train": Subset("dfj-meta/dfj-meta-pointwise/train/data.jsonl", dfj_pointwise.NAME, 20_625, 825),
+    "pointwise/test": Subset("dfj-meta/dfj-meta-pointwise/test/data.jsonl", dfj_pointwise.NAME, 1000, 199),
+    "pointwise/human": Subset("dfj-meta-human/pointwise/data.jsonl", dfj_pointwise.NAME, 67, 58),
+    "pairwise/train": Subset("dfj-meta/dfj-meta-pairwise/train/data.jsonl", dfj_pairwise.NAME, 20_625, 825),
+    "pairwise/test": Subset("dfj-meta/dfj-meta-pairwise/test/data.jsonl", dfj_pairwise.NAME, 2000, 200),
+    "pairwise/human": Subset("dfj-meta-human/pairwise/data.jsonl", dfj_pairwise.NAME, 88, 70),
+}  # fmt: skip
+
+# role -> the keys that may hold it, the likeliest first; compared in lower case with "_" for "-" and " ".
+KEYS = {
+    "images": ("images", "image", "image_path", "img_path", "image_file", "file_name"),
+    "messages": ("messages", "conversations", "conversation"),
+    "prompt": ("query", "prompt", "question", "instruction", "user"),
+    "gold": ("response", "output", "completion", "target", "assistant", "solution"),
+    "label": ("label", "ground_truth_label", "gt_label", "image_label", "true_label", "ground_truth", "gt"),
+    "score": ("score", "rating", "human_score", "human_rating", "gold_score", "gt_score", "gt_rating", "target_score"),
+    "better": ("answer", "preference", "preferred", "human_preference", "winner", "better", "choice"),
+    "candidate_response": ("candidate_response", "candidate", "model_response"),
+    "response_a": ("response_a", "responsea", "candidate_a"),
+    "response_b": ("response_b", "responseb", "candidate_b"),
+    "reasoning": ("reasoning", "gold_reasoning", "rationale", "gold_rationale", "explanation"),
+    "regions": ("bboxes", "bbox", "boxes", "bounding_boxes", "regions", "annotations"),
+    "source": ("source", "generator", "image_source", "generator_model", "model"),
+    "ratings": ("ratings", "human_scores", "human_ratings", "human_preferences", "annotator_scores"),
+}
+_RATER = re.compile(r"(?:annotator|rater|human)_?[0-9]{1,2}(?:_(?:score|rating|answer|preference))?")
+# task -> the ways in which a row may be complete; one of them must be there.
+_WAYS = {
+    dfj_pointwise.NAME: (("images", "messages"), ("images", "prompt", "gold"), ("images", "prompt", "score"),
+                         ("images", "label", "candidate_response", "score")),
+    dfj_pairwise.NAME: (("images", "messages"), ("images", "prompt", "gold"), ("images", "prompt", "better"),
+                        ("images", "label", "response_a", "response_b", "better")),
+    dfj_detect.NAME: (("images", "label"), ("images", "messages")),
+    dfj_reason.NAME: (("images", "label", "reasoning"), ("images", "messages")),
+}  # fmt: skip
+LABEL_WORDS = {
+    **{label: label for label in LABELS}, "authentic": "real", "generated": "fake", "ai-generated": "fake",
+    "ai_generated": "fake", "synthetic": "fake", "t2i": "fake", "manipulated": "edited", "tampered": "edited",
+    "edit": "edited",
+}  # fmt: skip
+
+
+def find_root(src: Path) -> Path:
+    """The folder that holds the subsets: --src, or one folder below it; ValueError says how to get the dataset."""
+    if src.is_dir():
+        for root in (src, *sorted(path for path in src.iterdir() if path.is_dir())):
+            if any((root / subset.path).is_file() for subset in SUBSETS.values()):
+                return root
+    raise ValueError(
+        f"{src} holds none of DeepfakeJudge's subsets (such as {SUBSETS['pointwise/train'].path}). The dataset is "
+        f"gated: ask for access on its page, then: hf auth login && {DOWNLOAD.format(src=src)}  "
+        f"(or make a synthetic one: python converters/sample_deepfakejudge.py --out {src})"
+    )
+
+
+class Fields:
+    """Which key of a file's rows holds which role."""
+
+    def __init__(self, name: str, task: str, rows: Iterable[dict[str, Any]]):
+        seen = {key: None for row in rows for key in row}  # in the order of their first row
+        plain = {re.sub(r"[\s-]", "_", key.lower()): key for key in seen}
+        self.raters = sorted(key for spelling, key in plain.items() if _RATER.fullmatch(spelling))
+        self.keys = {role: next((plain[s] for s in spellings if s in plain), None) for role, spellings in KEYS.items()}
+        if task in (dfj_detect.NAME, dfj_reason.NAME):  # there "answer" is the label
+            self.keys["label"] = self.keys["label"] or plain.get("answer") or plain.get("verdict")
+            self.keys["better"] = None
+        if not any(all(self.keys[role] for role in way) for way in _WAYS[task]):
+            wanted = " or ".join("+".join(way) for way in _WAYS[task])
+            raise ValueError(f"{name}: cannot find {wanted} among its keys: {', '.join(seen) or 'none'}")
+        used = {*self.keys.values(), *self.raters}
+        self.unused = [key for key in seen if key not in used]
+
+    def get(self, row: dict[str, Any], role: str) -> Any:
+        key = self.keys[role]
+        return row.get(key) if key else None
+
+
+@dataclass(slots=True)
+class Raw:
+    """One row of the dataset by role; None where it has nothing.
+
+    `prompt` and `gold` are to the letter, but that a prompt without an image tag gets one in front (`tag_added`), as
+    ms-swift would put it there. `spans` says where in the prompt its candidates stand.
+    """
+
+    line: int
+    image: str
+    system: str | None
+    prompt: str | None
+    gold: str | None
+    label: str | None
+    score: int | None
+    better: str | None
+    candidates: dict[str, str]
+    reasoning: str
+    regions: Any
+    source: str
+    ratings: list[Any]
+    tag_added: bool
+    spans: dict[str, list[int]]
+
+
+def read_raw(line: int, row: dict[str, Any], fields: Fields) -> Raw:
+    """A row by role; ValueError says what is wrong with it."""
+    system, prompt, gold = _texts(fields, row)
+    tag_added = prompt is not None and "<image>" not in prompt
+    if tag_added:
+        prompt = f"<image>{prompt}"
+    label = fields.get(row, "label")
+    if isinstance(label, str):
+        if label.strip().lower() not in LABEL_WORDS:
+            raise ValueError(f"label not known: {label[:40]!r}; known are {', '.join(LABEL_WORDS)}")
+        label = LABEL_WORDS[label.strip().lower()]
+    elif label is not None:
+        raise ValueError(f"label not known: {label!r:.40}; it must be a word, a number's polarity is not published")
+    reasoning, source = fields.get(row, "reasoning"), fields.get(row, "source")
+    ratings = fields.get(row, "ratings")
+    ratings = ratings if isinstance(ratings, list) else [row[key] for key in fields.raters if row.get(key) is not None]
+    candidates = {role: text for role in ("candidate_response", "response_a", "response_b")
+                  if isinstance(text := fields.get(row, role), str)}  # fmt: skip
+    return Raw(
+        line, _image(fields.get(row, "images")), system, prompt, gold, label,
+        None if (score := fields.get(row, "score")) is None else score_of(score),
+        None if (better := fields.get(row, "better")) is None else better_of(better),
+        candidates, reasoning.strip() if isinstance(reasoning, str) else "", fields.get(row, "regions"),
+        source if isinstance(source, str) else "", ratings, tag_added, {},
+    )  # fmt: skip
+
+
+def score_of(value: Any) -> int:
+    """A score as the dataset may write it: 4, "4", 4.0 or "<score>4</score>"."""
+    text = str(int(value) if isinstance(value, float) and value == int(value) else value).strip()
+    if isinstance(value, bool) or text not in dfj_pointwise.SCORES:
+        answer = dfj_pointwise.parse_trained(text).answer
+        if answer is None:
+            raise ValueError(f"score must be 1..5: got {value!r:.60}")
+        return answer.score
+    return int(text)
+
+
+def better_of(value: Any) -> str:
+    """The better candidate as the dataset may write it: "A", "b", "Response A" or "<answer>A</answer>"."""
+    text = str(value).strip()
+    short = re.sub(r"(?i)^(?:response|candidate)[ _]", "", text).upper()
+    if short in dfj_pairwise.OTHER:
+        return short
+    answer = dfj_pairwise.parse_trained(text).answer
+    if answer is None:
+        raise ValueError(f"answer must be A or B: got {value!r:.60}")
+    return answer.better
+
+
+def _image(value: Any) -> str:
+    """The one image's path, given as a text, as {"path": …} or as a list of one of them."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, dict):
+        value = value.get("path")
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"image: expected the path of one image, got {value!r:.80}")
+    return value
+
+
+_ROLES = {"human": "user", "gpt": "assistant"}
+
+
+def _texts(fields: Fields, row: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """(system text, prompt, gold answer), from messages, a LLaVA conversation or query and response."""
+    messages = fields.get(row, "messages")
+    if messages is None:
+        prompt, gold = fields.get(row, "prompt"), fields.get(row, "gold")
+        return None, prompt if isinstance(prompt, str) else None, gold if isinstance(gold, str) else None
+    found: dict[str, str] = {}
+    for message in messages if isinstance(messages, list) else [messages]:
+        if not isinstance(message, dict):
+            raise ValueError(f"messages: expected objects of role and content, got {message!r:.80}")
+        role, text = message.get("role", message.get("from")), message.get("content", message.get("value"))
+        if isinstance(text, list):  # parts, as in chat completions
+            text = "".join("<image>" if p.get("type") == "image" else str(p.get("text", "")) for p in text
+                           if isinstance(p, dict))  # fmt: skip
+        role = _ROLES.get(str(role), role)
+        if role not in ("system", "user", "assistant") or role in found or not isinstance(text, str):
+            raise ValueError(f"messages: expected one text of the user and one of the assistant, got {messages!r:.80}")
+        found[role] = text
+    return found.get("system"), found.get("user"), found.get("assistant")
+
+
+# -------------------------------------------------------------------------------------------- the prompt in the rows
+
+_FRAME_ENDS = re.compile(r"</reasoning>\s{0,8}<answer>\s{0,8}(?:real|fake|edited)\s{0,8}</answer>", re.I)
+_LABEL = re.compile(rf"\b(?:{'|'.join(LABELS)})\b", re.I)
+
+
+def find_candidates(raw: Raw, names: tuple[str, ...]) -> dict[str, list[int]]:
+    """name -> [begin, end] of each candidate in the row's prompt; empty where they cannot be told.
+
+    They stand where the row's own texts of them stand, or are the frames <reasoning>…</reasoning> <answer>…</answer>.
+    """
+    text = raw.prompt or ""
+    stated = [raw.candidates.get(name) for name in names]
+    if all(said and text.count(said) == 1 for said in stated):
+        return {
+            name: [at := text.index(str(said)), at + len(str(said))] for name, said in zip(names, stated, strict=True)
+        }
+    found, at = [], 0
+    for end in _FRAME_ENDS.finditer(text):
+        begin = text.rfind("<reasoning>", at, end.start())
+        if begin >= 0:
+            found.append([begin, end.end()])
+        at = end.end()
+    return dict(zip(names, found, strict=True)) if len(found) == len(names) else {}
+
+
+def recover_prompt(rows: Iterable[Raw], names: tuple[str, ...]) -> tuple[str | None, int]:
+    """(the prompt with slots that most rows were made from, or None; the number of rows it gives back to the letter).
+
+    Sets `spans` of each row, and its label where no field states it. What is left of a prompt without its candidates is
+    alike in all rows but for the label: of the places with a label's word those are its slots where the word differs
+    between rows.
+    """
+    alike: dict[tuple[str, ...], list[tuple[Raw, list[str]]]] = {}
+    for raw in rows:
+        raw.spans = find_candidates(raw, names)
+        if not raw.spans or raw.prompt is None:
+            continue
+        static, at = "", 0
+        for name, (begin, end) in sorted(raw.spans.items(), key=lambda item: item[1]):
+            static += raw.prompt[at:begin] + "{" + name + "}"
+            at = end
+        static += raw.prompt[at:]
+        alike.setdefault(tuple(_LABEL.split(static)), []).append((raw, _LABEL.findall(static)))
+    if not alike:
+        return None, 0
+    pieces, group = max(alike.items(), key=lambda item: len(item[1]))
+    words = [{said[i].lower() for _, said in group} for i in range(len(pieces) - 1)]
+    first = group[0][1]
+    slots = ["{ground_truth_label}" if len(of) > 1 else said for of, said in zip(words, first, strict=True)]
+    template = "".join(piece + slot for piece, slot in zip(pieces, [*slots, ""], strict=True))
+    if "{ground_truth_label}" not in slots:
+        return None, 0
+    at, count = slots.index("{ground_truth_label}"), 0
+    for raw, said in group:
+        count += _gives(template, raw, said[at])
+        raw.label = raw.label or said[at].lower()
+    return (template, count) if count else (None, 0)
+
+
+def _gives(template: str, raw: Raw, label: str) -> bool:
+    prompt = raw.prompt or ""
+    values = {name: prompt[begin:end] for name, (begin, end) in raw.spans.items()}
+    try:
+        return fill(template, {"ground_truth_label": label, **values}).text == prompt
+    except ValueError:
+        return False
