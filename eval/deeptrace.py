@@ -2,9 +2,6 @@
 
 All values are 0..100. A row that is not parsed is wrong; a fake row answered without a box or onset, or with REAL, has
 IoU 0 and distances of 100, as the tables of the paper count them.
-
-Like every scorer this module provides METRICS, BASELINES, SLICE_METRICS, PUBLISHED, grammar_of, read_case, score,
-describe and onsets.
 """
 
 from __future__ import annotations
@@ -17,13 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from eval.metrics import REPLICATES, SEED, Column, Estimate, estimate, rouge_l
+from eval import scorer
+from eval.metrics import Column, Draws, Estimate, estimate, rouge_l
+from eval.scorer import Figure, Metric
 from swift_plugins import boxes
-from swift_plugins.tasks import deeptrace
-from swift_plugins.tasks.deeptrace import Answer, Parsed
+from swift_plugins.tasks import Parsed, deeptrace
+from swift_plugins.tasks.deeptrace import Answer
 
-METRICS = ("accuracy", "fake_accuracy", "real_accuracy", "accuracy_by_video", "explanation", "bbox_iou",
-           "bbox_distance", "time_distance", "overall", "rouge_l", "category_accuracy")  # fmt: skip
+METRICS = {
+    "accuracy": Metric(),
+    "fake_accuracy": Metric(),
+    "real_accuracy": Metric(),
+    "accuracy_by_video": Metric(),
+    "explanation": Metric(),
+    "bbox_iou": Metric(),
+    "bbox_distance": Metric(note="lower is better"),
+    "time_distance": Metric(note="lower is better"),
+    "overall": Metric(),
+    "rouge_l": Metric(),
+    "category_accuracy": Metric(),
+}
 OVERALL_PARTS = ("accuracy", "explanation", "bbox_iou", "time_distance")
 BASELINES = ("majority answer", "best constant box")  # what simple_baselines() adds
 SLICE_METRICS = (
@@ -35,7 +45,8 @@ SLICE_METRICS = (
     "rouge_l",
     "category_accuracy",
 )
-PUBLISHED = {"file": "deeptrace_test.csv", "title": "Table 2 of the paper: the test set of the full dataset, 772 rows"}
+ANSWERS = ("fake", "real")
+UNPARSED = "wrong"
 _NOTHING_TO_MEASURE = {
     "fake_accuracy": "no fake row",
     "real_accuracy": "no real row",
@@ -72,14 +83,11 @@ class Gold:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Case(scorer.Case):
     """A scored row. `bbox` is the answer's box in ratios of the frame; iou and rouge_l are 0..1, distances 0..100."""
 
-    row: dict[str, Any]
     gold: Gold
-    parsed: Parsed
     bbox: tuple[float, ...] | None
-    right: bool
     iou: float
     bbox_distance: float
     time_distance: float
@@ -87,8 +95,12 @@ class Case:
     names_category: bool
 
     @property
-    def media_id(self) -> str:
-        return str(self.row["meta"].get("media_id") or self.row["id"])
+    def answered(self) -> str | None:
+        return self.parsed.answer.verdict if self.parsed.answer else None
+
+    @property
+    def right(self) -> bool:
+        return self.answered == self.gold.label
 
     @property
     def explanation(self) -> str:
@@ -173,9 +185,9 @@ def box_span(meta: dict[str, Any]) -> tuple[float, float]:
     return boxes.span(space, int(frame[0]), int(frame[1]))
 
 
-def measure(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
+def measure_row(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
     """Compare one answer with the truth."""
-    answer = parsed.answer or Answer("real")  # an unparsed answer claims nothing; `right` below is False for it
+    answer = parsed.answer or Answer("real")  # an unparsed answer claims nothing; it is not right either way
     bbox = None
     if answer.bbox is not None and row["meta"].get("width") and row["meta"].get("height"):
         bbox = boxes.to_pixels(answer.bbox, 1, 1, *box_span(row["meta"]))
@@ -186,12 +198,11 @@ def measure(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
         bbox_distance = min(100.0, 100 * math.hypot(dx, dy) / math.sqrt(2))
     if gold.start is not None and gold.duration is not None and answer.start is not None:
         time_distance = min(100.0, 100 * abs(answer.start - gold.start) / gold.duration)
-    right = parsed.answer is not None and answer.verdict == gold.label
     explanation, fake = answer.explanation or "", gold.label == "fake"
     rouge = rouge_l(gold.explanation, explanation) if fake and explanation else 0.0
     named = set(deeptrace.categories_in(explanation))
     names_category = bool(named) and named <= set(gold.categories)
-    return Case(row, gold, parsed, bbox, right, iou, bbox_distance, time_distance, rouge, names_category)
+    return Case(row, parsed, gold, bbox, iou, bbox_distance, time_distance, rouge, names_category)
 
 
 def grammar_of(rows: Iterable[dict[str, Any]]) -> str:
@@ -202,13 +213,8 @@ def grammar_of(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def read_case(row: dict[str, Any], grammar: str) -> Case:
-    """Parse and measure a row; one with an error or without a response is unparsed."""
-    response = row.get("response")
-    if response is not None:
-        parsed = deeptrace.GRAMMARS[grammar](response)
-    else:
-        parsed = Parsed(None, grammar, f"no response: {str(row.get('error') or 'the row is missing')[:120]}")
-    return measure(row, read_gold(row), parsed)
+    """Parse and measure a row."""
+    return measure_row(row, read_gold(row), scorer.parse(deeptrace.GRAMMARS, row, grammar))
 
 
 def columns(cases: Sequence[Case]) -> dict[str, Column]:
@@ -247,27 +253,34 @@ def _unjudged(cases: Sequence[Case]) -> int:
                and c.row.get("explanation_score") is None for c in cases)  # fmt: skip
 
 
-def with_overall(found: dict[str, Estimate], unjudged: int) -> dict[str, Estimate]:
-    """Add Overall, (accuracy + explanation + IoU + 100 - time distance) / 4, or the reason why there is none."""
-    found = {
-        name: Estimate(None, 0, None, _NOTHING_TO_MEASURE[name]) if part.n == 0 else part
-        for name, part in found.items()
-    }
+def measure(cases: Sequence[Case], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    """Every metric on these cases, `rows` of the file."""
+    found = with_reasons(estimate(columns(cases), draws, rows), _unjudged(cases))
+    found["overall"] = overall([found[name] for name in OVERALL_PARTS])
+    return {name: found[name] for name in METRICS}
+
+
+def with_reasons(found: dict[str, Estimate], unjudged: int) -> dict[str, Estimate]:
+    """The estimates, and for those without a value why: nothing to measure, or no judge to measure it."""
+    found = {name: Estimate(None, 0, None, _NOTHING_TO_MEASURE[name]) if part.n == 0 else part
+             for name, part in found.items()}  # fmt: skip
     if unjudged:
         reason = f"{unjudged} explanations have no judge's score (explanation_score)"
-        found = found | {"explanation": Estimate(None, found["explanation"].n, None, reason)}
-    parts = [found[name] for name in OVERALL_PARTS]
-    missing = next((part.reason for part in parts if part.value is None), None)
-    if missing:
-        overall = Estimate(None, parts[0].n, None, f"one of its four parts has no value: {missing}")
-    else:
-        values = np.array([part.value for part in parts], float)
-        samples = None
-        if all(part.samples is not None for part in parts):
-            samples = overall_of(*(part.samples for part in parts))
-        overall = Estimate(float(overall_of(*values)), parts[0].n, samples)
-    found = found | {"overall": overall}
-    return {name: found[name] for name in METRICS}
+        found["explanation"] = Estimate(None, found["explanation"].n, None, reason)
+    return found
+
+
+def overall(estimates: Sequence[Estimate]) -> Estimate:
+    """(accuracy + explanation + IoU + 100 - time distance) / 4, or the reason why there is none."""
+    parts = {name: part.as_json()["value"] for name, part in zip(OVERALL_PARTS, estimates, strict=True)}
+    if missing := next((part.reason for part in estimates if part.value is None), None):
+        reason = f"one of its four parts has no value: {missing}"
+        return Estimate(None, estimates[0].n, None, reason, parts=parts)
+    value = float(overall_of(*np.array([part.value for part in estimates], float)))
+    samples = None
+    if all(part.samples is not None for part in estimates):
+        samples = overall_of(*(part.samples for part in estimates))
+    return Estimate(value, estimates[0].n, samples, parts=parts)
 
 
 def overall_of(accuracy, explanation, bbox_iou, time_distance):
@@ -278,24 +291,11 @@ def overall_of(accuracy, explanation, bbox_iou, time_distance):
 # ---------------------------------------------------------------------------------------------------- slices, baselines
 
 
-def slices_of(cases: Sequence[Case]) -> dict[tuple[str, str], np.ndarray]:
-    """(dimension, value) -> indices of its rows, for the dimensions source, category (figure 5) and split."""
-    values: dict[str, list[tuple[str, ...]]] = {
-        "source": [(str(c.row["meta"].get("source")),) for c in cases],
-        "category": [c.gold.categories if c.gold.label == "fake" else () for c in cases],
-        "split": [(str(c.row["meta"].get("split")),) for c in cases],
-    }
-    return {
-        (dimension, value): np.flatnonzero([value in v for v in of_rows])
-        for dimension, of_rows in values.items()
-        for value in sorted({value for v in of_rows for value in v})
-    }
-
-
-def _spread(part: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
-    full = np.zeros(length)
-    full[rows] = part
-    return full
+def slices(case: Case) -> dict[str, Sequence[str]]:
+    """By source, category of the trace (figure 5 of the paper) and split."""
+    meta = case.row["meta"]
+    categories = case.gold.categories if case.label == "fake" else ()
+    return {"source": (str(meta.get("source")),), "category": categories, "split": (str(meta.get("split")),)}
 
 
 def best_constant(golds: Sequence[Gold]) -> Answer | None:
@@ -333,10 +333,10 @@ def simple_baselines(cases: Sequence[Case]) -> dict[str, list[Case]]:
     """The majority answer (the more frequent verdict, nothing else), and the best constant box, always FAKE."""
     counts = Counter(case.gold.label for case in cases)
     majority = Parsed(Answer(max(sorted(counts), key=counts.__getitem__)), "trained")
-    found = {BASELINES[0]: [measure(c.row, c.gold, majority) for c in cases]}
+    found = {BASELINES[0]: [measure_row(c.row, c.gold, majority) for c in cases]}
     constant = best_constant([c.gold for c in cases])
     if constant is not None:
-        found[BASELINES[1]] = [measure(c.row, c.gold, _scaled(constant, c)) for c in cases]
+        found[BASELINES[1]] = [measure_row(c.row, c.gold, _scaled(constant, c)) for c in cases]
     return found
 
 
@@ -352,53 +352,20 @@ def _scaled(constant: Answer, case: Case) -> Parsed:
     return Parsed(Answer("fake", bbox, start), "trained")
 
 
-def score(cases: list[Case], baselines: dict[str, list[Case]]) -> dict[str, Any]:
-    """The metrics, slices and baselines of the report, all on the same bootstrap draws."""
-    baselines = baselines | simple_baselines(cases)
-    parts: dict[tuple[str, ...], Column] = {("metrics", name): column for name, column in columns(cases).items()}
-    slices = slices_of(cases)
-    for (dimension, value), rows in slices.items():
-        for name, pair in columns([cases[i] for i in rows]).items():
-            up, down = (_spread(part, rows, len(cases)) for part in pair)
-            parts[dimension, value, name] = (up, down)
-    for title, other in baselines.items():
-        parts |= {("baseline", title, name): column for name, column in columns(other).items()}
-    found = estimate(parts, [case.media_id for case in cases])
+def published(cases: Sequence[Case]) -> dict[str, Any]:
+    name, title = "deeptrace_test.csv", "Table 2 of the paper: the test set of the full dataset, 772 rows"
+    return {"file": name, "title": title, "rows": scorer.published_rows(name)}
 
-    def gather(prefix: tuple, of: Sequence[Case]) -> dict[str, Any]:
-        some = {key[-1]: value for key, value in found.items() if key[:-1] == prefix}
-        metrics = {name: value.as_json() for name, value in with_overall(some, _unjudged(of)).items()}
-        metrics["overall"]["parts"] = {name: metrics[name]["value"] for name in OVERALL_PARTS}
-        return metrics
 
-    sliced: dict[str, Any] = {}
-    for (dimension, value), rows in slices.items():
-        metrics = gather((dimension, value), [cases[i] for i in rows])
-        present = {name: found for name, found in metrics.items() if found["value"] is not None}
-        sliced.setdefault(dimension, {})[value] = {"n": len(rows), "metrics": present}
-    verdicts = {label: Counter(c.parsed.answer.verdict if c.parsed.answer else "unparsed" for c in cases
-                               if c.gold.label == label) for label in deeptrace.VERDICT_WORDS}  # fmt: skip
-    return {
-        "metrics": gather(("metrics",), cases),
-        "slices": sliced,
-        "baselines": {title: gather(("baseline", title), other) for title, other in baselines.items()},
-        "verdicts": {label: dict(counts) for label, counts in verdicts.items()},
-        "unparsed_reasons": dict(Counter(c.parsed.reason for c in cases if c.parsed.answer is None).most_common(20)),
-        "broken_fields": dict(Counter(p.split(":")[0] for c in cases for p in c.parsed.problems).most_common()),
-        "grammars": dict(Counter(c.parsed.grammar for c in cases if c.parsed.answer is not None)),
-        "published": PUBLISHED,
-        "slice_metrics": SLICE_METRICS,
-        "policy": POLICY | {"bootstrap": {"replicates": REPLICATES, "seed": SEED, "clusters": "media_id",
-                                          "interval": "percentile, 95 %; where all agree on 0 or 100, the exact "
-                                          "binomial bound for as many clusters"}},
-    }  # fmt: skip
+def extras(cases: Sequence[Case], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+    return {}
 
 
 # -------------------------------------------------------------------------------------------------------- for the page
 
 
-def describe(case: Case) -> dict[str, Any]:
-    """What a report shows of a case beside its texts: facts as lines, boxes as (kind, x, y, width, height) in percent.
+def describe(case: Case, cases: Sequence[Case]) -> dict[str, Any]:
+    """What a report shows of a case; boxes as (kind, x, y, width, height) in percent.
 
     `second` is when to look: the true onset, else the answered one.
     """
@@ -414,7 +381,13 @@ def describe(case: Case) -> dict[str, Any]:
         facts.append(f"onset {case.gold.start:.2f} s, answered {said}")
     second = case.gold.start if case.gold.start is not None else start
     drawn = [(kind, *_percent(box)) for kind, box in (("true", case.gold.bbox), ("pred", case.bbox)) if box is not None]
-    return {"facts": facts, "boxes": drawn, "second": second or 0.0}
+    return {
+        "verdict": f"{case.label}, answered {case.answered or 'nothing that can be parsed'}",
+        "facts": facts,
+        "texts": [("truth", case.row.get("labels") or "–"), ("answer", case.row.get("response") or "–")],
+        "boxes": drawn,
+        "second": second or 0.0,
+    }
 
 
 def _percent(box: Sequence[float]) -> tuple[float, float, float, float]:
@@ -422,13 +395,13 @@ def _percent(box: Sequence[float]) -> tuple[float, float, float, float]:
     return x0, y0, x1 - x0, y1 - y0
 
 
-def onsets(cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """True (x) and answered (y) onsets as shares of the video, for a plot."""
+def figures(cases: Sequence[Case]) -> list[Figure]:
+    """The answered against the true onset, as shares of the video."""
     points = []
     for case in cases:
         answer, duration = case.parsed.answer, case.gold.duration
         if case.gold.start is not None and duration is not None and answer and answer.start is not None:
-            points.append(
-                {"x": case.gold.start / duration, "y": min(answer.start / duration, 1.0), "id": case.row["id"]}
-            )
-    return points
+            share = min(answer.start / duration, 1.0)
+            points.append((case.gold.start / duration, share, 4.0, case.row["id"]))
+    figure = Figure("Onset, predicted against true", "true onset, share of the video", "predicted onset", points)
+    return [figure] if points else []

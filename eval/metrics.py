@@ -1,9 +1,9 @@
-"""What the scorers of all tasks share: ratio metrics with clustered bootstrap intervals, and ROUGE-L."""
+"""What the scorers of all tasks share: estimates with clustered bootstrap intervals, and ROUGE-L."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,15 +12,17 @@ import numpy as np
 REPLICATES, SEED = 2000, 0
 Key = TypeVar("Key", bound=Hashable)
 Column = tuple[np.ndarray, np.ndarray]  # numerators and denominators, one entry a row
-_BLOCK = 4_000_000  # weights drawn at once: bounds the memory for any number of clusters
+_BLOCK = 4_000_000  # weights turned to floats at once: bounds the memory for any number of clusters
+_SAME = 1e-9  # replicates that differ by less differ by rounding only
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric of 0..100: value, n (rows measured), its bootstrap replicates; `reason` says why there is no value.
+    """A metric's value on its own scale, n (rows measured), its bootstrap replicates; `reason`: why there is no value.
 
-    `clusters` counts the clusters measured. Where all of them agree on 0 or 100 the bootstrap has nothing to vary and
-    would give a point; then the exact binomial bound (Clopper and Pearson 1934) for that many clusters stands.
+    `clusters` counts the clusters that a percentage was measured on. Where all of them agree on 0 or 100 the bootstrap
+    has nothing to vary and would give a point; then the exact binomial bound (Clopper and Pearson 1934) for that many
+    clusters stands. `parts` are the values of other metrics that this one is made of.
     """
 
     value: float | None
@@ -28,62 +30,111 @@ class Estimate:
     samples: np.ndarray | None = None
     reason: str | None = None
     clusters: int = 0
+    parts: Mapping[str, float | None] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """{"value", "ci95": [lo, hi] or null, "n"} and "reason" where the value is null."""
+        """{"value", "ci95": [lo, hi] or null, "n"}, "reason" where the value is null, and the parts if any."""
+        parts = {} if self.parts is None else {"parts": dict(self.parts)}
         if self.value is None:
-            return {"value": None, "ci95": None, "n": self.n, "reason": self.reason}
+            return {"value": None, "ci95": None, "n": self.n, "reason": self.reason, **parts}
         interval = None
         if self.samples is not None and not np.isnan(self.samples).all():
             low, high = (float(x) for x in np.nanpercentile(self.samples, [2.5, 97.5]))
-            if low == high and self.value in (0.0, 100.0) and self.clusters:
+            if high - low < _SAME and self.clusters and min(self.value, 100 - self.value) < _SAME:
                 unseen = 100 * (1 - 0.025 ** (1 / self.clusters))
-                low, high = (0.0, unseen) if self.value == 0 else (100 - unseen, 100.0)
-            interval = [round(low, 4), round(high, 4)]
-        return {"value": round(self.value, 4), "ci95": interval, "n": self.n}
+                low, high = (0.0, unseen) if self.value < _SAME else (100 - unseen, 100.0)
+            interval = [_rounded(low), _rounded(high)]
+        return {"value": _rounded(self.value), "ci95": interval, "n": self.n, **parts}
 
 
-def estimate(
-    columns: Mapping[Key, Column],
-    clusters: Sequence[str],
-    replicates: int = REPLICATES,
-    seed: int = SEED,
-) -> dict[Key, Estimate]:
-    """Estimate sum(numerator) / sum(denominator) of each column, with replicates of a seeded cluster bootstrap.
+def _rounded(value: float) -> float:
+    return round(value, 4) + 0.0  # no -0.0
 
-    A column holds two arrays of shape (rows,). Rows of one cluster are drawn together, as traces of one video are not
-    independent. All columns share the drawn weights, so replicates of different columns can be combined or compared.
+
+class Draws:
+    """How often each cluster is drawn in each replicate of a seeded bootstrap, for all metrics of a file alike.
+
+    Rows of one cluster are drawn together, as traces of one video or judgements of one image are not independent. That
+    all metrics share the draws lets replicates of different ones be combined, and two models be compared in pairs.
     """
-    names, index = np.unique(np.asarray(clusters), return_inverse=True)
-    sums = [[np.bincount(index, weights=part, minlength=len(names)) for part in pair] for pair in columns.values()]
-    numerators, denominators = (np.array([pair[i] for pair in sums]).T for i in (0, 1))
-    rng = np.random.default_rng(seed)
-    samples = np.empty((replicates, len(columns)))
-    block = max(1, _BLOCK // len(names))
-    for begin in range(0, replicates, block):
-        size = min(block, replicates - begin)
-        weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size).astype(float)
-        with np.errstate(invalid="ignore"):
-            samples[begin : begin + size] = (weights @ numerators) / (weights @ denominators)
+
+    def __init__(self, clusters: Sequence[str], replicates: int = REPLICATES, seed: int = SEED):
+        names, self.index = np.unique(np.asarray(clusters), return_inverse=True)
+        self.count = len(names)
+        rng = np.random.default_rng(seed)
+        even = np.full(self.count, 1 / self.count)
+        size = max(1, _BLOCK // self.count)
+        parts = [rng.multinomial(self.count, even, size=min(size, replicates - begin)).astype(np.uint16)
+                 for begin in range(0, replicates, size)]  # fmt: skip
+        self.weights = np.concatenate(parts)  # (replicates, clusters)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """The weights as floats, some replicates at a time."""
+        size = max(1, _BLOCK // self.count)
+        for begin in range(0, len(self.weights), size):
+            yield self.weights[begin : begin + size].astype(float)
+
+    def sums(self, parts: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The sums over the drawn rows of `parts` (one line for each of `rows`), of shape (replicates, columns)."""
+        where = self.index[rows]
+        totals = np.array([np.bincount(where, weights=part, minlength=self.count) for part in parts.T]).T
+        return np.concatenate([weights @ totals for weights in self.blocks()])
+
+    def clusters_of(self, rows: np.ndarray) -> int:
+        return len(np.unique(self.index[rows]))
+
+
+def estimate(columns: Mapping[Key, Column], draws: Draws, rows: np.ndarray) -> dict[Key, Estimate]:
+    """Estimate the percentage sum(numerator) / sum(denominator) of each column, one line of it for each of `rows`."""
+    up, down = (np.array([pair[i] for pair in columns.values()], float).T for i in (0, 1))
+    sums = draws.sums(np.hstack([up, down]), rows)
+    with np.errstate(invalid="ignore"):
+        samples = sums[:, : len(columns)] / sums[:, len(columns) :]
     found: dict[Key, Estimate] = {}
     for i, (key, (numerator, denominator)) in enumerate(columns.items()):
-        n, total = int(np.count_nonzero(denominator)), float(denominator.sum())
-        if n == 0:
+        measured = np.flatnonzero(denominator)
+        if len(measured) == 0:
             found[key] = Estimate(None, 0, None, "no row to measure it on")
         else:
-            count = int(np.count_nonzero(denominators[:, i]))
+            count = draws.clusters_of(rows[measured])
             spread = samples[:, i] if count > 1 else None  # one cluster alone tells nothing of the spread
-            found[key] = Estimate(float(numerator.sum()) / total, n, spread, clusters=count)
+            value = float(numerator.sum()) / float(denominator.sum())
+            found[key] = Estimate(value, len(measured), spread, clusters=count)
     return found
 
 
-def number(metric: dict[str, Any] | None, interval: bool = True) -> str:
-    """ "99.5 [98.5, 100.0]", or a dash where there is no value."""
+def with_spread(value: float, n: int, samples: np.ndarray) -> Estimate:
+    """An estimate that is no percentage of rows. Replicates that all agree tell nothing of the spread: no interval."""
+    spread = samples[~np.isnan(samples)]
+    varies = len(spread) > 0 and np.ptp(spread) > _SAME
+    return Estimate(value, n, samples if varies else None)
+
+
+def mean(values: np.ndarray, draws: Draws, rows: np.ndarray) -> Estimate:
+    """The mean of `values`, one for each of `rows` (at least one)."""
+    sums = draws.sums(np.column_stack([values, np.ones(len(values))]), rows)
+    with np.errstate(invalid="ignore"):
+        return with_spread(float(np.mean(values)), len(values), sums[:, 0] / sums[:, 1])
+
+
+def difference(this: Estimate, other: Estimate) -> Estimate:
+    """this - other, of two estimates on the same rows and draws."""
+    if this.value is None or other.value is None:
+        return Estimate(None, this.n, None, this.reason or other.reason)
+    value = this.value - other.value
+    if this.samples is None or other.samples is None:
+        return Estimate(value, this.n)
+    return with_spread(value, this.n, this.samples - other.samples)
+
+
+def number(metric: dict[str, Any] | None, decimals: int = 1, interval: bool = True, sign: bool = False) -> str:
+    """ "99.5 [98.5, 100.0]", or a dash where there is no value; with `sign` "+99.5"."""
     if metric is None or metric["value"] is None:
         return "–"
-    text = f"{metric['value']:.1f}"
+    form = f"{'+' if sign else ''}.{decimals}f"
+    text = format(metric["value"], form)
     if interval and metric["ci95"]:
-        text += f" [{metric['ci95'][0]:.1f}, {metric['ci95'][1]:.1f}]"
+        text += " [" + ", ".join(format(end, form) for end in metric["ci95"]) + "]"
     return text
 
 

@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from eval.metrics import number
+from eval.scorer import Scorer, mcnemar_text
 from swift_plugins.media import frame_at, run_guarded
 from swift_plugins.records import atomic_write, write_json
 
 HERE = Path(__file__).resolve().parent
 WORST, BEST = 12, 12
 PICTURE_WIDTH = 448  # px
-MAX_TEXT = 1500  # characters of an answer that the page shows
-
-
-def published_rows(name: str) -> list[dict[str, str]]:
-    """The rows of a table of the paper, as this project keeps it under eval/published/."""
-    with open(HERE / "published" / name, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+MAX_TEXT = 1500  # characters of a text that the page shows
 
 
 def choose_cases(cases: Sequence[Any], worst: int = WORST, best: int = BEST) -> dict[str, list[Any]]:
-    """The worst cases (no perfect one) and the best, one of each video; fakes first, as they have boxes to show."""
-    first_of_video: dict[str, Any] = {}
+    """The worst cases (no perfect one) and the best, one of each video or image; fakes first, with more to show."""
+    first: dict[str, Any] = {}
     for case in sorted(cases, key=lambda c: (c.quality, c.row["id"])):
-        first_of_video.setdefault(case.media_id, case)
-    ranked = list(first_of_video.values())
+        first.setdefault(case.media_id, case)
+    ranked = list(first.values())
     low = [case for case in ranked[: min(worst, (len(ranked) + 1) // 2)] if case.quality < 1]
-    high = sorted(ranked[len(low) :], key=lambda c: (-c.quality, c.gold.label == "real", c.row["id"]))[:best]
+    high = sorted(ranked[len(low) :], key=lambda c: (-c.quality, c.label == "real", c.row["id"]))[:best]
     return {"Worst": low, "Best": high}
 
 
 def jpeg_at(path: str, second: str) -> tuple[bytes, int, int, float]:
     """(JPEG, width, height, the frame's own time in s) of the frame shown at `second`."""
     if not path:
-        raise ValueError("the row names no video")
+        raise ValueError("the row names no video or image")
     image, shown = frame_at(path, float(second))
     image.thumbnail((PICTURE_WIDTH, PICTURE_WIDTH * 4))
     data = io.BytesIO()
@@ -68,28 +61,21 @@ def pictures(jobs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
 
 def describe(case: Any, facts: dict[str, Any]) -> dict[str, Any]:
     """What the page shows of one case: what all tasks have in common, and what the scorer tells of it."""
-    answer, response = case.parsed.answer, case.row.get("response")
-    return facts | {
-        "id": case.row["id"],
-        "source": case.row["meta"].get("source"),
-        "label": case.gold.label,
-        "verdict": answer.verdict if answer else None,
-        "right": case.right,
-        "reason": case.parsed.reason,
-        "problems": case.parsed.problems,
-        "labels": (case.row.get("labels") or "")[:MAX_TEXT],
-        "response": None if response is None else response[:MAX_TEXT],
-    }
+    texts = [(title, (text or "not known")[:MAX_TEXT]) for title, text in facts["texts"]]
+    return {"boxes": [], "second": 0.0, "right": case.right, **facts, "texts": texts, "id": case.row["id"],
+            "source": case.row["meta"].get("source"), "reason": case.parsed.reason,
+            "problems": case.parsed.problems}  # fmt: skip
 
 
-def show_cases(scorer: ModuleType, cases: Sequence[Any]) -> dict[str, list[dict[str, Any]]]:
+def show_cases(scorer: Scorer, cases: Sequence[Any]) -> dict[str, list[dict[str, Any]]]:
     """The chosen cases by kind, each with its picture."""
-    chosen = [(kind, case, scorer.describe(case)) for kind, some in choose_cases(cases).items() for case in some]
-    jobs = [(str(next(iter(case.row.get("videos") or case.row.get("images") or []), "")), str(facts["second"]))
-            for _, case, facts in chosen]  # fmt: skip
+    chosen = [(kind, describe(case, scorer.describe(case, cases)), case.row)
+              for kind, some in choose_cases(cases).items() for case in some]  # fmt: skip
+    jobs = [(str(next(iter(row.get("videos") or row.get("images") or []), "")), str(facts["second"]))
+            for _, facts, row in chosen]  # fmt: skip
     shown: dict[str, list[dict[str, Any]]] = {}
-    for (kind, case, facts), picture in zip(chosen, pictures(jobs), strict=True):
-        shown.setdefault(kind, []).append(describe(case, facts) | {"picture": picture})
+    for (kind, facts, _), picture in zip(chosen, pictures(jobs), strict=True):
+        shown.setdefault(kind, []).append(facts | {"picture": picture})
     return shown
 
 
@@ -106,15 +92,16 @@ def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
     return [name for name in names if any(name in part["metrics"] for part in slices.values())]
 
 
-def write_report(report: dict[str, Any], scorer: ModuleType, cases: Sequence[Any], out: Path) -> None:
+def write_report(report: dict[str, Any], scorer: Scorer, cases: Sequence[Any], out: Path) -> None:
     """Write the three files to `out`, each in place of an older one."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     out.mkdir(parents=True, exist_ok=True)
     shown = show_cases(scorer, cases)
     write_json(out / "report.json", report | {"cases": {k: [c["id"] for c in v] for k, v in shown.items()}})
-    facts = {"report": report, "cases": shown, "onsets": scorer.onsets(cases), "measured": measured, "number": number,
-             "published": published_rows(report["published"]["file"])}  # fmt: skip
+    facts = {"report": report, "cases": shown, "figures": scorer.figures(cases), "metrics": scorer.METRICS,
+             "answers": [*scorer.ANSWERS, "unparsed"], "counted_as": scorer.UNPARSED, "measured": measured,
+             "number": number, "mcnemar_text": mcnemar_text}  # fmt: skip
     for name, autoescape in (("report.html", True), ("report.md", False)):
         environment = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=autoescape, undefined=StrictUndefined,

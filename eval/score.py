@@ -14,19 +14,28 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-SCORERS = {"deeptrace": "eval.deeptrace"}  # task -> its scorer; what one provides is listed in eval/deeptrace.py
+if TYPE_CHECKING:
+    from eval.scorer import Scorer
+
+SCORERS = {  # task -> its scorer; what one provides is listed in eval/scorer.py
+    "deeptrace": "eval.deeptrace",
+    "dfj_pointwise": "eval.dfj_pointwise",
+    "dfj_pairwise": "eval.dfj_pairwise",
+    "dfj_detect": "eval.dfj_detect",
+    "dfj_reason": "eval.dfj_reason",
+}
 Row = dict[str, Any]
 NOTHING = type(None)
 ROW_FORM: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("id", (str,), "a text"), ("response", (str, NOTHING), "a text"), ("labels", (str, NOTHING), "a text"),
     ("meta", (dict, NOTHING), "an object"), ("p_fake", (float, int, NOTHING), "a number"),
     ("videos", (list, NOTHING), "a list of paths"), ("images", (list, NOTHING), "a list of paths"),
-    ("messages", (list, NOTHING), "a list"),
+    ("messages", (list, NOTHING), "a list"), ("choice_probs", (dict, NOTHING), "an object"),
 )  # fmt: skip
 MUST_AGREE = ("box_space", "box_width", "box_height", "setting", "task_version")  # of a prediction's meta and --gold's
 
@@ -68,9 +77,11 @@ def merge(pred: Path, gold: Path | None, run: dict[str, Any]) -> list[tuple[str,
             )
         return list(rows.values())
     truth = load(gold)
-    for row_id, (where, _) in rows.items():
+    for row_id, (where, row) in rows.items():
         if row_id not in truth:
-            raise ValueError(f"{where}: id {row_id!r} is not in {gold}")
+            swapped = (row.get("meta") or {}).get("order") == "BA"
+            hint = ": rows of predict.py --swap hold their truth themselves, leave out --gold" if swapped else ""
+            raise ValueError(f"{where}: id {row_id!r} is not in {gold}{hint}")
     merged = []
     for row_id, (where, true) in truth.items():
         if true.get("meta") is None:
@@ -133,7 +144,13 @@ def run_facts(pred: Path) -> dict[str, Any]:
     return run
 
 
-def read_cases(scorer: ModuleType, rows: list[tuple[str, Row]], grammar: str) -> list[Any]:
+def scorer_of(task: str) -> Scorer:
+    """The task's scorer; a module, which is why the type checker is told."""
+    scorer: Any = import_module(SCORERS[task])
+    return scorer
+
+
+def read_cases(scorer: Scorer, rows: list[tuple[str, Row]], grammar: str) -> list[Any]:
     cases = []
     for where, row in rows:
         try:
@@ -143,7 +160,7 @@ def read_cases(scorer: ModuleType, rows: list[tuple[str, Row]], grammar: str) ->
     return cases
 
 
-def read_baselines(args: argparse.Namespace, name: str, scorer: ModuleType, ids: list[str]) -> dict[str, list[Any]]:
+def read_baselines(args: argparse.Namespace, name: str, scorer: Scorer, ids: list[str]) -> dict[str, list[Any]]:
     """title -> cases of the files named by --baseline, which must answer the same rows."""
     found: dict[str, list[Any]] = {}
     for text in args.baseline:
@@ -159,16 +176,43 @@ def read_baselines(args: argparse.Namespace, name: str, scorer: ModuleType, ids:
     return found
 
 
+def grammar_for(asked: str | None, task: ModuleType, scorer: Scorer, rows: list[tuple[str, Row]]) -> str:
+    """The grammar that was asked for, which the task must have, else the one of the rows."""
+    from swift_plugins.tasks import unknown
+
+    if asked is not None and asked not in task.GRAMMARS:
+        raise ValueError(unknown(f"grammar of {task.NAME}", asked, task.GRAMMARS))
+    return asked or scorer.grammar_of(row for _, row in rows)
+
+
+def with_bertscore(args: argparse.Namespace, task: str, files: list[list[Any]]) -> tuple[list[list[Any]], str]:
+    """The cases of each file with their BERTScores, and what computed them."""
+    from eval.bertscore import layer_of, signature
+
+    if task != "dfj_reason":
+        raise ValueError(f"--bertscore compares the rationales of dfj_reason, these rows are {task}")
+    from eval.dfj_reason import add_bertscore
+
+    layer = layer_of(args.bertscore, args.bertscore_layer)
+    return [add_bertscore(cases, args.bertscore, layer) for cases in files], signature(args.bertscore, layer)
+
+
 def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     """(the report as JSON, the scored cases)."""
+    from eval.scorer import score
+
     run = run_facts(args.pred)
     rows = merge(args.pred, args.gold, run)
     name, task = task_of(rows)
-    scorer = import_module(SCORERS[name])
-    args.grammar = args.grammar or scorer.grammar_of(row for _, row in rows)
+    scorer = scorer_of(name)
+    args.grammar = grammar_for(args.grammar, task, scorer, rows)
     cases = read_cases(scorer, rows, args.grammar)
-    baselines = read_baselines(args, name, scorer, [row["id"] for _, row in rows])
-    found = scorer.score(cases, baselines)
+    named = read_baselines(args, name, scorer, [row["id"] for _, row in rows])
+    versions = {}
+    if args.bertscore:
+        files, versions["bertscore"] = with_bertscore(args, name, [cases, *named.values()])
+        cases, named = files[0], dict(zip(named, files[1:], strict=True))
+    found = score(scorer, cases, named)
     unparsed = sum(case.parsed.answer is None for case in cases)
     report = {
         "task": name,
@@ -177,31 +221,57 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         "parse_rate": round(1 - unparsed / len(cases), 6),
         **found,
         "policy": {"grammar": args.grammar, **found["policy"]},
-        "versions": {"task": task.VERSION, **run.get("versions", {})},
+        "versions": {"task": task.VERSION, **found.get("versions", {}), **versions, **run.get("versions", {})},
         "run": {key: run[key] for key in ("model", "data", "generation", "backend") if key in run},
     }
     return report, cases
 
 
-def table(report: dict[str, Any]) -> str:
+def columns(rows: list[list[str]]) -> list[str]:
+    """Lines of text with the cells of each column below one another."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def table(report: dict[str, Any], scorer: Scorer) -> str:
     """The report's head as text for a terminal."""
     from eval.metrics import number
 
-    titles = list(report["baselines"])
-    rows = [["metric", "value [95 % interval]", "n", *titles]]
+    decimals = {name: metric.decimals for name, metric in scorer.METRICS.items()}
+    rows = [["metric", "value [95 % interval]", "n", *report["baselines"]]]
     for name, metric in report["metrics"].items():
-        others = [number(report["baselines"][title].get(name), interval=False) for title in titles]
-        rows.append([name, number(metric), str(metric["n"]), *others])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        others = [number(other.get(name), decimals[name], interval=False) for other in report["baselines"].values()]
+        rows.append([name, number(metric, decimals[name]), str(metric["n"]), *others])
     matched = ", ".join(f"{grammar} {n}" for grammar, n in report["grammars"].items())
-    lines = [f"{report['task']}: {report['n']} rows, {report['n_unparsed']} unparsed (counted as wrong), "
-             f"grammar {report['policy']['grammar']} (parsed: {matched or 'none'})", ""]  # fmt: skip
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = [f"{report['task']}: {report['n']} rows, {report['n_unparsed']} unparsed (counted as {scorer.UNPARSED}), "
+             f"grammar {report['policy']['grammar']} (parsed: {matched or 'none'})", "", *columns(rows)]  # fmt: skip
     lines += [f"{name}: {m['reason']}" for name, m in report["metrics"].items() if m["value"] is None]
+    lines += report["remarks"]
+    lines += [f"published {row['model']}: {row['note']}" for row in report["published"]["rows"] if "note" in row]
     lines += [f"unparsed {n}: {reason}" for reason, n in list(report["unparsed_reasons"].items())[:5]]
     if report["parse_rate"] < 0.5 and report["policy"]["grammar"] != "auto":
-        lines.append("Most answers do not follow this grammar; --grammar auto tells which one they follow.")
-    return "\n".join(lines)
+        lines.append(
+            "Most answers do not follow this grammar; --grammar auto, where there is one, tells which they do."
+        )
+    return "\n".join(lines + comparison_lines(report, decimals))
+
+
+def comparison_lines(report: dict[str, Any], decimals: dict[str, int]) -> list[str]:
+    """The differences to the other files, and the tests."""
+    from eval.metrics import number
+    from eval.scorer import mcnemar_text
+
+    compared = report["comparisons"]
+    if not compared:
+        return []
+    rows = [["this run minus", *(f"{title} [95 % interval]" for title in compared)]]
+    for name in report["metrics"]:
+        rows.append([name, *(number(other["metrics"][name], decimals[name], sign=True) for other in compared.values())])
+    return [
+        "",
+        *columns(rows),
+        *(mcnemar_text(title, other) for title, other in compared.items() if "mcnemar" in other),
+    ]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -210,19 +280,23 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--gold", type=Path, help="the converter's JSONL with the truth (default: the meta in --pred)")
     parser.add_argument("--out", type=Path, help="folder for report.json, report.md and report.html (default none)")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object instead of a table")
-    parser.add_argument("--grammar", choices=("trained", "tags", "json", "auto"),
-                        help="how the answers are written: as trained, in the tags of the zero-shot prompt, as JSON, "
-                        "or told by their form (default what was asked for: tags after predict.py --prompt zero_shot, "
-                        "else trained)")  # fmt: skip
+    parser.add_argument("--grammar", help="how the answers are written, one of the task's grammars, for deeptrace "
+                        "trained, tags, json or auto (default what was asked for: tags after predict.py --prompt "
+                        "zero_shot, else trained)")  # fmt: skip
     parser.add_argument("--baseline", action="append", default=[], metavar="NAME=PATH",
-                        help="predictions on the same rows to put beside these, as of the untrained model")  # fmt: skip
+                        help="predictions on the same rows to put beside these and compare with, as of the "
+                        "untrained model")  # fmt: skip
+    parser.add_argument("--bertscore", metavar="MODEL", help="encoder, a hub id or a local folder, for the bertscore "
+                        "of dfj_reason (default none: it is left out)")  # fmt: skip
+    parser.add_argument("--bertscore-layer", type=int, metavar="N", help="the encoder's layer (default 17 for "
+                        "roberta-large; for any other name one)")  # fmt: skip
     args = parser.parse_args(argv)
     try:
         report, cases = score_file(args)
         if args.out:
             from eval.report import write_report
 
-            write_report(report, import_module(SCORERS[report["task"]]), cases, args.out)
+            write_report(report, scorer_of(report["task"]), cases, args.out)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -231,7 +305,7 @@ def main(argv: list[str] | None = None) -> int:
 
         print(encode(report).decode())
     else:
-        print(table(report))
+        print(table(report, scorer_of(report["task"])))
         if args.out:
             print(f"report: {(args.out / 'report.html').resolve()}")
     return 0

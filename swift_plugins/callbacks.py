@@ -18,11 +18,12 @@ _FROM_MANIFEST = ("task", "task_version", "box_space", "setting", "pixel_limits"
                   "media_checked")  # fmt: skip
 
 
-def _manifest_of(file: Path) -> tuple[Path, str] | None:
-    """(the manifest that tells of a dataset file, the file's name in it), or None; it may stand a folder higher."""
+def _manifest_of(file: Path) -> tuple[Path, str, dict[str, Any]] | None:
+    """(the manifest that names a dataset file, the file's name in it, its content); it may stand a folder higher."""
     for folder in (file.parent, file.parent.parent):
-        if (folder / "manifest.json").is_file():
-            return folder / "manifest.json", file.relative_to(folder).as_posix()
+        path, name = folder / "manifest.json", file.relative_to(folder).as_posix()
+        if path.is_file() and name in (manifest := json.loads(path.read_text(encoding="utf-8"))).get("files", {}):
+            return path, name, manifest
     return None
 
 
@@ -36,9 +37,8 @@ def describe_data(path: str) -> dict[str, Any]:
     found: dict[str, Any] = {"path": str(file), "sha256": sha256_file(file)}
     if (home := _manifest_of(file.absolute())) is None:
         return found
-    manifest_path, name = home
-    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-    if manifest.get("files", {}).get(name) != found["sha256"]:
+    manifest_path, name, manifest = home
+    if manifest["files"][name] != found["sha256"]:
         raise ValueError(f"{file} is not the file that {manifest_path} describes: convert the dataset again")
     manifest |= manifest.get("subsets", {}).get(name.removesuffix(".jsonl"), {})
     task = get_task(manifest["task"])

@@ -22,7 +22,7 @@ HEAVY = {"swift", "torch", "torchvision", "transformers", "peft", "deepspeed", "
 # Modules that ms-swift loads may import it as they begin; these may import it where they need it.
 PLUGINS = {f"swift_plugins/{name}.py" for name in
            ("callbacks", "losses", "metrics", "models", "register", "remote_code", "rewards", "templates")}  # fmt: skip
-LAZY = {"swift_plugins/tiny_model.py", "eval/engine.py"}
+LAZY = {"swift_plugins/tiny_model.py", "eval/bertscore.py", "eval/engine.py"}
 
 
 def name_of(path: Path) -> str:

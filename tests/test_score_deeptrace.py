@@ -60,7 +60,7 @@ def test_a_perfect_run_scores_a_hundred(score):
         "bbox_iou": 100, "bbox_distance": 0, "time_distance": 0, "overall": 100, "rouge_l": 100,
         "category_accuracy": None,
     }  # fmt: skip
-    assert tuple(report["metrics"]) == METRICS
+    assert tuple(report["metrics"]) == tuple(METRICS)
 
 
 def test_box_distance_and_time_by_hand(score):
@@ -109,7 +109,7 @@ def test_unparsed_is_wrong_counted_and_named(score):
     )
     assert (report["n"], report["n_unparsed"], report["parse_rate"]) == (4, 3, 0.25)
     assert report["metrics"]["accuracy"]["value"] == 25.0
-    assert report["verdicts"] == {"real": {"unparsed": 1, "real": 1}, "fake": {"unparsed": 2}}
+    assert report["confusion"] == {"real": {"unparsed": 1, "real": 1}, "fake": {"unparsed": 2}}
     assert sum(report["unparsed_reasons"].values()) == 3
 
 
@@ -336,6 +336,24 @@ def test_grammars_are_chosen_explicitly_and_auto_tells_which(score):
     assert values(report)["bbox_iou"] == 100
 
 
+def test_a_grammar_that_the_task_has_not_is_refused(tmp_path, capsys):
+    (tmp_path / "out.jsonl").write_text(json.dumps(fake(response=said())) + "\n")
+    assert main(["--pred", str(tmp_path / "out.jsonl"), "--grammar", "tag"]) == 2
+    error = capsys.readouterr().err
+    assert "unknown grammar of deeptrace 'tag'; did you mean 'tags'? Available: trained, tags, json, auto" in error
+
+
+def test_another_file_is_compared_with_metric_by_metric(score, tmp_path):
+    """Of 5 rows this run has 4 right and the other 1, which this one has right too: 3 to 0, p = 2 / 2 ** 3."""
+    rows = [fake(f"f{i}", response=said() if i < 4 else "REAL.") for i in range(5)]
+    other = [fake(f"f{i}", response=said() if i < 1 else "REAL.") for i in range(5)]
+    (tmp_path / "other.jsonl").write_text("".join(json.dumps(row) + "\n" for row in other))
+    found = score(rows, "--baseline", f"other={tmp_path / 'other.jsonl'}")["comparisons"]["other"]
+    assert found["metrics"]["accuracy"]["value"] == 60
+    assert found["metrics"]["real_accuracy"]["value"] is None
+    assert found["mcnemar"] == {"n": 5, "only_this": 3, "only_other": 0, "p_value": 0.25}
+
+
 def test_the_report_is_three_files_that_need_nothing_else(score, tmp_path):
     hostile = "FAKE. <script>alert(1)</script><img src=http://x.example/y>"
     score([fake(response=hostile), fake("f2", response=said()), real()], "--out", str(tmp_path / "report"))
@@ -345,7 +363,7 @@ def test_the_report_is_three_files_that_need_nothing_else(score, tmp_path):
     assert "&lt;script&gt;" in page
     assert "<script" not in page
     assert "<img src=http" not in page
-    assert "no picture: the row names no video" in page
+    assert "no picture: the row names no video or image" in page
     assert "| accuracy | 100.0" in (tmp_path / "report" / "report.md").read_text()
 
 
@@ -381,7 +399,8 @@ def test_help_is_fast_to_load_and_runs_from_anywhere(tmp_path):
     code = ("import sys, runpy; sys.argv = ['score.py', '--help']\n"
             f"try: runpy.run_path({str(ROOT / 'eval' / 'score.py')!r}, run_name='__main__')\n"
             "except SystemExit: pass\n"
-            "print([m for m in ('torch', 'numpy', 'pandas', 'jinja2', 'av') if m in sys.modules])")  # fmt: skip
+            "heavy = ('torch', 'numpy', 'scipy', 'sklearn', 'pandas', 'jinja2', 'av')\n"
+            "print([m for m in heavy if m in sys.modules])")  # fmt: skip
     out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert "--pred" in out
     assert out.strip().endswith("[]")

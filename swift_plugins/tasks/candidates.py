@@ -72,16 +72,22 @@ def neutralise(candidate: str) -> str:
     candidate = candidate.strip()
     frame = _FRAME.fullmatch(candidate)
     if frame is None:
-        return _plain(candidate).strip()
+        return _closed(_seen(candidate).strip())
     body, gap, verdict = frame.groups()
-    return f"<reasoning>{_plain(body)}</reasoning>{gap}<answer>{verdict}</answer>"
+    return f"<reasoning>{_closed(_seen(body))}</reasoning>{gap}<answer>{verdict}</answer>"
 
 
-def _plain(text: str) -> str:
+def _seen(text: str) -> str:
+    """The text on one line, without characters that cannot be seen."""
     text = _SPACE.sub(_on_one_line, text)
     if not text.isascii() or not text.isprintable():
         text = "".join(c for c in text if c in "\t" + _JOINERS or unicodedata.category(c) not in _UNSEEN)
         text = _LOOSE_JOINER.sub("", text)
+    return text
+
+
+def _closed(text: str) -> str:
+    """The text with nothing that may begin a tag or a special token."""
     return _BRACKET_TOKEN.sub("(", _TAG_OPENS.sub("‹", text))
 
 

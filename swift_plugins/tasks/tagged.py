@@ -13,6 +13,7 @@ from swift_plugins.tasks import MAX_CHARS
 
 _OPEN, _CLOSE = "<reasoning>", "</reasoning>"
 DECISIONS = {tag: re.compile(rf"<{tag}>([^<>]{{0,40}})</{tag}>", re.I | re.A) for tag in ("score", "answer")}
+_OPENINGS = {tag: re.compile(rf"<{tag}>", re.I | re.A) for tag in DECISIONS}
 _TAG = re.compile(r"</?(?:reasoning|score|answer)>", re.I | re.A)
 _FRAME = re.compile(r"</?reasoning>", re.I | re.A)
 
@@ -21,7 +22,7 @@ def read_tagged(text: str, tag: str, values: Collection[str]) -> tuple[str | Non
     """(decision, reasoning, why there is no decision) of an output.
 
     The decision stands after the reasoning: what is said inside it may quote somebody else. Two different decisions
-    anywhere are none, and so is one that is not among `values`, whose case does not matter.
+    anywhere are none, nor is one beside a broken one or one that is not among `values`, whose case does not matter.
     """
     text = text[:MAX_CHARS]
     reasoning, after = None, 0
@@ -31,16 +32,16 @@ def read_tagged(text: str, tag: str, values: Collection[str]) -> tuple[str | Non
         reasoning, after = text[slice(*span)].strip() or None, span[1]
     spelled = {value.lower(): value for value in values}
     said: set[str] = set()
-    last = -1
+    final = 0
     for match in DECISIONS[tag].finditer(text):
         if (value := spelled.get(match.group(1).strip().lower())) is None:
             return None, reasoning, f"the {tag} is none of {', '.join(values)}: {match.group(1).strip()!r}"
         said.add(value)
-        last = match.start()
+        final += match.start() >= after
     if len(said) > 1:
         return None, reasoning, f"two different {tag}s"
-    if last < after or not said:
-        return None, reasoning, f"no closed <{tag}> after the reasoning" if reasoning else f"no closed <{tag}>"
+    if final == 0 or final < len(_OPENINGS[tag].findall(text, after)):
+        return None, reasoning, f"no closed <{tag}>" + (" after the reasoning" if reasoning else "")
     return said.pop(), reasoning, None
 
 
