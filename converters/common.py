@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from swift_plugins.media import LEVELS, Media, check_many, resolve_under
-from swift_plugins.records import atomic_write, encode_into, sha256_file, write_json
+from swift_plugins.records import atomic_files, encode_into, sha256_file, write_json
 from swift_plugins.settings import library_versions, whole_number
 
 LIBRARIES = ("swift-forensics", "msgspec", "av", "pillow")
@@ -79,14 +79,14 @@ class Output:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Output]:
-        self.out.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as stack:
-            for name in (*self.splits, "rejects"):
-                path = self.out / f"{name}.jsonl"
-                path.parent.mkdir(exist_ok=True)
-                self._files[name] = stack.enter_context(atomic_write(path))
+        names = (*self.splits, "rejects")
+        paths = [self.out / f"{name}.jsonl" for name in names]
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        # The manifest must never describe other files than its own.
+        with atomic_files(paths, outdated=self.out / "manifest.json") as files:
+            self._files = dict(zip(names, files, strict=True))
             yield self
-            (self.out / "manifest.json").unlink(missing_ok=True)  # it must never describe other files than its own
 
     def counts(self, split: str) -> dict[str, int]:
         """label -> rows written to a split."""

@@ -1,4 +1,4 @@
-"""DeepfakeJudge-Dataset as it lies on disk: its subsets, the keys its rows may have, and the prompts in its rows.
+"""DeepfakeJudge-Dataset as it lies on disk: its subsets, and the keys that its rows may have.
 
 The dataset is gated and its field names are documented only in part, so names are found out here: every role of a row
 has the spellings under which ms-swift and the dataset's page write it, and a file that lacks a role is refused with the
@@ -8,13 +8,14 @@ keys that it does have.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from swift_plugins.tasks import dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason
-from swift_plugins.tasks.candidates import LABELS, fill
+from swift_plugins.tasks import MAX_CHARS, dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason
+from swift_plugins.tasks.candidates import LABELS
 
 DOWNLOAD = "hf download MBZUAI/DeepfakeJudge-Dataset --repo-type dataset --local-dir {src}"
 LICENCE = (
@@ -47,6 +48,7 @@ SUBSETS = {
 KEYS = {
     "images": ("images", "image", "image_path", "img_path", "image_file", "file_name"),
     "messages": ("messages", "conversations", "conversation"),
+    "system": ("system", "system_prompt"),
     "prompt": ("query", "prompt", "question", "instruction", "user"),
     "gold": ("response", "output", "completion", "target", "assistant", "solution"),
     "label": ("label", "ground_truth_label", "gt_label", "image_label", "true_label", "ground_truth", "gt"),
@@ -60,15 +62,20 @@ KEYS = {
     "source": ("source", "generator", "image_source", "generator_model", "model"),
     "ratings": ("ratings", "human_scores", "human_ratings", "human_preferences", "annotator_scores"),
 }
-_RATER = re.compile(r"(?:annotator|rater|human)_?[0-9]{1,2}(?:_(?:score|rating|answer|preference))?")
+_NOT_OF = {  # a detector's own score, or an answer that is a label, is no judge's
+    dfj_pointwise.NAME: ("better",), dfj_pairwise.NAME: ("score",), dfj_detect.NAME: ("score", "better"),
+    dfj_reason.NAME: ("score", "better"),
+}  # fmt: skip
+_RATING = "(?:score|rating|answer|preference)"
+_RATER = re.compile(f"(?:annotator|rater|human)_?[0-9]{{1,2}}(?:_{_RATING})?|human_{_RATING}")
 # task -> the ways in which a row may be complete; one of them must be there.
 _WAYS = {
     dfj_pointwise.NAME: (("images", "messages"), ("images", "prompt", "gold"), ("images", "prompt", "score"),
                          ("images", "label", "candidate_response", "score")),
     dfj_pairwise.NAME: (("images", "messages"), ("images", "prompt", "gold"), ("images", "prompt", "better"),
                         ("images", "label", "response_a", "response_b", "better")),
-    dfj_detect.NAME: (("images", "label"), ("images", "messages")),
-    dfj_reason.NAME: (("images", "label", "reasoning"), ("images", "messages")),
+    dfj_detect.NAME: (("images", "label"), ("images", "messages"), ("images", "prompt", "gold")),
+    dfj_reason.NAME: (("images", "label", "reasoning"), ("images", "messages"), ("images", "prompt", "gold")),
 }  # fmt: skip
 LABEL_WORDS = {
     **{label: label for label in LABELS}, "authentic": "real", "generated": "fake", "ai-generated": "fake",
@@ -91,19 +98,24 @@ def find_root(src: Path) -> Path:
 
 
 class Fields:
-    """Which key of a file's rows holds which role."""
+    """Which key of a file's rows holds which role: of several spellings the one that most rows have."""
 
     def __init__(self, name: str, task: str, rows: Iterable[dict[str, Any]]):
-        seen = {key: None for row in rows for key in row}  # in the order of their first row
+        seen = Counter(key for row in rows for key in row)  # in the order of their first row
         plain = {re.sub(r"[\s-]", "_", key.lower()): key for key in seen}
-        self.raters = sorted(key for spelling, key in plain.items() if _RATER.fullmatch(spelling))
-        self.keys = {role: next((plain[s] for s in spellings if s in plain), None) for role, spellings in KEYS.items()}
+        self.keys = {role: max((plain[s] for s in spellings if s in plain), key=seen.__getitem__, default=None)
+                     for role, spellings in KEYS.items()}  # fmt: skip
+        self.keys |= dict.fromkeys(_NOT_OF[task])
         if task in (dfj_detect.NAME, dfj_reason.NAME):  # there "answer" is the label
             self.keys["label"] = self.keys["label"] or plain.get("answer") or plain.get("verdict")
-            self.keys["better"] = None
+        raters = {key for spelling, key in plain.items() if _RATER.fullmatch(spelling)}
+        if self.keys["messages"] or self.keys["gold"]:  # a human's rating beside an answer is no second answer
+            self.keys |= {role: None for role in ("score", "better") if self.keys[role] in raters}
         if not any(all(self.keys[role] for role in way) for way in _WAYS[task]):
             wanted = " or ".join("+".join(way) for way in _WAYS[task])
-            raise ValueError(f"{name}: cannot find {wanted} among its keys: {', '.join(seen) or 'none'}")
+            listed = ", ".join(" ".join(key[:40].split()) for key in [*seen][:40]) or "none"
+            raise ValueError(f"{name}: cannot find {wanted} among its keys: {listed}")
+        self.raters = sorted(raters - {*self.keys.values()})
         used = {*self.keys.values(), *self.raters}
         self.unused = [key for key in seen if key not in used]
 
@@ -140,6 +152,8 @@ class Raw:
 def read_raw(line: int, row: dict[str, Any], fields: Fields) -> Raw:
     """A row by role; ValueError says what is wrong with it."""
     system, prompt, gold = _texts(fields, row)
+    if gold is not None and len(gold) > MAX_CHARS:
+        raise ValueError(f"answer: it has {len(gold)} characters, at most {MAX_CHARS} are read")
     tag_added = prompt is not None and "<image>" not in prompt
     if tag_added:
         prompt = f"<image>{prompt}"
@@ -152,7 +166,10 @@ def read_raw(line: int, row: dict[str, Any], fields: Fields) -> Raw:
         raise ValueError(f"label not known: {label!r:.40}; it must be a word, a number's polarity is not published")
     reasoning, source = fields.get(row, "reasoning"), fields.get(row, "source")
     ratings = fields.get(row, "ratings")
-    ratings = ratings if isinstance(ratings, list) else [row[key] for key in fields.raters if row.get(key) is not None]
+    if isinstance(ratings, dict):
+        ratings = list(ratings.values())
+    elif not isinstance(ratings, list):
+        ratings = [ratings, *(row.get(key) for key in fields.raters)]
     candidates = {role: text for role in ("candidate_response", "response_a", "response_b")
                   if isinstance(text := fields.get(row, role), str)}  # fmt: skip
     return Raw(
@@ -160,7 +177,7 @@ def read_raw(line: int, row: dict[str, Any], fields: Fields) -> Raw:
         None if (score := fields.get(row, "score")) is None else score_of(score),
         None if (better := fields.get(row, "better")) is None else better_of(better),
         candidates, reasoning.strip() if isinstance(reasoning, str) else "", fields.get(row, "regions"),
-        source if isinstance(source, str) else "", ratings, tag_added, {},
+        source if isinstance(source, str) else "", [x for x in ratings if x is not None], tag_added, {},
     )  # fmt: skip
 
 
@@ -189,13 +206,12 @@ def better_of(value: Any) -> str:
 
 def _image(value: Any) -> str:
     """The one image's path, given as a text, as {"path": …} or as a list of one of them."""
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if isinstance(value, dict):
-        value = value.get("path")
-    if not isinstance(value, str) or not value:
+    path = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(path, dict):
+        path = path.get("path")
+    if not isinstance(path, str) or not path:
         raise ValueError(f"image: expected the path of one image, got {value!r:.80}")
-    return value
+    return path
 
 
 _ROLES = {"human": "user", "gpt": "assistant"}
@@ -205,16 +221,17 @@ def _texts(fields: Fields, row: dict[str, Any]) -> tuple[str | None, str | None,
     """(system text, prompt, gold answer), from messages, a LLaVA conversation or query and response."""
     messages = fields.get(row, "messages")
     if messages is None:
-        prompt, gold = fields.get(row, "prompt"), fields.get(row, "gold")
-        return None, prompt if isinstance(prompt, str) else None, gold if isinstance(gold, str) else None
+        system, prompt, gold = (fields.get(row, role) for role in ("system", "prompt", "gold"))
+        if gold is not None and not isinstance(gold, str):
+            raise ValueError(f"answer: expected a text, got {gold!r:.60}")
+        return system if isinstance(system, str) else None, prompt if isinstance(prompt, str) else None, gold
     found: dict[str, str] = {}
     for message in messages if isinstance(messages, list) else [messages]:
         if not isinstance(message, dict):
             raise ValueError(f"messages: expected objects of role and content, got {message!r:.80}")
         role, text = message.get("role", message.get("from")), message.get("content", message.get("value"))
-        if isinstance(text, list):  # parts, as in chat completions
-            text = "".join("<image>" if p.get("type") == "image" else str(p.get("text", "")) for p in text
-                           if isinstance(p, dict))  # fmt: skip
+        if isinstance(text, list):
+            text = "".join(map(_part, text))
         role = _ROLES.get(str(role), role)
         if role not in ("system", "user", "assistant") or role in found or not isinstance(text, str):
             raise ValueError(f"messages: expected one text of the user and one of the assistant, got {messages!r:.80}")
@@ -222,70 +239,11 @@ def _texts(fields: Fields, row: dict[str, Any]) -> tuple[str | None, str | None,
     return found.get("system"), found.get("user"), found.get("assistant")
 
 
-# -------------------------------------------------------------------------------------------- the prompt in the rows
-
-_FRAME_ENDS = re.compile(r"</reasoning>\s{0,8}<answer>\s{0,8}(?:real|fake|edited)\s{0,8}</answer>", re.I)
-_LABEL = re.compile(rf"\b(?:{'|'.join(LABELS)})\b", re.I)
-
-
-def find_candidates(raw: Raw, names: tuple[str, ...]) -> dict[str, list[int]]:
-    """name -> [begin, end] of each candidate in the row's prompt; empty where they cannot be told.
-
-    They stand where the row's own texts of them stand, or are the frames <reasoning>…</reasoning> <answer>…</answer>.
-    """
-    text = raw.prompt or ""
-    stated = [raw.candidates.get(name) for name in names]
-    if all(said and text.count(said) == 1 for said in stated):
-        return {
-            name: [at := text.index(str(said)), at + len(str(said))] for name, said in zip(names, stated, strict=True)
-        }
-    found, at = [], 0
-    for end in _FRAME_ENDS.finditer(text):
-        begin = text.rfind("<reasoning>", at, end.start())
-        if begin >= 0:
-            found.append([begin, end.end()])
-        at = end.end()
-    return dict(zip(names, found, strict=True)) if len(found) == len(names) else {}
-
-
-def recover_prompt(rows: Iterable[Raw], names: tuple[str, ...]) -> tuple[str | None, int]:
-    """(the prompt with slots that most rows were made from, or None; the number of rows it gives back to the letter).
-
-    Sets `spans` of each row, and its label where no field states it. What is left of a prompt without its candidates is
-    alike in all rows but for the label: of the places with a label's word those are its slots where the word differs
-    between rows.
-    """
-    alike: dict[tuple[str, ...], list[tuple[Raw, list[str]]]] = {}
-    for raw in rows:
-        raw.spans = find_candidates(raw, names)
-        if not raw.spans or raw.prompt is None:
-            continue
-        static, at = "", 0
-        for name, (begin, end) in sorted(raw.spans.items(), key=lambda item: item[1]):
-            static += raw.prompt[at:begin] + "{" + name + "}"
-            at = end
-        static += raw.prompt[at:]
-        alike.setdefault(tuple(_LABEL.split(static)), []).append((raw, _LABEL.findall(static)))
-    if not alike:
-        return None, 0
-    pieces, group = max(alike.items(), key=lambda item: len(item[1]))
-    words = [{said[i].lower() for _, said in group} for i in range(len(pieces) - 1)]
-    first = group[0][1]
-    slots = ["{ground_truth_label}" if len(of) > 1 else said for of, said in zip(words, first, strict=True)]
-    template = "".join(piece + slot for piece, slot in zip(pieces, [*slots, ""], strict=True))
-    if "{ground_truth_label}" not in slots:
-        return None, 0
-    at, count = slots.index("{ground_truth_label}"), 0
-    for raw, said in group:
-        count += _gives(template, raw, said[at])
-        raw.label = raw.label or said[at].lower()
-    return (template, count) if count else (None, 0)
-
-
-def _gives(template: str, raw: Raw, label: str) -> bool:
-    prompt = raw.prompt or ""
-    values = {name: prompt[begin:end] for name, (begin, end) in raw.spans.items()}
-    try:
-        return fill(template, {"ground_truth_label": label, **values}).text == prompt
-    except ValueError:
-        return False
+def _part(part: Any) -> str:
+    """The text of one part of a message's content, as in chat completions."""
+    match part:
+        case {"type": "image" | "image_url"}:
+            return "<image>"
+        case str(text) | {"type": "text", "text": str(text)}:
+            return text
+    raise ValueError(f"messages: expected parts of type text or image, got {part!r:.80}")

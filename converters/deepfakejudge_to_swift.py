@@ -11,6 +11,8 @@ out of training.
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -32,9 +34,9 @@ from converters.deepfakejudge import (
     better_of,
     find_root,
     read_raw,
-    recover_prompt,
     score_of,
 )
+from converters.judge_prompts import Recovered, recover_prompt
 from swift_plugins.media import Media
 from swift_plugins.records import check_row, encode, scan_rows, sha256_file, sha256_text
 from swift_plugins.tasks import dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason, get_task
@@ -46,7 +48,7 @@ CANDIDATES = {
     dfj_detect.NAME: (),
     dfj_reason.NAME: (),
 }
-_SAMPLE = 50  # rows whose keys are looked at
+_FRAME = re.compile(r"\s*<reasoning>(.*)</reasoning>\s*", re.S)
 
 
 @dataclass
@@ -58,8 +60,7 @@ class Part:
     file: Path
     fields: Fields
     rows: dict[int, Raw | str]
-    template: str | None = None
-    prompts_given_back: int = 0
+    prompt: Recovered | None = None
     paths: dict[str, str] = field(default_factory=dict)  # image -> absolute path, or why there is none
 
     @property
@@ -71,45 +72,51 @@ def load(root: Path, name: str, subset: Subset, limit: int | None) -> Part:
     """Read one subset; ValueError where none of its rows has what its task needs."""
     file = root / subset.path
     lines = list(scan_rows(file))
-    some = [row for _, row in lines if isinstance(row, dict)][:_SAMPLE]
-    if not some:
+    objects = [row for _, row in lines if isinstance(row, dict)]
+    if not objects:
         raise ValueError(f"{file}: no row that is a JSON object" + (f"; {lines[0][1]}" if lines else ""))
-    part = Part(name, subset, file, Fields(str(file), subset.task, some), {})
+    part = Part(name, subset, file, Fields(str(file), subset.task, objects), {})
     for line, row in (lines[i] for i in spread(len(lines), limit)):
         try:
             part.rows[line] = row if isinstance(row, str) else read_raw(line, row, part.fields)
         except ValueError as error:
             part.rows[line] = str(error)
     if names := CANDIDATES[subset.task]:
-        part.template, part.prompts_given_back = recover_prompt(part.good, names)
+        part.prompt = recover_prompt(part.good, names)
     return part
 
 
 # ----------------------------------------------------------------------------------------------------------- the images
 
 
-def find_images(root: Path, parts: list[Part]) -> MediaFolders:
+def find_images(root: Path, parts: list[Part]) -> None:
     """Fill each part's `paths`; an image path is relative to the folder of its data.jsonl and stays below --src."""
     folders = MediaFolders(root)
     for part in parts:
-        below = part.file.parent.relative_to(root)
+        below = str(part.file.parent.relative_to(root))
         for raw in part.good:
             if raw.image in part.paths:
                 continue
             try:
-                part.paths[raw.image] = folders.path(f"{below}/{raw.image}")
+                part.paths[raw.image] = folders.path(os.path.join(below, raw.image))
             except ValueError as error:
                 part.rows[raw.line] = f"image: {error}"
-    return folders
 
 
 def hash_files(paths: list[str], workers: int) -> dict[str, str]:
-    """path -> SHA-256 of the file's content."""
+    """path -> SHA-256 of the file's content; a file that is not there or cannot be read is left out."""
     from tqdm import tqdm
 
     with ThreadPoolExecutor(workers) as pool:
-        return dict(zip(paths, tqdm(pool.map(sha256_file, paths), total=len(paths), unit="file", desc="hash images"),
-                        strict=True))  # fmt: skip
+        found = tqdm(pool.map(_hash_file, paths), total=len(paths), unit="file", desc="hash images")
+        return {path: digest for path, digest in zip(paths, found, strict=True) if digest}
+
+
+def _hash_file(path: str) -> str | None:
+    try:
+        return sha256_file(path) if os.path.isfile(path) else None
+    except OSError:
+        return None
 
 
 def leakage(parts: list[Part], hashes: dict[str, str]) -> dict[str, Any]:
@@ -157,6 +164,8 @@ def judged(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
         prompt, spans = fill(task.PROMPT, {"ground_truth_label": raw.label, **values})
         raw.spans = {name: list(spans[name]) for name in names}
     where = {name.removesuffix("_response"): raw.spans.get(name, []) for name in names}
+    if any("<image>" in prompt[slice(*span)] for span in raw.spans.values()):
+        raise ValueError("messages: a candidate holds an <image> tag")
     ratings = [score_of(x) if pointwise else better_of(x) for x in raw.ratings]
     own = {"score": decision} if pointwise else {"answer": decision, "order": "AB"}
     return prompt, gold, own | {"ratings": ratings} | where
@@ -164,27 +173,37 @@ def judged(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
 
 def detected(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
     """(prompt, answer, task's own meta) of a detection or reasoning row."""
-    reasoning = raw.reasoning
-    if (whole := dfj_detect.parse_trained(reasoning).answer) is not None:
+    gold, reasoning = raw.gold, raw.reasoning
+    if reasoning and (whole := dfj_detect.parse_trained(reasoning).answer) is not None:
+        agree(whole.verdict, raw)
         reasoning = whole.reasoning or ""
-    gold = raw.gold
+    elif framed := _FRAME.fullmatch(reasoning):
+        reasoning = framed.group(1).strip()
     if gold is not None:
         parsed = dfj_detect.parse_trained(gold)
         if parsed.answer is None:
             raise ValueError(f"answer: {parsed.reason} in {gold[-60:]!r}")
-        raw.label = raw.label or parsed.answer.verdict
+        agree(parsed.answer.verdict, raw)
         reasoning = reasoning or parsed.answer.reasoning or ""
-        if dfj_detect.FOLD[parsed.answer.verdict] != dfj_detect.FOLD[raw.label]:
-            raise ValueError(f"contradiction: the answer says {parsed.answer.verdict}, the label is {raw.label}")
-    elif raw.label is not None:
-        wanted = task is dfj_reason
-        if wanted and not reasoning:
-            raise ValueError("reasoning: the row has none")
-        gold = task.render(task.Answer(raw.label, reasoning if wanted else None))
-    else:
+    if raw.label is None:
         raise ValueError("label: the row has none")
+    wanted = task is dfj_reason
+    if wanted and not reasoning:
+        raise ValueError("reasoning: the row has none")
+    if gold is None:
+        try:
+            gold = task.render(task.Answer(raw.label, reasoning if wanted else None))
+        except ValueError as error:
+            raise ValueError(f"reasoning: {error}") from None
     own = {"reasoning": reasoning, "regions": encode(raw.regions).decode() if raw.regions else ""}
-    return raw.prompt or task.PROMPT, gold, own if task is dfj_reason else {}
+    return raw.prompt or task.PROMPT, gold, own if wanted else {}
+
+
+def agree(verdict: str, raw: Raw) -> None:
+    """Take a verdict for the row's label where it states none; ValueError where they contradict each other."""
+    raw.label = raw.label or verdict
+    if dfj_detect.FOLD[verdict] != dfj_detect.FOLD[raw.label]:
+        raise ValueError(f"contradiction: the answer says {verdict}, the label is {raw.label}")
 
 
 def make_row(part: Part, raw: Raw, hashes: dict[str, str]) -> dict[str, Any]:
@@ -193,7 +212,7 @@ def make_row(part: Part, raw: Raw, hashes: dict[str, str]) -> dict[str, Any]:
     prompt, gold, own = (judged if CANDIDATES[task.NAME] else detected)(raw, task)
     if raw.label is None:
         raise ValueError("label: neither a field nor the prompt tells it")
-    row_id = f"{part.name}/{raw.line}"
+    row_id, folder = f"{part.name}/{raw.line}", Path(part.subset.path).parent
     system = [{"role": "system", "content": raw.system}] if raw.system is not None else []
     row = {
         "id": row_id,
@@ -201,27 +220,34 @@ def make_row(part: Part, raw: Raw, hashes: dict[str, str]) -> dict[str, Any]:
         "messages": [*system, {"role": "user", "content": prompt}, {"role": "assistant", "content": gold}],
         "images": [path],
         "meta": {
-            "media_id": hashes[path][:16] if path in hashes else f"{Path(part.subset.path).parent}/{raw.image}",
+            "media_id": hashes[path][:16] if path in hashes else os.path.normpath(f"{folder}/{raw.image}"),
             "image": raw.image, "split": part.name.split("/")[1], "source": raw.source, "label": raw.label,
             **({"pair": row_id} if task is dfj_pairwise else {}), **own, "task_version": task.VERSION,
         },
     }  # fmt: skip
-    check_row(row)
+    try:
+        check_row(row)
+    except ValueError as error:
+        raise ValueError(f"messages: {error}") from None
     return row
 
 
 def facts_of(part: Part, rows: int) -> dict[str, Any]:
     """What the manifest tells of one subset."""
     task = get_task(part.subset.task)
-    prompts = {raw.prompt for raw in part.good if raw.prompt is not None}
-    own = not prompts
-    prompt = task.PROMPT if own else part.template or (prompts.pop() if len(prompts) == 1 else None)
+    prompts = sorted({raw.prompt for raw in part.good if raw.prompt is not None})
+    unplaced = sum(raw.prompt is not None and not raw.spans for raw in part.good) if part.prompt else 0
+    found = part.prompt or Recovered(prompts[0] if len(prompts) == 1 else None, "\n".join(prompts), 0)
+    if not prompts:
+        found = Recovered(task.PROMPT, task.PROMPT, 0)
     return {
         "task": task.NAME, "task_version": task.VERSION, "rows_in": len(part.rows), "rows_out": rows,
-        "published_rows": part.subset.rows, "published_images": part.subset.images, "images": len(part.paths),
-        "prompt": prompt, "prompt_sha256": sha256_text(prompt) if prompt else None,
-        "prompt_is": "the project's own" if own else "the dataset's, kept to the letter",
-        "rows_of_this_prompt": None if own else part.prompts_given_back,
+        "published_rows": part.subset.rows, "published_images": part.subset.images,
+        "images": len({*part.paths.values()}),
+        "prompt": found.template, "prompt_sha256": sha256_text(found.template or found.shared),
+        "prompt_is": "the dataset's, kept to the letter" if prompts else "the project's own",
+        "rows_of_this_prompt": part.prompt.rows if part.prompt and prompts else None,
+        "rows_whose_candidates_were_not_found": unplaced,
         "image_tags_added": sum(raw.tag_added for raw in part.good),
         "keys": {role: key for role, key in part.fields.keys.items() if key}, "keys_not_used": part.fields.unused,
     }  # fmt: skip
@@ -230,18 +256,20 @@ def facts_of(part: Part, rows: int) -> dict[str, Any]:
 def convert(args: argparse.Namespace) -> None:
     root = find_root(args.src)
     parts = [load(root, name, subset, args.limit) for name, subset in SUBSETS.items() if (root / subset.path).is_file()]
-    folders = find_images(root, parts)
+    find_images(root, parts)
     paths = sorted({path for part in parts for path in part.paths.values()})
-    missing = {path for path in paths if not Path(path).is_file()} if folders.missing else set()
-    hashes = hash_files([path for path in paths if path not in missing], args.workers)
+    hashes = hash_files(paths, args.workers)
     media: dict[str, Media | str] = {} if args.check == "none" else check_files(paths, args.check, args.workers)
     output = Output(args.out, tuple(part.name for part in parts))
     with output.open():
-        for part in parts:
-            write_part(output, part, media, hashes, {} if args.keep_leaked else held_out(part, parts, hashes))
+        bad = [write_part(output, part, media, hashes, {} if args.keep_leaked else held_out(part, parts, hashes))
+               for part in parts]  # fmt: skip
+        if not output.rows:
+            raise ValueError(f"no usable row; the first one: {next(filter(None, bad))}")
     options = {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers")}
     manifest = output.manifest(
-        {part.subset.path: part.file for part in parts}, options, media_checked=args.check, media_missing=len(missing),
+        {part.subset.path: part.file for part in parts}, options,
+        media_checked=args.check, media_missing=len(paths) - len(hashes),
         subsets={part.name: facts_of(part, sum(output.counts(part.name).values())) for part in parts},
         leakage=leakage(parts, hashes), label_rule="an edited image counts as fake when real and fake are told apart",
         licence=LICENCE,
@@ -251,22 +279,28 @@ def convert(args: argparse.Namespace) -> None:
 
 def write_part(
     output: Output, part: Part, media: dict[str, Media | str], hashes: dict[str, str], elsewhere: dict[str, str]
-) -> None:
-    """Write the rows of one subset; `elsewhere` are the images that it must not hold, by hash."""
+) -> str | None:
+    """Write the rows of one subset; `elsewhere` are the images that it must not hold, by hash.
+
+    Returns where and why the first row was rejected.
+    """
+    first = None
     for line, raw in part.rows.items():
         where, row_id = f"{part.subset.path}:{line}", f"{part.name}/{line}"
-        if isinstance(raw, str):
-            output.reject(where, row_id, raw)
-            continue
-        path = part.paths[raw.image]
         try:
-            if isinstance(problem := media.get(path), str):
-                raise ValueError(f"media: {problem}: {raw.image[:80]!r}")
+            if isinstance(raw, str):
+                raise ValueError(raw)
+            path = part.paths[raw.image]
+            found = media.get(path)
+            if isinstance(found, str) or (found and found.duration is not None):
+                raise ValueError(f"media: {found if isinstance(found, str) else 'a video'}: {raw.image[:80]!r}")
             if (other := elsewhere.get(hashes.get(path, ""))) is not None:
                 raise ValueError(f"leaked: the same image is in {other}: {raw.image[:80]!r}")
             output.row(part.name, make_row(part, raw, hashes))
         except ValueError as error:
+            first = first or f"{where}: {error}"
             output.reject(where, row_id, str(error))
+    return first
 
 
 def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
@@ -284,12 +318,16 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
             print(
                 f"  note: the prompt of {name} could not be told from its rows; judging new texts needs --prompt-file"
             )
+        if n := facts["rows_whose_candidates_were_not_found"]:
+            print(f"  note: {n} rows of {name} do not tell where their candidates stand; they cannot be swapped")
     for reason, n in manifest["reject_reasons"].items():
         print(f"  rejected {n}: {reason}")
     for shared in manifest["leakage"]["shared"]:
         first, second = shared["subsets"]
         if first.endswith("train") != second.endswith("train"):
-            print(f"  leakage: {shared['images']} images are both in {first} and {second}")
+            out = not args.keep_leaked and first.split("/")[0] == second.split("/")[0]
+            print(f"  leakage: {shared['images']} images are both in {first} and {second}"
+                  + (", whose rows are left out of training" if out else ""))  # fmt: skip
     if args.check == "none" and manifest["media_missing"]:
         print(f"note: {manifest['media_missing']} images are not there")
 

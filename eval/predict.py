@@ -68,19 +68,20 @@ def swapped(row: Row) -> Row:
     if row["task"] != dfj_pairwise.NAME:
         raise ValueError(f"--swap is for {dfj_pairwise.NAME}, this row's task is {row['task']}")
     meta, at = row["meta"], [m["role"] for m in row["messages"]].index("user")
-    text, spans = row["messages"][at]["content"], [meta.get("response_a"), meta.get("response_b")]
-    if not all(isinstance(span, list) and len(span) == 2 for span in spans):
+    text, names = row["messages"][at]["content"], ["response_a", "response_b"]
+    if not all(isinstance(meta.get(name), list) and len(meta[name]) == 2 for name in names):
         raise ValueError("the row does not say where its candidates stand (meta.response_a, meta.response_b)")
-    (a, a_end), (b, b_end) = spans
+    names.sort(key=lambda name: meta[name])
+    (a, a_end), (b, b_end) = (meta[name] for name in names)
     if not 0 <= a <= a_end <= b <= b_end <= len(text):
-        raise ValueError(f"meta.response_a and meta.response_b are not places in the prompt: {spans}")
+        raise ValueError(f"meta.{names[0]} and meta.{names[1]} are no places in the prompt: {[a, a_end]}, {[b, b_end]}")
     first, between, second = text[a:a_end], text[a_end:b], text[b:b_end]
     better = dfj_pairwise.OTHER.get(meta.get("answer"))
     messages = [dict(message) for message in row["messages"]]
     messages[at]["content"] = text[:a] + second + between + first + text[b_end:]
     if messages[-1]["role"] == "assistant":
         messages[-1]["content"] = dfj_pairwise.render(dfj_pairwise.Answer(str(better)))
-    places = {"response_a": [a, a + len(second)], "response_b": [b_end - len(first), b_end]}
+    places = {names[0]: [a, a + len(second)], names[1]: [b_end - len(first), b_end]}
     changed = {"answer": better, "order": "BA", "ratings": [dfj_pairwise.OTHER[x] for x in meta.get("ratings", [])]}
     return row | {"id": f"{row['id']}/swapped", "messages": messages, "meta": meta | places | changed}
 
@@ -98,7 +99,7 @@ def out_row(item: Item, results: Sequence[Result], seconds: float) -> Row:
 
 def check_rows_fit(rows: list[Row], model: dict[str, Any], path: Path) -> None:
     """Refuse rows whose question, box space or task version is not what the checkpoint was trained on."""
-    for data in model["trained"]["data"] or []:
+    for data in model["trained"].get("data") or []:
         for key in ("task_version", "box_space", "setting"):
             wanted = data.get(key)
             other = next((row for row in rows if wanted and row["meta"].get(key, wanted) != wanted), None)

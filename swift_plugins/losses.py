@@ -1,24 +1,26 @@
-"""Loss weights for the parts of an answer: `--loss_scale deeptrace`.
+"""Loss weights for the parts of an answer: `--loss_scale deeptrace`, or another task's name.
 
-The weights come from the environment (a recipe's ENV block): WEIGHT_VERDICT, WEIGHT_BBOX, WEIGHT_TIME,
-WEIGHT_EXPLANATION and WEIGHT_OTHER, the fixed words between them. Without them every token weighs 1, as in the paper.
+The weights come from the environment (a recipe's ENV block), one for each of the task's KINDS: for deeptrace
+WEIGHT_VERDICT, WEIGHT_BBOX, WEIGHT_TIME, WEIGHT_EXPLANATION and WEIGHT_OTHER, the fixed words between them. Without
+them every token weighs 1, as in the papers.
 """
 
 from __future__ import annotations
 
 import os
+from types import ModuleType
 
 from swift.loss_scale import LossScale, loss_scale_map
 
-from swift_plugins.tasks.deeptrace import segments
+from swift_plugins.tasks import TASKS, get_task
 
-KINDS = ("verdict", "bbox", "time", "explanation", "other")
+KINDS = tuple(dict.fromkeys(kind for name in TASKS for kind in get_task(name).KINDS))
 
 
-def loss_weights() -> dict[str, float]:
+def loss_weights(kinds: tuple[str, ...] = KINDS) -> dict[str, float]:
     """kind of answer part -> weight of its tokens in the loss; ValueError for what is no weight."""
     weights = {}
-    for kind in KINDS:
+    for kind in kinds:
         text = os.environ.get(f"WEIGHT_{kind.upper()}", "1")
         try:
             weights[kind] = float(text)
@@ -29,21 +31,23 @@ def loss_weights() -> dict[str, float]:
     return weights
 
 
-class DeepTraceLossScale(LossScale):
-    """Weights verdict, box, time and explanation of a DeepTraceReward answer separately."""
+class TaskLossScale(LossScale):
+    """Weights the parts of a task's answer, as its `segments` cut them, separately."""
 
     is_binary = False
+    task: ModuleType
 
     def __init__(self, base_strategy: str = "default"):
         super().__init__(base_strategy)
-        self.weights = loss_weights()
+        self.weights = loss_weights(self.task.KINDS)
 
     def get_loss_scale(self, context, **kwargs):
         # Unsplit where nothing is weighted: the tokens are then exactly those of plain training.
         if not isinstance(context, str) or set(self.weights.values()) == {1.0}:
             return super().get_loss_scale(context, **kwargs)
-        pieces = segments(context)
+        pieces = self.task.segments(context)
         return [text for text, _ in pieces], [self.weights[kind] for _, kind in pieces]
 
 
-loss_scale_map["deeptrace"] = DeepTraceLossScale
+for name in TASKS:
+    loss_scale_map[name] = type(f"{name}_loss_scale", (TaskLossScale,), {"task": get_task(name)})

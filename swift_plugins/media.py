@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 LEVELS = ("none", "header", "decode")
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".avif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 MAX_BYTES = 4 << 30
 MAX_PIXELS = 64_000_000  # of one frame
 MAX_SECONDS = 3600.0

@@ -7,11 +7,12 @@ prediction the assistant message is gone and `response`, `labels` and the rest s
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,6 +38,8 @@ def scan_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any] | s
         number = 0
         while line := file.readline(MAX_LINE + 1):
             number += 1
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
             if len(line) > MAX_LINE:
                 while line and not line.endswith(b"\n"):
                     line = file.readline(_BUFFER)
@@ -98,18 +101,33 @@ def read_training_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str,
 
 
 @contextlib.contextmanager
+def atomic_files(paths: Sequence[Path], outdated: Path | None = None) -> Iterator[list[BinaryIO]]:
+    """Open a file beside each path for writing; they take their places together if the block ends without an error.
+
+    `outdated`, which tells of the files before, is removed when the new ones are safe on the disk.
+    """
+    aside = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
+    try:
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(open(path, "wb", buffering=_BUFFER)) for path in aside]
+            yield files
+            for file in files:
+                file.flush()
+                os.fsync(file.fileno())
+        if outdated is not None:
+            outdated.unlink(missing_ok=True)
+        for written, path in zip(aside, paths, strict=True):
+            os.replace(written, path)
+    finally:
+        for path in aside:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open a file beside `path` for writing; it takes the place of `path` only if the block ends without an error."""
-    path = Path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(aside, "wb", buffering=_BUFFER) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with atomic_files([Path(path)]) as files:
+        yield files[0]
 
 
 def jsonl_writer(file: BinaryIO) -> jsonlines.Writer:

@@ -3,21 +3,24 @@
     python swift_plugins/tiny_model.py --data data/deeptrace/train.jsonl --out output/tiny_qwen2_5_vl
 
 The architecture, file layout and special tokens are Qwen2.5-VL's; the sizes and the vocabulary (a byte-level BPE of the
-project's prompts and of the answers in --data) are small enough to train from scratch on two CPU cores. It is for tests
-and the quickstart: it knows nothing.
+texts in --data) are small enough to train from scratch on two CPU cores. It is for tests and the embedded samples: it
+knows nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from swift_plugins.records import read_training_rows
-from swift_plugins.tasks import deeptrace
+from swift_plugins.records import MEDIA_TAGS, read_training_rows
+from swift_plugins.tasks import get_task
 
 SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>",
                   "<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>",
@@ -30,6 +33,7 @@ CHAT_TEMPLATE = (
     "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+_MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
 FRAME_PIXELS = 84 * 84
 INIT_STD = 0.08  # about 1/sqrt(width); the 0.02 of wide models leaves narrow ones nearly linear and slow to learn
 
@@ -95,8 +99,17 @@ def build_config(tokenizer):
     )
 
 
+def texts_of(row: dict[str, Any]) -> Iterator[str]:
+    """The texts of a training row as they are tokenized: what stands beside the media, and the parts of the answer."""
+    for message in row["messages"]:
+        if message["role"] == "assistant":
+            yield from (piece for piece, _ in get_task(row["task"]).segments(message["content"]))
+        else:
+            yield _MEDIA_TAG.sub("", message["content"])
+
+
 def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0) -> int:
-    """Write model, tokenizer and processor to `out`; returns the number of parameters."""
+    """Write model, tokenizer and processor to `out`; `texts` shape the vocabulary. Returns the number of parameters."""
     import torch
     from transformers import (
         GenerationConfig,
@@ -106,9 +119,8 @@ def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0) ->
         Qwen2VLVideoProcessor,
     )
 
-    prompts = [*deeptrace.QUESTIONS.values(), "system\nYou are a helpful assistant.", "user\n", "assistant\n"]
-    pieces = [piece for text in texts for piece, _ in deeptrace.segments(text)]
-    tokenizer = build_tokenizer([p.removeprefix("<video>") for p in prompts] * 100 + pieces, vocab_size)
+    frame = ["system\nYou are a helpful assistant.", "user\n", "assistant\n"]
+    tokenizer = build_tokenizer(frame * 100 + texts, vocab_size)
     config = build_config(tokenizer)
     torch.manual_seed(seed)
     model = Qwen2_5_VLForConditionalGeneration(config)
@@ -130,17 +142,19 @@ def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0) ->
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--data", type=Path, required=True, help="a converter's JSONL; its texts shape the vocabulary")
+    parser.add_argument(
+        "--data", type=Path, required=True, nargs="+", help="converters' JSONL; their texts shape the vocabulary"
+    )
     parser.add_argument("--vocab-size", type=int, default=1200, help="tokens in the vocabulary (default 1200)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random weights (default 0)")
     args = parser.parse_args(argv)
     try:
-        answers = [row["messages"][-1]["content"] for _, row in read_training_rows(args.data)]
+        texts = [text for path in args.data for _, row in read_training_rows(path) for text in texts_of(row)]
     except (ValueError, OSError) as error:
         parser.error(str(error))
     try:
         args.out.mkdir(parents=True, exist_ok=True)
-        count = build(args.out, answers, args.vocab_size, args.seed)
+        count = build(args.out, texts, args.vocab_size, args.seed)
     except OSError as error:
         parser.error(f"cannot write to --out: {error}")
     print(f"wrote a random Qwen2.5-VL with {count:,} parameters to {args.out}")

@@ -295,7 +295,7 @@ def test_swapping_exchanges_the_candidates_and_nothing_else():
     [
         ({"task": "dfj_pointwise"}, "--swap is for dfj_pairwise"),
         ({"meta": {"answer": "A"}}, "does not say where its candidates stand"),
-        ({"meta": {"answer": "A", "response_a": [0, 5], "response_b": [3, 9]}}, "are not places in the prompt"),
+        ({"meta": {"answer": "A", "response_a": [0, 5], "response_b": [3, 9]}}, "are no places in the prompt"),
     ],
 )
 def test_what_cannot_be_swapped_is_refused(change, problem):

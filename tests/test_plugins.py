@@ -10,11 +10,11 @@ pytest.importorskip("swift")
 
 from swift_plugins import register  # noqa: F401
 from swift_plugins.callbacks import describe_data
-from swift_plugins.losses import DeepTraceLossScale, loss_weights
+from swift_plugins.losses import KINDS, loss_weights
 from swift_plugins.metrics import verdict_scores
 from swift_plugins.records import sha256_file
 from swift_plugins.settings import apply_vision_settings, vision_settings
-from swift_plugins.tasks import deeptrace
+from swift_plugins.tasks import TASKS, deeptrace, dfj_detect, dfj_pairwise, dfj_pointwise
 from swift_plugins.tasks.deeptrace import Answer
 
 ANSWER = deeptrace.render(Answer("fake", (4.0, 4.0, 52.0, 52.0), 1.5, "Object merging: two balls merge."))
@@ -27,7 +27,7 @@ def test_everything_is_registered():
     from swift.template import TEMPLATE_MAPPING
 
     assert "forensics" in callbacks_map
-    assert "deeptrace" in loss_scale_map
+    assert set(TASKS) <= set(loss_scale_map)
     assert "verdict" in eval_metrics_map
     assert "forensic_qwen2_5_vl" in TEMPLATE_MAPPING
 
@@ -64,10 +64,23 @@ def test_a_model_folder_never_runs_code_of_its_own(tmp_path, file, auto_map):
 # -------------------------------------------------------------------------------------------------------- loss weights
 
 
+def weigh(monkeypatch, **weights):
+    """Set these weights in the environment and no others."""
+    for kind in KINDS:
+        monkeypatch.delenv(f"WEIGHT_{kind.upper()}", raising=False)
+    for kind, weight in weights.items():
+        monkeypatch.setenv(f"WEIGHT_{kind.upper()}", str(weight))
+
+
+def loss_scale(task):
+    from swift.loss_scale import loss_scale_map
+
+    return loss_scale_map[task]()
+
+
 def test_parts_of_an_answer_get_their_own_weights(monkeypatch):
-    for kind, weight in (("VERDICT", 4), ("BBOX", 2), ("TIME", 3), ("EXPLANATION", 6), ("OTHER", 0.5)):
-        monkeypatch.setenv(f"WEIGHT_{kind}", str(weight))
-    pieces, weights = DeepTraceLossScale().get_loss_scale(ANSWER)
+    weigh(monkeypatch, verdict=4, bbox=2, time=3, explanation=6, other=0.5)
+    pieces, weights = loss_scale("deeptrace").get_loss_scale(ANSWER)
     assert "".join(pieces) == ANSWER
     by_piece = dict(zip(pieces, weights, strict=True))
     assert by_piece["FAKE"] == 4
@@ -77,10 +90,32 @@ def test_parts_of_an_answer_get_their_own_weights(monkeypatch):
     assert by_piece[" seconds. The reason is because"] == 0.5
 
 
-def test_without_weights_training_is_the_papers(monkeypatch):
-    for kind in ("VERDICT", "BBOX", "TIME", "EXPLANATION", "OTHER"):
-        monkeypatch.delenv(f"WEIGHT_{kind}", raising=False)
-    assert DeepTraceLossScale().get_loss_scale(ANSWER) == ([ANSWER], [1.0])
+@pytest.mark.parametrize(
+    ("task", "answer", "parts"),
+    [
+        ("dfj_pointwise", dfj_pointwise.render(dfj_pointwise.Answer(2, "Not so.")), {"Not so.": 3, "2": 5}),
+        ("dfj_pairwise", dfj_pairwise.render(dfj_pairwise.Answer("B")), {"B": 7}),
+        ("dfj_detect", dfj_detect.render(dfj_detect.Answer("real", "It fits.")), {"It fits.": 3, "real": 7}),
+    ],
+)
+def test_the_parts_of_every_tasks_answer_can_be_weighted(monkeypatch, task, answer, parts):
+    weigh(monkeypatch, reasoning=3, score=5, answer=7, other=0.5)
+    pieces, weights = loss_scale(task).get_loss_scale(answer)
+    assert "".join(pieces) == answer
+    by_piece = dict(zip(pieces, weights, strict=True))
+    assert {piece: weight for piece, weight in by_piece.items() if weight != 0.5} == parts
+    assert loss_weights() == dict.fromkeys(KINDS, 1) | {"reasoning": 3, "score": 5, "answer": 7, "other": 0.5}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_without_weights_training_is_the_papers(monkeypatch, task):
+    weigh(monkeypatch)
+    assert loss_scale(task).get_loss_scale(ANSWER) == ([ANSWER], [1.0])
+
+
+def test_the_weight_of_another_tasks_part_leaves_training_plain(monkeypatch):
+    weigh(monkeypatch, bbox=2)
+    assert loss_scale("dfj_pairwise").get_loss_scale("<answer>A</answer>") == (["<answer>A</answer>"], [1.0])
 
 
 @pytest.mark.parametrize("text", ["-1", "nan", "inf", "many", ""])

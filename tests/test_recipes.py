@@ -1,6 +1,7 @@
-"""Every recipe goes through ms-swift's own argument classes, and the paper's recipes hold the paper's figures."""
+"""Every recipe goes through ms-swift's own argument classes, and the papers' recipes hold the papers' figures."""
 
 import csv
+import itertools
 import re
 from pathlib import Path
 
@@ -8,43 +9,104 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = sorted((ROOT / "recipes").glob("*/*.yaml"))
-NAMES = [str(path.relative_to(ROOT)) for path in RECIPES]
-VISION = {"VIDEO_MIN_PIXELS", "VIDEO_MAX_PIXELS", "FPS", "FPS_MAX_FRAMES"}
-
-
-@pytest.fixture(params=RECIPES, ids=NAMES)
-def recipe(request):
-    return request.param
+RECIPES = {str(path.relative_to(ROOT)): path for path in sorted((ROOT / "recipes").glob("*/*.yaml"))}
+VIDEO = {"VIDEO_MIN_PIXELS", "VIDEO_MAX_PIXELS", "FPS", "FPS_MAX_FRAMES"}
+IMAGE = {"MIN_PIXELS", "MAX_PIXELS", "IMAGE_FACTOR"}
+PROMPT = 256  # tokens that the question and the answer take at least
+JUDGES = list(itertools.product(("3b", "7b"), ("pointwise", "pairwise")))
 
 
 def read(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+SERVING = {name: path for name, path in RECIPES.items() if "infer_backend" in read(path)}
+TRAINING = {name: path for name, path in RECIPES.items() if name not in SERVING}
+
+
+@pytest.fixture(params=TRAINING.values(), ids=TRAINING.keys())
+def recipe(request):
+    return request.param
+
+
+@pytest.fixture(params=SERVING.values(), ids=SERVING.keys())
+def serving(request):
+    return request.param
+
+
+def judge(size, tuner, kind):
+    return RECIPES[f"recipes/deepfakejudge/qwen2_5_vl_{size}_{tuner}_{kind}.yaml"]
+
+
+def head(path):
+    return path.read_text(encoding="utf-8").split("ENV:")[0]
+
+
 def test_a_recipe_says_what_it_is_and_how_to_run_it(recipe):
-    head = recipe.read_text(encoding="utf-8").split("ENV:")[0]
     for word in ("data ", "launch ", "batch "):
-        assert re.search(rf"^#   {word}", head, re.M), word
-    assert recipe.name in (ROOT / "recipes" / "README.md").read_text(encoding="utf-8")
+        assert re.search(rf"^#   {word}", head(recipe), re.M), word
 
 
-def test_a_recipe_is_strict_seeded_private_and_pins_what_the_model_sees(recipe):
+def test_a_serving_recipe_says_how_to_serve_and_to_ask(serving):
+    name = serving.relative_to(ROOT)
+    assert re.search(rf"^#   serve .*swift deploy {name} ", head(serving), re.M)
+    assert re.search(r"^#   predict .*python eval/predict.py --backend openai --base-url \S+ ", head(serving), re.M)
+
+
+def test_the_readme_lists_every_recipe():
+    text = (ROOT / "recipes" / "README.md").read_text(encoding="utf-8")
+    assert [name for name in RECIPES if not re.search(rf"[`/]{re.escape(Path(name).name)}`", text)] == []
+
+
+def test_a_launch_command_is_one_of_the_launchers(recipe):
+    command = re.search(r"^#   launch +(.*)$", head(recipe), re.M).group(1)
+    assert (ROOT / re.search(r"bash (shell/\w+\.sh)", command).group(1)).is_file()
+    named = re.search(r"recipes/\S+", command)
+    assert named is None or named.group() == str(recipe.relative_to(ROOT))
+
+
+def test_a_recipe_is_strict_seeded_private_and_says_where_it_writes(recipe):
     content = read(recipe)
     assert content["strict"] is True
     assert content["check_model"] is False
+    assert content["add_version"] is False
     assert content["report_to"] == "tensorboard"
     assert isinstance(content["seed"], int)
+    assert content["output_dir"].startswith("output/")
     assert not content.get("push_to_hub")
     assert "forensics" in content["callbacks"]
-    assert content["ENV"].keys() >= VISION
+
+
+@pytest.mark.parametrize("path", RECIPES.values(), ids=RECIPES.keys())
+def test_every_recipe_pins_what_the_model_sees_and_gives_no_null(path):
+    content = read(path)
+    assert any(content["ENV"].keys() >= pinned for pinned in (VIDEO, IMAGE))
     assert None not in content.values()  # null would arrive as the string "None"
+    assert not [key for key, value in content.items() if key.endswith("strategy") and value is False]  # YAML's bare no
 
 
-def test_frames_fit_the_length(recipe):
+def test_no_two_recipes_write_to_one_folder():
+    folders = [read(path)["output_dir"] for path in TRAINING.values()]
+    assert len(set(folders)) == len(folders)
+
+
+def media_tokens(env):
+    """The most visual tokens that one row can bring: all frames of a video, in pairs, or one image."""
+    if env.keys() >= VIDEO:
+        return env["FPS_MAX_FRAMES"] / 2 * env["VIDEO_MAX_PIXELS"] / 28**2
+    return env["MAX_PIXELS"] / env["IMAGE_FACTOR"] ** 2
+
+
+@pytest.mark.parametrize("path", RECIPES.values(), ids=RECIPES.keys())
+def test_media_and_prompt_fit_the_length(path):
+    content = read(path)
+    length = content.get("max_length") or content["vllm_max_model_len"] - content["max_new_tokens"]
+    assert media_tokens(content["ENV"]) + PROMPT <= length
+
+
+def test_without_validation_data_nothing_is_evaluated(recipe):
     content = read(recipe)
-    tokens = content["ENV"]["FPS_MAX_FRAMES"] / 2 * content["ENV"]["VIDEO_MAX_PIXELS"] / 28**2
-    assert tokens + 256 <= content["max_length"]
+    assert ("val_dataset" in content) == (content["eval_strategy"] != "no")
 
 
 def test_the_data_command_makes_boxes_for_the_frames_of_the_recipe(recipe):
@@ -54,40 +116,99 @@ def test_the_data_command_makes_boxes_for_the_frames_of_the_recipe(recipe):
         assert f"--min-pixels {env['VIDEO_MIN_PIXELS']} --max-pixels {env['VIDEO_MAX_PIXELS']}" in command
 
 
-@pytest.mark.slow
-def test_the_argument_classes_take_every_recipe(recipe, tmp_path, monkeypatch):
+def test_the_data_command_writes_what_the_recipe_reads(recipe):
+    out = re.findall(r"python converters/\w+_to_swift.*--out (\S+)", head(recipe))[-1]
+    assert read(recipe)["dataset"].startswith(f"{out}/")
+
+
+def flags_of(content):
+    """As `swift` expands a YAML."""
+    flags = []
+    for key, value in content.items():
+        flags += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
+    return flags
+
+
+@pytest.fixture
+def stand_ins(tmp_path):
+    """What is not here, the model and the data: a tiny model of the same type, and one row."""
     pytest.importorskip("swift")
+    from swift_plugins.tiny_model import build
+
+    build(tmp_path / "model", [], vocab_size=400)
+    (tmp_path / "row.jsonl").write_text('{"messages": [{"role": "user", "content": "a"}]}\n')
+    return {"model": str(tmp_path / "model"), "external_plugins": str(ROOT / "swift_plugins" / "register.py")}
+
+
+def put_in_environment(env, monkeypatch):
+    for key, value in env.items():
+        if key != "NPROC_PER_NODE":  # the launcher's
+            monkeypatch.setenv(key, str(value))
+
+
+@pytest.mark.slow
+def test_the_argument_classes_take_every_recipe(recipe, stand_ins, tmp_path, monkeypatch):
     from dataclasses import fields
 
     from swift.arguments import SftArguments
     from swift.utils import parse_args
 
     content = read(recipe)
-    for key, value in content.pop("ENV").items():
-        if key != "NPROC_PER_NODE":  # the launcher's
-            monkeypatch.setenv(key, str(value))
+    put_in_environment(content.pop("ENV"), monkeypatch)
     assert not content.keys() - {field.name for field in fields(SftArguments)}
-    # The model and the data are not here; a tiny model of the same type and one row stand in for them.
-    from swift_plugins.tiny_model import build
-
-    build(tmp_path / "model", [], vocab_size=400)
-    (tmp_path / "row.jsonl").write_text('{"messages": [{"role": "user", "content": "a"}]}\n')
-    content |= {"model": str(tmp_path / "model"), "output_dir": str(tmp_path), "use_cpu": True, "bf16": False,
-                "external_plugins": str(ROOT / "swift_plugins" / "register.py")}  # fmt: skip
-    content |= dict.fromkeys(("dataset", "val_dataset"), str(tmp_path / "row.jsonl"))
-    flags = []
-    for key, value in content.items():
-        flags += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
-    args, remaining = parse_args(SftArguments, flags)
+    row = str(tmp_path / "row.jsonl")
+    content |= stand_ins | {"output_dir": str(tmp_path), "use_cpu": True, "bf16": False, "use_hf": False}
+    content |= {key: row for key in ("dataset", "val_dataset") if key in content}
+    args, remaining = parse_args(SftArguments, flags_of(content))
     assert remaining == []
-    for key in ("seed", "learning_rate", "max_length", "tuner_type", "strict", "check_model"):
-        assert getattr(args, key) == content[key]
+    for key in content.keys() - {"callbacks", "dataset", "val_dataset", "external_plugins", "torch_dtype", "optim",
+                                 "deepspeed", "report_to", "target_modules", "output_dir"}:  # fmt: skip
+        assert getattr(args, key) == content[key], key
     assert args.training_args.per_device_train_batch_size == content["per_device_train_batch_size"]
+    assert args.training_args.eval_strategy == content["eval_strategy"]
+    assert args.training_args.save_strategy == content["save_strategy"]
 
 
-def test_the_papers_recipe_has_the_papers_figures():
-    rows = csv.DictReader(open(ROOT / "eval" / "published" / "training_setups.csv", encoding="utf-8"))
-    row = next(r for r in rows if r["system"] == "deeptrace" and r["base_model"] == "Qwen 2.5 VL 7B")
+@pytest.mark.slow
+def test_the_argument_class_takes_every_serving_recipe(serving, stand_ins, tmp_path, monkeypatch):
+    """vLLM is not needed for it: what it would be started with is what the class makes of the recipe."""
+    from dataclasses import fields
+
+    from swift.arguments import DeployArguments
+    from swift.utils import parse_args
+
+    content = read(serving)
+    put_in_environment(content.pop("ENV"), monkeypatch)
+    assert not content.keys() - {field.name for field in fields(DeployArguments)}
+    monkeypatch.chdir(tmp_path)
+    args, remaining = parse_args(DeployArguments, flags_of(content | stand_ins | {"use_hf": False}))
+    assert remaining == []
+    assert (args.infer_backend, args.host) == ("vllm", "127.0.0.1")
+    engine = args.get_vllm_engine_kwargs()
+    assert engine["enable_prefix_caching"] is True
+    assert engine["limit_mm_per_prompt"] == {"image": 1, "video": 0}
+    assert engine["max_model_len"] == 4096
+    request = args.get_request_config()
+    assert (request.temperature, request.max_tokens) == (0, 512)
+
+
+def test_a_judge_is_served_as_it_was_trained(serving):
+    content = read(serving)
+    for size, kind in JUDGES:
+        trained = read(judge(size, "lora", kind))
+        assert content["ENV"] == {key: trained["ENV"][key] for key in IMAGE}
+        assert content["vllm_max_lora_rank"] >= trained["lora_rank"]
+        for key in ("model_type", "template", "external_plugins", "torch_dtype"):
+            assert content[key] == trained[key], key
+
+
+def published(system, base):
+    with open(ROOT / "eval" / "published" / "training_setups.csv", encoding="utf-8") as file:
+        return next(r for r in csv.DictReader(file) if r["system"] == system and r["base_model"] == base)
+
+
+def test_deeptraces_recipe_has_the_papers_figures():
+    row = published("deeptrace", "Qwen 2.5 VL 7B")
     content = read(ROOT / "recipes" / "deeptrace" / "qwen2_5_vl_7b_full.yaml")
     assert content["model"] == "Qwen/Qwen2.5-VL-7B-Instruct"
     assert content["tuner_type"] == row["tuner"]
@@ -101,3 +222,51 @@ def test_the_papers_recipe_has_the_papers_figures():
     assert content["ENV"]["FPS_MAX_FRAMES"] == int(row["max_frames"])
     assert content["deepspeed"].startswith("zero")
     assert not any(key.startswith("WEIGHT_") for key in content["ENV"])
+
+
+@pytest.mark.parametrize(("size", "kind"), JUDGES)
+def test_a_judges_lora_recipe_has_the_published_figures(size, kind):
+    row = published(f"deepfakejudge-{kind}", "Qwen2.5-VL-3B/7B-Instruct")
+    content = read(judge(size, "lora", kind))
+    env = content["ENV"]
+    figures = {
+        "system": f"deepfakejudge-{kind}",
+        "base_model": content["model"].removeprefix("Qwen/").replace(size.upper(), "3B/7B"),
+        "tuner": content["tuner_type"],
+        "epochs": str(content["num_train_epochs"]),
+        "per_device_batch_size": str(content["per_device_train_batch_size"]),
+        "devices": f"{env['NPROC_PER_NODE']} GPUs",
+        "learning_rate": f"{content['learning_rate']:.0e}".replace("e-0", "e-"),
+        "lr_scheduler": content.get("lr_scheduler_type", ""),  # what is not published is left to ms-swift
+        "warmup_ratio": str(content["warmup_ratio"]),
+        "optimizer": content.get("optim", ""),
+        "lora_rank": str(content["lora_rank"]),
+        "lora_alpha": str(content["lora_alpha"]),
+        "freeze_vision": str(content["freeze_vit"]).lower(),
+        "max_length": str(content["max_length"]),
+        "fps": str(env.get("FPS", "")),
+        "max_frames": str(env.get("FPS_MAX_FRAMES", "")),
+        "max_pixels": str(env["MAX_PIXELS"]),
+    }
+    source = row.pop("source")
+    assert figures == row
+    # The rest of the released script stands in the row's last column and in the script itself.
+    assert (kind == "pairwise") == ("same but max_length" in source)
+    assert (env["MIN_PIXELS"], env["IMAGE_FACTOR"]) == (3136, 28)
+    rest = {"target_modules": "all-linear", "gradient_accumulation_steps": 1, "bf16": True, "torch_dtype": "bfloat16",
+            "save_strategy": "epoch", "save_total_limit": 5, "logging_steps": 1, "dataloader_num_workers": 8,
+            "dataset_num_proc": 4, "use_hf": True}  # fmt: skip
+    assert {key: content[key] for key in rest} == rest
+    assert content["dataset"] == f"data/deepfakejudge/{kind}/train.jsonl"
+
+
+@pytest.mark.parametrize(("size", "kind"), JUDGES)
+def test_a_judges_full_recipe_differs_only_in_what_is_trained_and_how_it_fits(size, kind):
+    lora, full = read(judge(size, "lora", kind)), read(judge(size, "full", kind))
+    differ = {key for key in lora.keys() | full.keys() if lora.get(key) != full.get(key)}
+    assert differ == {"tuner_type", "lora_rank", "lora_alpha", "target_modules", "deepspeed", "gradient_checkpointing",
+                      "per_device_train_batch_size", "gradient_accumulation_steps", "output_dir"}  # fmt: skip
+    batches = [c["per_device_train_batch_size"] * c["gradient_accumulation_steps"] for c in (lora, full)]
+    assert batches == [16, 16]
+    assert full["deepspeed"] == {"3b": "zero2", "7b": "zero3"}[size]
+    assert full["gradient_checkpointing"] is True

@@ -1,20 +1,24 @@
 """The shell scripts: each parses, and says in one line what is missing and what to do."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.launcher import Project, clean
+
 ROOT = Path(__file__).resolve().parents[1]
-LAUNCHER = ("MODEL", "DATASET", "OUTPUT_DIR", "TUNER", "DEEPSPEED", "NPROC_PER_NODE")
 SCRIPTS = sorted((ROOT / "shell").glob("*.sh"))
+JUDGE = "recipes/deepfakejudge/qwen2_5_vl_{}_{}_{}.yaml"
+SMALL = "Qwen/Qwen2.5-VL-3B-Instruct"
 
 
 def run(*command, cwd=ROOT, **env):
-    clean = {k: v for k, v in os.environ.items() if k not in LAUNCHER}
-    return subprocess.run(command, cwd=cwd, env=clean | env, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=cwd, env=clean(**env), capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("script", [*SCRIPTS, ROOT / ".ci" / "run"], ids=lambda path: path.name)
@@ -30,12 +34,14 @@ def test_ci_runs_the_tests():
 @pytest.fixture
 def data(tmp_path):
     """A converter's output folder, as far as the launcher looks."""
-    for name in ("train", "val"):
+    (tmp_path / "without_val").mkdir()
+    for name in ("train", "val", "without_val/train"):
         (tmp_path / f"{name}.jsonl").write_text("{}\n")
     return str(tmp_path)
 
 
 FULL = "recipes/deeptrace/qwen2_5_vl_7b_full.yaml"
+CONVERT = "python converters/deeptrace_to_swift.py --src RewardData --out data/deeptrace`"
 
 
 @pytest.mark.parametrize(
@@ -43,28 +49,213 @@ FULL = "recipes/deeptrace/qwen2_5_vl_7b_full.yaml"
     [
         (["train.sh"], {}, "name a recipe"),
         (["train.sh", "recipes/none.yaml"], {}, "recipes/deeptrace/tiny.yaml"),
-        (["train.sh", FULL], {}, "no train.jsonl and val.jsonl in data/deeptrace"),
-        (["train.sh", FULL], {"DATASET": "/nowhere"}, "no train.jsonl and val.jsonl in /nowhere"),
+        (["train.sh", FULL], {}, f"no data/deeptrace/train.jsonl: run `source .venv/bin/activate && {CONVERT}"),
+        (["train.sh", FULL], {"DATASET": "/nowhere"}, "no /nowhere/train.jsonl: run"),
+        (["train.sh", FULL], {"DATASET": "/nowhere.jsonl"}, "no /nowhere.jsonl: run"),
+        (["train.sh", FULL], {"DATASET": "@/without_val"}, "/without_val/val.jsonl: run"),
+        (["train.sh", FULL], {"DATASET": "@/without_val/train.jsonl"}, "/without_val/val.jsonl: run"),
         (["train.sh", FULL], {"DATASET": "@", "MODEL": "./nowhere"}, "no config.json"),
         (["train.sh", FULL], {"DATASET": "@", "CUDA_VISIBLE_DEVICES": ""}, "this needs 8 GPU(s), 0 found"),
-        (["train.sh", FULL], {"DATASET": "@", "CUDA_VISIBLE_DEVICES": "", "NPROC_PER_NODE": "2"}, "needs 2 GPU(s)"),
-        (
-            ["train.sh", FULL],
-            {"DATASET": "@/train.jsonl"},
-            "DATASET is the folder that holds train.jsonl and val.jsonl",
-        ),
         (["train.sh", FULL], {"DATASET": "@", "TUNER": "qlora"}, "TUNER must be full or lora, got qlora"),
         (["train_deeptrace.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
-        (["train_deeptrace.sh"], {"TUNER": "lora", "DATASET": "@", "CUDA_VISIBLE_DEVICES": ""}, "needs 1 GPU(s)"),
+        (["train_pointwise.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
+        (["train_judge.sh"], {}, "name pointwise or pairwise"),
+        (["train_judge.sh", "--tiny"], {}, "name pointwise or pairwise"),
     ],
 )
 def test_what_is_missing_is_one_clear_line(command, env, message, data, tmp_path):
     env = {key: value.replace("@", data) for key, value in env.items()} | {"OUTPUT_DIR": str(tmp_path / "out")}
-    done = run("bash", f"shell/{command[0]}", *command[1:], **env)
+    says(run("bash", f"shell/{command[0]}", *command[1:], **env), message)
+
+
+def says(done, message):
+    """The run refused, in one line."""
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def judged(project):
+    """A project with the converted dataset, as far as the launchers look."""
+    for kind in ("pointwise", "pairwise"):
+        folder = project.folder / "data" / "deepfakejudge" / kind
+        folder.mkdir(parents=True)
+        (folder / "train.jsonl").write_text("{}\n")
+    return project
+
+
+@pytest.mark.parametrize("kind", ["pointwise", "pairwise"])
+@pytest.mark.parametrize("env", [{}, {"TUNER": "full"}, {"MODEL": SMALL}, {"TUNER": "full", "MODEL": SMALL}])
+def test_with_nothing_downloaded_a_judges_launcher_says_how_to_get_it(project, kind, env):
+    done = project.bash(f"train_{kind}.sh", **env)
+    says(done, f"no data/deepfakejudge/{kind}/train.jsonl: run `source .venv/bin/activate && hf auth login && ")
+    assert (
+        "hf download MBZUAI/DeepfakeJudge-Dataset --repo-type dataset --local-dir DeepfakeJudge-Dataset" in done.stderr
+    )
+    assert (
+        "python converters/deepfakejudge_to_swift.py --src DeepfakeJudge-Dataset --out data/deepfakejudge"
+        in done.stderr
+    )
+    assert f"`bash shell/train_{kind}.sh --tiny` trains a tiny model on the CPU" in done.stderr
+
+
+def test_commands_of_several_lines_are_joined(project):
+    done = project.bash("train.sh", "recipes/deeptrace/tiny.yaml", DATASET="/nowhere")
+    says(done, "output/quickstart/rewarddata && python converters/deeptrace_to_swift.py --src output/quickstart/")
+    assert "tiny_model.py" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({"GPUS": "1"}, "this needs 2 GPU(s), 1 found: set NUM_GPUS to what there is"),
+        ({"GPUS": "0"}, "`bash shell/train_pointwise.sh --tiny` trains a tiny model on the CPU"),
+        ({"NUM_GPUS": "4"}, "this needs 4 GPU(s), 2 found"),
+        ({"NPROC_PER_NODE": "3"}, "this needs 3 GPU(s), 2 found"),
+        ({"NUM_GPUS": "two"}, "NUM_GPUS (or NPROC_PER_NODE) must be a whole number of at least 1, got two"),
+        ({"NUM_GPUS": "0"}, "must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_gpus_that_are_missing(judged, env, message):
+    says(judged.bash("train_pointwise.sh", **env), message)
+
+
+@pytest.mark.parametrize(
+    ("command", "env", "recipe"),
+    [
+        ("train_pointwise.sh", {}, JUDGE.format("7b", "lora", "pointwise")),
+        ("train_pairwise.sh", {}, JUDGE.format("7b", "lora", "pairwise")),
+        ("train_pointwise.sh", {"TUNER": "lora"}, JUDGE.format("7b", "lora", "pointwise")),
+        ("train_pointwise.sh", {"TUNER": "full"}, JUDGE.format("7b", "full", "pointwise")),
+        ("train_pairwise.sh", {"MODEL": SMALL}, JUDGE.format("3b", "lora", "pairwise")),
+        ("train_pairwise.sh", {"MODEL": SMALL, "TUNER": "full"}, JUDGE.format("3b", "full", "pairwise")),
+        ("train_pointwise.sh", {"MODEL": "Qwen/Qwen2.5-VL-7B-Instruct"}, JUDGE.format("7b", "lora", "pointwise")),
+        ("train_pointwise.sh", {"MODEL": "models/mine_3b"}, JUDGE.format("3b", "lora", "pointwise")),
+        ("train_pointwise.sh", {"MODEL": "models/vl3b/checkpoint-9"}, JUDGE.format("3b", "lora", "pointwise")),
+        ("train_pointwise.sh", {"MODEL": "Qwen/Qwen2.5-VL-32B-Instruct"}, JUDGE.format("7b", "lora", "pointwise")),
+        ("train_pointwise.sh", {"MODEL": "Qwen/Qwen-VL-13B"}, JUDGE.format("7b", "lora", "pointwise")),
+        ("train_pointwise.sh", {"MODEL": "snapshots/a3b1c0ffee3b3bd"}, JUDGE.format("7b", "lora", "pointwise")),
+    ],
+)
+def test_a_judges_recipe_follows_tuner_and_base(judged, command, env, recipe):
+    found, flags, environment = judged.ran(command, **env)
+    assert found == recipe
+    assert flags == {f"--{'model' if key == 'MODEL' else 'tuner_type'}": value for key, value in env.items()}
+    assert "NPROC_PER_NODE" not in environment  # the recipe's
+    assert "CUDA_VISIBLE_DEVICES" not in environment
+
+
+def test_the_released_scripts_variables_work(judged):
+    raw = judged.folder / "raw" / "dfj-meta-pointwise" / "train"
+    raw.mkdir(parents=True)
+    (raw / "data.jsonl").write_text("{}\n")
+    upstream = {"MODEL": SMALL, "DATASET": str(raw / "data.jsonl"), "OUTPUT_DIR": "./output/pointwise_3b",
+                "NUM_GPUS": "1", "GPU_IDS": "3"}  # fmt: skip
+    recipe, flags, env = judged.ran("train_pointwise.sh", "--learning_rate", "2e-6", **upstream)
+    assert recipe == JUDGE.format("3b", "lora", "pointwise")
+    assert flags == {"--dataset": str(raw / "data.jsonl"), "--model": SMALL, "--learning_rate": "2e-6",
+                     "--output_dir": f"{judged.folder}/./output/pointwise_3b"}  # fmt: skip
+    assert (env["NPROC_PER_NODE"], env["CUDA_VISIBLE_DEVICES"]) == ("1", "3")
+    assert env["ROOT_IMAGE_DIR"] == str(raw)
+
+
+def test_every_launcher_knows_the_gpus_variables(project, data):
+    _, _, env = project.ran("train_deeptrace.sh", DATASET=data, TUNER="lora", NUM_GPUS="2", GPU_IDS="0,1")
+    assert (env["NPROC_PER_NODE"], env["CUDA_VISIBLE_DEVICES"]) == ("2", "0,1")
+
+
+def test_a_judges_dataset_is_a_folder_or_the_one_above_it(judged):
+    for given in ("data/deepfakejudge", "data/deepfakejudge/pairwise", "deepfakejudge", "./deepfakejudge/pairwise/"):
+        here = judged.folder if given.startswith("data") else judged.folder / "data"
+        _, flags, env = judged.ran("train_pairwise.sh", cwd=here, DATASET=given)
+        assert os.path.normpath(flags["--dataset"]) == f"{judged.folder}/data/deepfakejudge/pairwise/train.jsonl"
+        assert "--val_dataset" not in flags
+        assert "ROOT_IMAGE_DIR" not in env
+
+
+def test_validation_data_are_used_where_the_recipe_has_any(project, data):
+    for given in (data, f"{data}/train.jsonl"):
+        _, flags, _ = project.ran("train_deeptrace.sh", DATASET=given, GPUS="8")
+        assert flags == {"--dataset": f"{data}/train.jsonl", "--val_dataset": f"{data}/val.jsonl"}
+
+
+def test_an_image_folder_that_was_named_stays(judged):
+    given = "data/deepfakejudge/pointwise/train.jsonl"
+    _, _, env = judged.ran("train_pointwise.sh", DATASET=given, ROOT_IMAGE_DIR="/images")
+    assert env["ROOT_IMAGE_DIR"] == "/images"
+
+
+@pytest.mark.slow
+def test_ms_swift_finds_relative_and_absolute_images_with_that_folder(tmp_path, monkeypatch):
+    vision_utils = pytest.importorskip("swift.template.vision_utils")
+    from PIL import Image
+
+    (tmp_path / "raw" / "images").mkdir(parents=True)
+    for name in ("raw/images/a.png", "b.png"):
+        Image.new("RGB", (28, 28)).save(tmp_path / name)
+    monkeypatch.setenv("ROOT_IMAGE_DIR", str(tmp_path / "raw"))
+    for path in ("images/a.png", "./images/a.png", str(tmp_path / "b.png")):
+        assert vision_utils.load_image(path).size == (28, 28)
+
+
+RAW, DATA = "output/judge/raw", "output/judge/data"
+BOTH = f"{DATA}/pairwise/train.jsonl {DATA}/pointwise/train.jsonl"
+STEPS = [
+    f"converters/sample_deepfakejudge.py --out {RAW}",
+    f"converters/deepfakejudge_to_swift.py --src {RAW} --out {DATA}",
+    f"swift_plugins/tiny_model.py --data {BOTH} --out output/judge/model",
+]
+ELSEWHERE = {"MODEL": "/none", "DATASET": "/none", "TUNER": "full", "NUM_GPUS": "8", "GPU_IDS": "0", "MAX_PIXELS": "9",
+             "GPUS": "0"}  # fmt: skip
+
+
+def test_tiny_makes_what_it_needs_and_trains_it_on_the_cpu(project, tmp_path):
+    done = project.bash("train_pairwise.sh", "--tiny", "--seed", "7", cwd=tmp_path, OUTPUT_DIR="mine", **ELSEWHERE)
+    assert done.returncode == 0, done.stderr
+    assert project.scripts() == STEPS
+    found = json.loads((project.folder / "ran.json").read_text())
+    assert found["argv"] == ["sft", "recipes/deepfakejudge/tiny_pairwise.yaml", "--output_dir", f"{tmp_path}/mine",
+                             "--seed", "7"]  # fmt: skip
+    assert found["env"]["CUDA_VISIBLE_DEVICES"] == ""
+    assert not found["env"].keys() & {"MODEL", "DATASET", "NPROC_PER_NODE", "MAX_PIXELS", "ROOT_IMAGE_DIR"}
+    predict, score = (line.split() for line in done.stdout.splitlines()[-2:])
+    assert predict[1:] == ["eval/predict.py", "--model", f"{tmp_path}/mine/checkpoint-7", "--data",
+                           f"{DATA}/pairwise/test.jsonl", "--out", "output/judge/pairwise.jsonl", "--swap"]  # fmt: skip
+    assert score[1:4] == ["eval/score.py", "--pred", "output/judge/pairwise.jsonl"]
+
+
+def test_tiny_makes_nothing_twice_and_the_two_judges_share_it(project):
+    for flags in (["--tiny"], ["--seed", "1", "--tiny"]):
+        assert project.bash("train_pairwise.sh", *flags, OUTPUT_DIR=f"out{len(flags)}").returncode == 0
+    assert project.scripts() == STEPS
+    assert project.bash("train_pointwise.sh", "--tiny", OUTPUT_DIR="other").returncode == 0
+    assert project.scripts() == []
+
+
+@pytest.mark.parametrize("kind", ["pointwise", "pairwise"])
+def test_tiny_runs_what_its_recipe_says(kind):
+    text = (ROOT / "recipes" / "deepfakejudge" / f"tiny_{kind}.yaml").read_text(encoding="utf-8")
+    shorter = STEPS[2].replace(BOTH, f"{DATA}/*/train.jsonl")
+    assert re.findall(r"python (\S+\.py .*)$", text.split("ENV:")[0], re.M) == [*STEPS[:2], shorter]
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_tiny_does_not_trust_what_was_made_by_half(project, step):
+    broken = STEPS[step].split()[-1]
+    assert project.bash("train_pairwise.sh", "--tiny", FAIL=broken).returncode != 0
+    assert project.scripts() == STEPS[: step + 1]
+    assert (project.folder / broken / "half").exists()
+    (project.folder / broken / "leftover").touch()
+    assert project.bash("train_pairwise.sh", "--tiny").returncode == 0
+    assert project.scripts() == STEPS[step:]
+    assert not (project.folder / broken / "leftover").exists()
 
 
 def test_finished_checkpoints_are_not_written_over(data, tmp_path):

@@ -7,12 +7,26 @@ import sys
 import pytest
 
 from swift_plugins.records import encode
-from swift_plugins.tiny_model import main
+from swift_plugins.tiny_model import main, texts_of
 
 ROW = {
     "id": "a", "task": "deeptrace", "videos": ["/data/a.mp4"], "meta": {},
     "messages": [{"role": "user", "content": "<video> Real?"}, {"role": "assistant", "content": "REAL"}],
 }  # fmt: skip
+
+
+def test_the_vocabulary_comes_from_the_texts_as_they_are_tokenized():
+    """Without the tags that media take the place of, and the answer in the parts that can be weighted."""
+    assert list(texts_of(ROW)) == [" Real?", "REAL"]
+    said = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "<image>Good?"},
+            {"role": "assistant", "content": "<reasoning>It is.</reasoning>\n<score>5</score>"}]  # fmt: skip
+    parts = ["<reasoning>", "It is.", "</reasoning>\n<score>", "5", "</score>"]
+    assert list(texts_of({"task": "dfj_pointwise", "messages": said})) == ["Judge.", "Good?", *parts]
+    assert list(texts_of({"task": "dfj_pointwise", "messages": said[:2]})) == ["Judge.", "Good?"]
+
+
+def test_a_task_that_is_not_known_is_named(refused):
+    assert "error: unknown task 'deeptrac'; did you mean 'deeptrace'?" in refused(ROW | {"task": "deeptrac"})
 
 
 @pytest.fixture

@@ -1,0 +1,271 @@
+"""Write a small synthetic DeepfakeJudge-Dataset: real PNGs with planted artifacts, in the published layout.
+
+    python converters/sample_deepfakejudge.py --out data/sample_deepfakejudge
+
+Every image is a lit scene with a crate and a ball in two cells of a 3 x 3 grid. In a fake or edited image one of four
+artifacts stands in the ball's place; size and format agree, so that only the pixels tell real from fake. A candidate
+reasons about an image in one of five qualities (GRADES), each worded in several ways. A hallucinated one is worded just
+like a grounded one: only the image tells them apart. The judgements say what a candidate names and what the image
+shows, then the score or the answer. Image i of a split draws from a seed of its own, made of (--seed, split, i): no two
+splits share one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+from PIL import Image
+
+from converters.sample_deeptrace import CELL, COLOURS, CRATE, GRID, INSET, background, bar, disc, paint_trace
+from swift_plugins.settings import whole_number
+from swift_plugins.tasks import dfj_pairwise, dfj_pointwise
+from swift_plugins.tasks.candidates import fill
+from swift_plugins.tasks.dfj_detect import FOLD
+
+SPLITS = ("train", "test", "human", "bench")
+LABELS = ("real", "fake", "real", "edited")  # of every four images, as in dfj-detect
+SOURCES = {"real": "sample-camera", "fake": "sample-generator", "edited": "sample-editor"}
+PLACES = [f"{row} {column}" for column in ("left", "middle", "right") for row in ("top", "centre", "bottom")]
+
+# What is there to be seen: an artifact, or the colour of an intact ball. Each is said in two ways.
+ARTIFACTS = {
+    "object distortion": ("the ball melts into spikes", "the outline of the ball is jagged"),
+    "redundant object": ("extra copies of the ball appear", "there are four balls where one should be"),
+    "object splitting": ("the ball is split into two halves", "a gap cuts the ball apart"),
+    "background distortion": ("the wall behind the ball ripples", "wavy stripes run across the wall"),
+}
+BALLS = {colour: (f"the {colour} ball is intact", f"the ball is whole and evenly {colour}") for colour in COLOURS}
+
+GRADES = {
+    5: "right verdict, names what is there and where",
+    4: "right verdict, names what is there",
+    3: "right verdict, names nothing",
+    2: "right verdict, names what is not there, in the words of a 5 or a 4",
+    1: "wrong verdict",
+}
+FRAMES = ("Look closely", "One thing decides", "It is plain to see")
+VAGUE = {
+    "real": ("Everything looks natural.", "The whole picture seems consistent.", "Nothing strikes me as odd."),
+    "fake": ("Something looks unnatural.", "The whole picture seems off.", "The details do not convince me."),
+}
+# Of every ten pairs six have a hallucinated candidate, which in four is worded like its rival: who reads only the text
+# is right in about 60 %. A 0 stands for any grade above 1.
+PAIRS = ((5, 2), (4, 2), (5, 2), (4, 2), (3, 2), (3, 2), (5, 4), (5, 3), (4, 3), (0, 1))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What an image shows: `fact` is an artifact's name or the ball's colour, `cell` its column and row."""
+
+    label: str
+    fact: str
+    colour: str
+    cell: tuple[int, int]
+
+    @property
+    def facts(self) -> dict[str, tuple[str, str]]:
+        """All that could be shown in an image of this label, with its wordings."""
+        return BALLS if self.label == "real" else ARTIFACTS
+
+    @property
+    def place(self) -> str:
+        return PLACES[GRID * self.cell[0] + self.cell[1]]
+
+
+def draw(rng: np.random.Generator, label: str) -> tuple[np.ndarray, Scene]:
+    """A picture (uint8) of that label and what it shows."""
+    picture = background(rng)
+    cells = [(x, y) for x in range(GRID) for y in range(GRID)]
+    rng.shuffle(cells)
+    cell, other = cells[:2]
+    colour = str(rng.choice(list(COLOURS)))
+    fact = colour if label == "real" else str(rng.choice(list(ARTIFACTS)))
+    picture[bar(CELL * (other[0] + 0.5), CELL * (other[1] + 0.5) + 8, 10, 10)] = CRATE
+    if label == "real":
+        picture[disc(CELL * (cell[0] + 0.5), CELL * (cell[1] + 0.5), rng.uniform(9, 13))] = COLOURS[colour]
+    else:
+        paint_trace(picture, fact, (CELL * cell[0], CELL * cell[1]), COLOURS[colour], int(rng.integers(4)))
+    return np.clip(picture, 0, 255).astype(np.uint8), Scene(label, fact, colour, cell)
+
+
+# --------------------------------------------------------------------------------------------------------------- texts
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A response of a grade, the fact that it names, and whether it says where."""
+
+    text: str
+    grade: int
+    claim: str | None
+    placed: bool
+
+
+def candidate(rng: np.random.Generator, scene: Scene, grade: int, placed: bool | None = None) -> Candidate:
+    """A response of that grade; `placed` says whether a wrong one names a place, which else is drawn."""
+    truth = FOLD[scene.label]
+    verdict = truth if grade > 1 else {"real": "fake", "fake": "real"}[truth]
+    if grade == 3:
+        claim, placed, body = None, False, str(rng.choice(VAGUE[truth]))
+    else:
+        facts = BALLS if verdict == "real" else ARTIFACTS
+        claim, place = scene.fact, scene.place
+        if grade < 3:
+            claim = str(rng.choice([fact for fact in facts if fact != scene.fact]))
+            place = str(rng.choice(PLACES))
+        placed = grade == 5 or (grade < 3 and (bool(rng.random() < 0.5) if placed is None else placed))
+        body = f"{rng.choice(FRAMES)}: {rng.choice(facts[claim])}{f', {place}' * placed}."
+    return Candidate(f"<reasoning>{body}</reasoning> <answer>{verdict}</answer>", grade, claim, placed)
+
+
+def findings(scene: Scene, who: str, of: Candidate) -> str:
+    """What a candidate names, and then what the image shows: "that", if it is the same.
+
+    So a small model need not learn to compare two things, which takes it too long: it learns to say what it sees, and
+    not to say again what has been said.
+    """
+    said = (BALLS | ARTIFACTS)[of.claim][0] if of.claim else "nothing"
+    shown = "that" if of.claim == scene.fact else scene.facts[scene.fact][0]
+    return f"{who} names this: {said}{', at a place' * of.placed}. The image shows this: {shown}, {scene.place}."
+
+
+def message_row(prompt: str, answer: str, scene: Scene, image: str) -> dict[str, Any]:
+    return {
+        "messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}],
+        "images": [image], "label": scene.label, "source": SOURCES[scene.label],
+    }  # fmt: skip
+
+
+def pointwise_rows(rng: np.random.Generator, scene: Scene, image: str) -> Iterator[dict[str, Any]]:
+    """One row for each grade, in any order."""
+    for grade in map(int, rng.permutation(list(GRADES))):
+        of = candidate(rng, scene, grade)
+        prompt = fill(dfj_pointwise.PROMPT, {"ground_truth_label": scene.label, "candidate_response": of.text}).text
+        gold = dfj_pointwise.render(dfj_pointwise.Answer(grade, findings(scene, "The candidate", of)))
+        yield message_row(prompt, gold, scene, image) | {"score": grade}
+
+
+def pairwise_rows(rng: np.random.Generator, scene: Scene, image: str) -> Iterator[dict[str, Any]]:
+    """One row for each of PAIRS, in any order; A is the better in one half, B in the other."""
+    answers = rng.permutation(list("AB" * (len(PAIRS) // 2)))
+    for number, answer in zip(rng.permutation(len(PAIRS)), map(str, answers), strict=True):
+        good, bad = PAIRS[number]
+        good = good or int(rng.integers(2, 6))
+        alike = {5: True, 4: False}.get(good) if bad == 2 else None
+        pair = [candidate(rng, scene, good), candidate(rng, scene, bad, alike)]
+        a, b = pair if answer == "A" else reversed(pair)
+        slots = {"ground_truth_label": scene.label, "response_a": a.text, "response_b": b.text}
+        why = " ".join(f"{findings(scene, f'Response {name}', of)} This deserves {of.grade}."
+                       for name, of in (("A", a), ("B", b)))  # fmt: skip
+        gold = dfj_pairwise.render(dfj_pairwise.Answer(answer, why))
+        yield message_row(fill(dfj_pairwise.PROMPT, slots).text, gold, scene, image) | {"answer": answer}
+
+
+def rated(rng: np.random.Generator, row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the ratings of two annotators, each of whom agrees with its gold in about four of five."""
+    slips = rng.choice([-1, 0, 0, 0, 0, 0, 0, 1], 2)
+    if "score" in row:
+        return row | {"ratings": [int(min(5, max(1, row["score"] + slip))) for slip in slips]}
+    return row | {"ratings": [dfj_pairwise.OTHER[row["answer"]] if slip else row["answer"] for slip in slips]}
+
+
+def bench_rows(rng: np.random.Generator, scene: Scene, image: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A row of dfj-detect and its counterpart of dfj-reason, whose boxes are in pixels."""
+    row = {"images": [image], "answer": FOLD[scene.label], "source": SOURCES[scene.label]}
+    left, top = (CELL * n + INSET for n in scene.cell)
+    side = CELL - 2 * INSET
+    reasoning = candidate(rng, scene, 5).text.split("</reasoning>")[0].removeprefix("<reasoning>")
+    box = {"bbox": [left, top, left + side, top + side], "description": scene.facts[scene.fact][0]}
+    return row, row | {"reasoning": reasoning, "bboxes": [box]}
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+
+BENCH, META, HUMAN = "dfj-bench", "dfj-meta", "dfj-meta-human"
+FOLDERS = {
+    "train": (f"{META}/dfj-meta-pointwise/train", f"{META}/dfj-meta-pairwise/train"),
+    "test": (f"{META}/dfj-meta-pointwise/test", f"{META}/dfj-meta-pairwise/test"),
+    "human": (f"{HUMAN}/pointwise", f"{HUMAN}/pairwise"),
+    "bench": (f"{BENCH}/dfj-detect", f"{BENCH}/dfj-reason"),
+}
+REASONED = 2  # every second image of dfj-detect is in dfj-reason too, as published
+
+
+def make_image(out: Path, seed: int, split: str, index: int) -> dict[str, list[dict[str, Any]]]:
+    """Write image `index` of a split wherever it belongs; returns its rows by folder."""
+    rng = np.random.default_rng([seed, SPLITS.index(split), index])
+    picture, scene = draw(rng, LABELS[index % len(LABELS)])
+    path = f"images/{split}_{index:05d}.png"
+    image = path if index % 3 else f"./{path}"  # some begin with a dot, as published
+    first, second = FOLDERS[split]
+    if split == "bench":
+        detect, reason = bench_rows(rng, scene, image)
+        rows = {first: [detect]} | ({second: [reason]} if index // len(LABELS) % REASONED == 0 else {})
+    else:
+        rows = {first: list(pointwise_rows(rng, scene, image)), second: list(pairwise_rows(rng, scene, image))}
+    if split == "human":
+        rows = {folder: [rated(rng, row) for row in some] for folder, some in rows.items()}
+    for folder in rows:
+        Image.fromarray(picture).save(out / folder / path)
+    return rows
+
+
+def _make_some(job: tuple[Path, int, str, range]) -> list[dict[str, list[dict[str, Any]]]]:
+    out, seed, split, indices = job
+    return [make_image(out, seed, split, index) for index in indices]
+
+
+def write_all(args: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    counts = {split: getattr(args, split) for split in SPLITS}
+    folders = [folder for split in SPLITS for folder in FOLDERS[split]]
+    for folder in folders:
+        (args.out / folder / "images").mkdir(parents=True, exist_ok=True)
+    jobs = [(args.out, args.seed, split, range(begin, min(begin + 50, count)))
+            for split, count in counts.items() for begin in range(0, count, 50)]  # fmt: skip
+    rows: dict[str, list[dict[str, Any]]] = {folder: [] for folder in folders}
+    with ProcessPoolExecutor(args.workers) as pool, tqdm(total=sum(counts.values()), unit="image") as progress:
+        for made in pool.map(_make_some, jobs):
+            for by_folder in made:
+                for folder, some in by_folder.items():
+                    rows[folder] += some
+            progress.update(len(made))
+    for folder, some in rows.items():
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
+        (args.out / folder / "data.jsonl").write_text(text, encoding="utf-8")
+    print(f"wrote {sum(counts.values())} images and {sum(map(len, rows.values()))} rows to {args.out}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write (must not exist or be empty)")
+    parser.add_argument("--train", type=whole_number(), default=1500, help="images to train on (default 1500)")
+    parser.add_argument("--test", type=whole_number(0), default=200, help="held-out images (default 200)")
+    parser.add_argument("--human", type=whole_number(0), default=16, help="images rated by annotators (default 16)")
+    parser.add_argument("--bench", type=whole_number(0), default=200, help="images to detect on (default 200)")
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="seed of all images (default 0)")
+    parser.add_argument("--workers", type=whole_number(), default=2, help="processes (default 2)")
+    args = parser.parse_args(argv)
+    try:
+        if args.out.exists() and any(args.out.iterdir()):
+            parser.error(f"{args.out} is not empty: delete it or name another folder")
+        write_all(args)
+    except OSError as error:
+        parser.error(f"cannot write to --out: {error}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Train a DeepfakeJudge:  bash shell/train_judge.sh pointwise|pairwise [--tiny] [any flag of swift sft]
+# The published LoRA run by default; TUNER=full trains all of the language model. The base is the 7B, or the 3B where
+# MODEL names one. Other variables: see shell/train.sh. --tiny needs nothing: it makes a synthetic dataset and a tiny
+# random model in output/judge and trains it on the CPU, whatever MODEL, DATASET and the GPUs' variables say.
+set -euo pipefail
+shell=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+case ${1:-} in pointwise | pairwise) kind=$1 ;; *) echo "train_judge: name pointwise or pairwise" >&2; exit 2 ;; esac
+shift
+tiny=false flags=()
+for flag in "$@"; do
+    if [ "$flag" = --tiny ]; then tiny=true; else flags+=("$flag"); fi
+done
+set -- ${flags[@]+"${flags[@]}"}
+
+if [ $tiny = false ]; then
+    case /${MODEL:-}/ in *[!0-9a-fA-F]3[bB][!0-9a-fA-F]*) base=3b ;; *) base=7b ;; esac
+    exec bash "$shell/train.sh" "recipes/deepfakejudge/qwen2_5_vl_${base}_${TUNER:-lora}_$kind.yaml" "$@"
+fi
+
+unset MODEL DATASET TUNER DEEPSPEED NPROC_PER_NODE NUM_GPUS NNODES MIN_PIXELS MAX_PIXELS IMAGE_FACTOR
+[ -z "${OUTPUT_DIR:-}" ] || OUTPUT_DIR=$(realpath -m "$OUTPUT_DIR")
+cd "$shell/.."
+bash shell/setup.sh
+home=output/judge
+make() { # FOLDER SCRIPT…: unless it is there, whole
+    [ ! -f "$1/.made" ] || return 0
+    rm -rf "$1"
+    .venv/bin/python "${@:2}" --out "$1"
+    touch "$1/.made"
+}
+make $home/raw converters/sample_deepfakejudge.py
+make $home/data converters/deepfakejudge_to_swift.py --src $home/raw
+make $home/model swift_plugins/tiny_model.py --data $home/data/*/train.jsonl
+bash shell/train.sh recipes/deepfakejudge/tiny_$kind.yaml "$@"
+out=${OUTPUT_DIR:-$(sed -n 's/^output_dir: *\([^ #]*\).*/\1/p' recipes/deepfakejudge/tiny_$kind.yaml)}
+checkpoint=$(ls -dt "$out"/checkpoint-* 2> /dev/null | head -n 1) || exit 0 # a flag may have moved or saved none
+swap=$([ $kind = pointwise ] || echo " --swap") # asks in both orders
+echo "next, from $PWD:"
+echo "  .venv/bin/python eval/predict.py --model $checkpoint --data $home/data/$kind/test.jsonl --out $home/$kind.jsonl$swap"
+echo "  .venv/bin/python eval/score.py --pred $home/$kind.jsonl --out $home/report_$kind"

@@ -1,0 +1,79 @@
+"""A copy of the project whose environment is made of fakes, to see what a launcher would run without running it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+# What the launchers read from the environment, and must not find there by chance.
+VARIABLES = ("MODEL", "DATASET", "OUTPUT_DIR", "TUNER", "DEEPSPEED", "NUM_GPUS", "GPU_IDS", "NPROC_PER_NODE", "NNODES",
+             "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "ROOT_IMAGE_DIR")  # fmt: skip
+SWIFT = """#!{python}
+import json, os, re, sys
+flags = dict(zip(sys.argv[3::2], sys.argv[4::2]))
+open("ran.json", "w").write(json.dumps({{"argv": sys.argv[1:], "env": dict(os.environ)}}))
+out = flags.get("--output_dir") or re.search("^output_dir: (.*)$", open(sys.argv[2]).read(), re.M).group(1)
+os.makedirs(out + "/checkpoint-7", exist_ok=True)
+"""
+# Answers for torch how many GPUs there are, and notes a script and makes its --out, or dies halfway where FAIL is set.
+PYTHON = """#!/bin/sh
+case "$*" in *device_count*) echo "${GPUS:-2}" ;; *import*) ;; *)
+    echo "$*" >> scripts.txt
+    while [ "$1" != --out ]; do shift; done
+    mkdir -p "$2" && touch "$2/config.json" "$2/half"
+    mkdir -p "$2/pointwise" "$2/pairwise" && touch "$2/pointwise/train.jsonl" "$2/pairwise/train.jsonl"
+    [ "$2" != "$FAIL" ] ;;
+esac
+"""
+
+
+def clean(**env: str) -> dict[str, str]:
+    """The environment without what steers a launcher, and with `env`."""
+    return {key: value for key, value in os.environ.items() if key not in VARIABLES} | env
+
+
+class Project:
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for name in ("shell", "recipes"):
+            shutil.copytree(ROOT / name, folder / name)
+        for name in ("setup.cfg", "pyproject.toml"):
+            shutil.copy(ROOT / name, folder)
+        (folder / ".venv" / "bin").mkdir(parents=True)
+        for name, text in (("swift", SWIFT.format(python=sys.executable)), ("python", PYTHON)):
+            (folder / ".venv" / "bin" / name).write_text(text)
+            (folder / ".venv" / "bin" / name).chmod(0o755)
+        sums = 'echo "train,test $(cksum < setup.cfg) $(cksum < pyproject.toml)" > .venv/ready'
+        subprocess.run(["bash", "-c", sums], cwd=folder, check=True)
+
+    def bash(self, *command: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a script of the copy, named from its root."""
+        script, *flags = command
+        line = ["bash", str(self.folder / "shell" / script), *flags]
+        # Whether the machine at hand has a GPU must not matter.
+        env = {key: value for key, value in clean(**env).items() if key in env or key != "CUDA_VISIBLE_DEVICES"}
+        return subprocess.run(line, cwd=cwd or self.folder, env=env, capture_output=True, text=True, timeout=60)
+
+    def ran(self, *command: str, **options: Any) -> tuple[str, dict[str, str], dict[str, str]]:
+        """What `swift sft` was started with: the recipe, the flags and the environment."""
+        done = self.bash(*command, **options)
+        assert done.returncode == 0, done.stderr
+        found = json.loads((self.folder / "ran.json").read_text())
+        shutil.rmtree(self.folder / "output")  # a launcher refuses to train over checkpoints
+        verb, recipe, *flags = found["argv"]
+        assert verb == "sft"
+        assert len(flags) % 2 == 0
+        return recipe, dict(zip(flags[::2], flags[1::2], strict=True)), found["env"]
+
+    def scripts(self) -> list[str]:
+        """The Python scripts that were run since the last call, with their arguments."""
+        file = self.folder / "scripts.txt"
+        lines = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return lines
