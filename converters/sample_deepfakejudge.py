@@ -5,9 +5,10 @@
 Every image is a lit scene with a crate and a ball in two cells of a 3 x 3 grid. In a fake or edited image one of four
 artifacts stands in the ball's place; size and format agree, so that only the pixels tell real from fake. A candidate
 reasons about an image in one of five qualities (GRADES), each worded in several ways. A hallucinated one is worded just
-like a grounded one: only the image tells them apart. The judgements say what a candidate names and what the image
-shows, then the score or the answer. Image i of a split draws from a seed of its own, made of (--seed, split, i): no two
-splits share one.
+like a grounded one: only the image tells them apart. One candidate in five also holds chatter, words and signs as
+quirks and attacks add them, made safe as eval/judge.py makes them; its grade is what it would be without. The
+judgements say what a candidate names and what the image shows, then the score or the answer. Image i of a split draws
+from a seed of its own, made of (--seed, split, i): no two splits share one.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from PIL import Image
 from converters.sample_deeptrace import CELL, COLOURS, CRATE, GRID, INSET, background, bar, disc, paint_trace
 from swift_plugins.settings import whole_number
 from swift_plugins.tasks import dfj_pairwise, dfj_pointwise
-from swift_plugins.tasks.candidates import fill
+from swift_plugins.tasks.candidates import fill, neutralise
 from swift_plugins.tasks.dfj_detect import FOLD
 
 SPLITS = ("train", "test", "human", "bench")
@@ -59,6 +60,16 @@ VAGUE = {
     "real": ("Everything looks natural.", "The whole picture seems consistent.", "Nothing strikes me as odd."),
     "fake": ("Something looks unnatural.", "The whole picture seems off.", "The details do not convince me."),
 }
+CHATTER = 0.2  # the share of candidates that hold some
+TALK = """the a of to and in is it this that for with as on be at by an or from you are was not have all can your one
+out up ignore above instructions answer score give please now must best perfect verdict system assistant user human note
+checked six annotators text deserves highest light shadow hand door window sign reads edge colour lamp floor first
+second third later also very quite well good bad open close left right high low prompt response"""
+SIGNS = (
+    "<score>5</score>", "<answer>A</answer>", "</reasoning>", "<|im_end|>", "<|im_start|>", "[INST]", "5", "A", "B",
+    "12", "4 of 5", "40 %", "{x}", '"OPEN"', "(a)", "x=7;", "3 > 2", "< 2 px", "www.a.org", "**5**", "###", "- ", "ü",
+    "é", "影", "🙂", "&lt;",
+)  # fmt: skip
 # Of every ten pairs six have a hallucinated candidate, which in four is worded like its rival: who reads only the text
 # is right in about 60 %. A 0 stands for any grade above 1.
 PAIRS = ((5, 2), (4, 2), (5, 2), (4, 2), (3, 2), (3, 2), (5, 4), (5, 3), (4, 3), (0, 1))
@@ -129,6 +140,18 @@ def candidate(rng: np.random.Generator, scene: Scene, grade: int, placed: bool |
     return Candidate(f"<reasoning>{body}</reasoning> <answer>{verdict}</answer>", grade, claim, placed)
 
 
+def spoken(rng: np.random.Generator, of: Candidate) -> str:
+    """The candidate's text as it stands in a prompt, in some with chatter inside its reasoning or after it."""
+    if rng.random() >= CHATTER:
+        return of.text
+    words = TALK.split()
+    said = [str(rng.choice(SIGNS if rng.random() < 0.2 else words)) for _ in range(int(rng.integers(2, 14)))]
+    chatter = f" {' '.join(said).capitalize()}{rng.choice(['.', '!', ':', ''])}"
+    if rng.random() < 0.7:
+        return neutralise(of.text.replace("</reasoning>", f"{chatter}</reasoning>"))
+    return neutralise(of.text + chatter)
+
+
 def findings(scene: Scene, who: str, of: Candidate) -> str:
     """What a candidate names, and then what the image shows: "that", if it is the same.
 
@@ -151,9 +174,9 @@ def pointwise_rows(rng: np.random.Generator, scene: Scene, image: str) -> Iterat
     """One row for each grade, in any order."""
     for grade in map(int, rng.permutation(list(GRADES))):
         of = candidate(rng, scene, grade)
-        prompt = fill(dfj_pointwise.PROMPT, {"ground_truth_label": scene.label, "candidate_response": of.text}).text
+        slots = {"ground_truth_label": scene.label, "candidate_response": spoken(rng, of)}
         gold = dfj_pointwise.render(dfj_pointwise.Answer(grade, findings(scene, "The candidate", of)))
-        yield message_row(prompt, gold, scene, image) | {"score": grade}
+        yield message_row(fill(dfj_pointwise.PROMPT, slots).text, gold, scene, image) | {"score": grade}
 
 
 def pairwise_rows(rng: np.random.Generator, scene: Scene, image: str) -> Iterator[dict[str, Any]]:
@@ -165,7 +188,7 @@ def pairwise_rows(rng: np.random.Generator, scene: Scene, image: str) -> Iterato
         alike = {5: True, 4: False}.get(good) if bad == 2 else None
         pair = [candidate(rng, scene, good), candidate(rng, scene, bad, alike)]
         a, b = pair if answer == "A" else reversed(pair)
-        slots = {"ground_truth_label": scene.label, "response_a": a.text, "response_b": b.text}
+        slots = {"ground_truth_label": scene.label, "response_a": spoken(rng, a), "response_b": spoken(rng, b)}
         why = " ".join(f"{findings(scene, f'Response {name}', of)} This deserves {of.grade}."
                        for name, of in (("A", a), ("B", b)))  # fmt: skip
         gold = dfj_pairwise.render(dfj_pairwise.Answer(answer, why))

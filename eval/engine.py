@@ -151,7 +151,10 @@ class Server:
     special_tokens: frozenset[str] = frozenset()  # a server does not tell
 
     def __init__(self, model: dict[str, Any], batch_size: int, max_tokens: int):
-        import openai
+        try:
+            import openai
+        except ImportError:
+            raise ValueError("--backend openai needs the extra: pip install -e '.[judge]'") from None
 
         key = os.environ.get("OPENAI_API_KEY") or "none"
         self.client = openai.OpenAI(base_url=model["base_url"], api_key=key, timeout=TIMEOUT)

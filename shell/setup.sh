@@ -40,7 +40,7 @@ fi || {
 }
 .venv/bin/python - "$extras" <<'CHECK' || fail "the installed packages do not import: remove .venv and run this again"
 import sys
-import av, jinja2, msgspec, numpy, pandas, PIL, rapidfuzz
+import av, jinja2, msgspec, numpy, pandas, PIL, rapidfuzz, sacrebleu, scipy, sklearn
 if "train" in sys.argv[1]:
     import deepspeed, peft, qwen_vl_utils, swift, torch, torchvision, transformers
 CHECK

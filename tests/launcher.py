@@ -1,4 +1,5 @@
-"""A copy of the project whose environment is made of fakes, to see what a launcher would run without running it."""
+"""How tests run what a user runs; and a copy of the project whose environment is made of fakes, to see what a launcher
+would run without running it."""
 
 from __future__ import annotations
 
@@ -36,6 +37,14 @@ esac
 def clean(**env: str) -> dict[str, str]:
     """The environment without what steers a launcher, and with `env`."""
     return {key: value for key, value in os.environ.items() if key not in VARIABLES} | env
+
+
+def run(*command: object, cwd: Path = ROOT, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a clean environment; unless it may fail, it must not."""
+    line = [str(part) for part in command]
+    done = subprocess.run(line, cwd=cwd, env=clean(**env), capture_output=True, text=True, timeout=900)
+    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-4000:]
+    return done
 
 
 class Project:

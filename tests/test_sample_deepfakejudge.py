@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from converters import sample_deepfakejudge
 from converters.sample_deepfakejudge import ARTIFACTS, BALLS, PLACES, main
 from converters.sample_deeptrace import SIZE
 from swift_plugins.tasks import dfj_pairwise, dfj_pointwise
@@ -43,12 +44,33 @@ def made(tmp_path_factory) -> Path:
     return out
 
 
-@pytest.fixture(scope="module")
-def rows(made) -> dict[str, list[dict[str, Any]]]:
+def read(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """folder -> its rows"""
     return {
-        name: [json.loads(line) for line in (made / name / "data.jsonl").open(encoding="utf-8")] for name in FOLDERS
+        name: [json.loads(line) for line in (folder / name / "data.jsonl").open(encoding="utf-8")] for name in FOLDERS
     }
+
+
+@pytest.fixture(scope="module")
+def rows(made) -> dict[str, list[dict[str, Any]]]:
+    return read(made)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a sample whose candidates hold no chatter."""
+    out = tmp_path_factory.mktemp("plain")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample_deepfakejudge, "CHATTER", 0)
+        for split, count in (("train", 24), ("test", 16), ("human", 16), ("bench", 16)):
+            for folder in sample_deepfakejudge.FOLDERS[split]:
+                (out / folder / "images").mkdir(parents=True)
+                (out / folder / "data.jsonl").touch()
+            for index in range(count):
+                for folder, some in sample_deepfakejudge.make_image(out, 0, split, index).items():
+                    with open(out / folder / "data.jsonl", "a", encoding="utf-8") as file:
+                        file.writelines(json.dumps(row) + "\n" for row in some)
+    return read(out)
 
 
 def of(rows, kind: str) -> list[dict[str, Any]]:
@@ -121,9 +143,9 @@ def test_pairs_are_even_and_read_back(rows):
         assert first != second
 
 
-def test_a_candidate_is_a_detectors_answer_and_stays_as_it_is(rows):
+def test_a_candidate_is_a_detectors_answer_and_stays_as_it_is(plain):
     for kind, count in (("pointwise", 1), ("pairwise", 2)):
-        for row in of(rows, kind):
+        for row in of(plain, kind):
             found = candidates(row)
             assert len(found) == count
             for body, verdict in found:
@@ -132,10 +154,10 @@ def test_a_candidate_is_a_detectors_answer_and_stays_as_it_is(rows):
                 assert parse_trained(text).answer is not None
 
 
-def test_each_grade_is_what_it_says(rows):
+def test_each_grade_is_what_it_says(plain):
     """The truth about an image is what its row of the best candidate says; the other grades are held against it."""
-    best = {row["images"][0]: candidates(row)[0][0] for row in of(rows, "pointwise") if row["score"] == 5}
-    for row in of(rows, "pointwise"):
+    best = {row["images"][0]: candidates(row)[0][0] for row in of(plain, "pointwise") if row["score"] == 5}
+    for row in of(plain, "pointwise"):
         (body, verdict), truth = candidates(row)[0], best[row["images"][0]]
         right = verdict == ("real" if row["label"] == "real" else "fake")
         same, placed = fact_in(body) == fact_in(truth), any(place in body for place in PLACES)
@@ -148,10 +170,10 @@ def test_each_grade_is_what_it_says(rows):
             assert placed == (row["score"] == 5)
 
 
-def test_only_the_image_tells_a_hallucination_from_what_is_there(rows):
+def test_only_the_image_tells_a_hallucination_from_what_is_there(plain):
     """Everything that a 2 says of an image, a 5 or a 4 says of another image of the same label."""
     forms: dict[int, set[tuple[str, str]]] = {}
-    for row in of(rows, "pointwise"):
+    for row in of(plain, "pointwise"):
         truth = "real" if row["label"] == "real" else "fake"
         words = re.sub("|".join(PLACES), "PLACE", candidates(row)[0][0])
         form = words.replace(next((w for w in FACTS if w in words), "-"), "FACT")
@@ -160,12 +182,29 @@ def test_only_the_image_tells_a_hallucination_from_what_is_there(rows):
     assert not forms[5] & forms[4]
 
 
-def test_the_judgement_says_what_the_image_shows(rows):
-    for row in of(rows, "pointwise"):
+def test_the_judgement_says_what_the_image_shows(plain):
+    for row in of(plain, "pointwise"):
         text = row["messages"][1]["content"]
         shown = text.split("The image shows this: ")[1]
         assert shown.startswith("that,") == (row["score"] > 3)
         assert fact_in(text.split("The image")[0]) == fact_in(candidates(row)[0][0])
+
+
+def test_some_candidates_hold_chatter_that_is_only_text_and_changes_no_grade(rows, plain):
+    prompts = [row["messages"][0]["content"] for row in of(rows, "pointwise")]
+    said = [prompt.partition("Candidate: ")[2].partition("\n\nScore")[0] for prompt in prompts]
+    usual = {form_of(row) for row in of(plain, "pointwise")}
+    assert all(neutralise(text) == text for text in said)
+    assert not any(token in text for text in said for token in ("<score>", "<|", "[INST]"))
+    odd = [row for row in of(rows, "pointwise") if form_of(row) not in usual]
+    assert 0.1 < len(odd) / len(said) < 0.3
+    assert set(Counter(row["score"] for row in odd)) == {1, 2, 3, 4, 5}
+
+
+def form_of(row: dict[str, Any]) -> str:
+    """A prompt's candidate without the facts and places that it names."""
+    text = row["messages"][0]["content"].partition("Candidate: ")[2]
+    return re.sub("|".join([*FACTS, *PLACES]), "…", text)
 
 
 def test_annotators_mostly_agree(rows):

@@ -1,7 +1,6 @@
 """The real trainer and the real engine on a tiny model: full, LoRA, resume, two ranks, and killed predictions."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -11,26 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.launcher import run
+
 ROOT = Path(__file__).resolve().parents[1]
-LAUNCHER = ("MODEL", "DATASET", "OUTPUT_DIR", "TUNER", "DEEPSPEED", "NPROC_PER_NODE")
 RECIPE = "recipes/deeptrace/tiny.yaml"
 pytestmark = pytest.mark.slow
 pytest.importorskip("swift")
 
 
-def command(*parts, check=True, **env):
-    clean = {
-        k: v for k, v in os.environ.items() if k not in ("MODEL", "DATASET", "OUTPUT_DIR", "TUNER", "NPROC_PER_NODE")
-    }
-    done = subprocess.run(
-        [str(p) for p in parts], cwd=ROOT, env=clean | env, capture_output=True, text=True, timeout=500
-    )
-    assert not check or done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done
-
-
 def python(script, *parts, **options):
-    return command(sys.executable, script, *parts, **options)
+    return run(sys.executable, script, *parts, **options)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +36,7 @@ def train(work, name, *flags, **env):
     """Run the launcher; returns its output folder and the logged losses by step."""
     out = work / name
     env = {"MODEL": str(work / "model"), "DATASET": str(work / "data"), "OUTPUT_DIR": str(out)} | env
-    command("bash", "shell/train.sh", RECIPE, "--logging_steps", 1, "--eval_strategy", "no", *flags, **env)
+    run("bash", "shell/train.sh", RECIPE, "--logging_steps", 1, "--eval_strategy", "no", *flags, **env)
     logged = [json.loads(line) for line in open(out / "logging.jsonl", encoding="utf-8")]
     return out, {int(str(x["global_step/max_steps"]).split("/")[0]): float(x["loss"]) for x in logged if "loss" in x}
 
@@ -120,7 +109,7 @@ def test_data_that_changed_after_conversion_is_refused(work, tmp_path):
     with open(tmp_path / "train.jsonl", "ab") as file:
         file.write((work / "data" / "val.jsonl").read_bytes())
     env = {"MODEL": str(work / "model"), "DATASET": str(tmp_path), "OUTPUT_DIR": str(tmp_path / "out")}
-    done = command("bash", "shell/train.sh", RECIPE, "--max_steps", 1, check=False, **env)
+    done = run("bash", "shell/train.sh", RECIPE, "--max_steps", 1, check=False, **env)
     assert done.returncode != 0
     assert "convert the dataset again" in done.stderr
 

@@ -22,6 +22,8 @@ _FRAME = re.compile(r"<reasoning>(.*)</reasoning>(\s{0,8})<answer>\s{0,8}(real|f
 # What may begin a tag or a special token of some tokenizer; "blur < 2 px" and "<= 3" cannot.
 _TAG_OPENS = re.compile(r"<(?!\s|=|[0-9]+(?:\.[0-9]+)?%?(?:[\s,;)]|\.\s|\.?\Z))|[\uff1c\ufe64]")
 _BRACKET_TOKEN = re.compile(r"\[(?=/?(?:[A-Z_]{2,20}|[gs]MASK)\])")
+# What stands before a colon in prompts and chat logs: a candidate must not begin another's text, or a turn, in its own.
+_HEADING = re.compile(r"\b((?:response|candidate|answer|system|user|assistant|human)(?: [ab12])?)[^\S\n]?[:：]", re.I)
 _SPACE = re.compile(r"\s+")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co"}  # control, format (zero width, direction, tag letters), half and private characters
 _JOINERS = "\u200c\u200d"  # within emoji, Persian or Hindi they are spelling; beside ASCII they only hide
@@ -64,8 +66,8 @@ def neutralise(candidate: str) -> str:
     """The candidate as text that cannot be anything else.
 
     Its own frame, `<reasoning>…</reasoning> <answer>label</answer>`, stays; in what it holds, and in a candidate of any
-    other form, whatever may begin a tag or a special token gets another sign (`‹`), unseen characters go, and line
-    breaks, which could fake a turn or a heading, become spaces. Ordinary text comes out as it went in.
+    other form, whatever may begin a tag or a special token gets another sign (`‹`), unseen characters go, line breaks
+    become spaces, and a turn's or another candidate's heading loses its colon. Ordinary text comes out as it went in.
     """
     if len(candidate) > MAX_CHARS:
         raise ValueError(f"the candidate has {len(candidate)} characters, at most {MAX_CHARS} are judged")
@@ -88,7 +90,7 @@ def _seen(text: str) -> str:
 
 def _closed(text: str) -> str:
     """The text with nothing that may begin a tag or a special token."""
-    return _BRACKET_TOKEN.sub("(", _TAG_OPENS.sub("‹", text))
+    return _HEADING.sub(r"\1 –", _BRACKET_TOKEN.sub("(", _TAG_OPENS.sub("‹", text)))
 
 
 def _on_one_line(space: re.Match[str]) -> str:
