@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from swift_plugins.commands import whole_number
 from swift_plugins.media import LEVELS, Media, check_many, resolve_under
 from swift_plugins.records import atomic_files, encode_into, sha256_file, write_json
-from swift_plugins.settings import library_versions, whole_number
+from swift_plugins.settings import library_versions
 
 LIBRARIES = ("swift-forensics", "msgspec", "av", "pillow")
 
@@ -24,23 +24,14 @@ def argument_parser(doc: str, src: str, out: str, check: str = "none") -> argpar
     parser.add_argument("--src", type=Path, default=Path(src), help=f"folder of the raw dataset (default {src})")
     parser.add_argument("--out", type=Path, default=Path(out), help=f"folder to write (default {out})")
     parser.add_argument("--limit", type=whole_number(),
-                        help="convert only this many rows, evenly spread (default all)")  # fmt: skip
+                        help="convert only this many rows of each source file, evenly spread (default all)",
+                        )  # fmt: skip
     parser.add_argument("--check", choices=LEVELS, default=check,
                         help="look at the media: none; header: each file opens and has the annotated size; decode: its "
                         f"first, middle and last frame decode too (default {check})")  # fmt: skip
     parser.add_argument("--workers", type=whole_number(), default=os.cpu_count() or 1,
                         help="processes for --check (default all)")  # fmt: skip
     return parser
-
-
-def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
-    """Call a converter's main; wrong input ends in one clear line and exit code 2."""
-    try:
-        main(args)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
 
 
 def spread(count: int, limit: int | None) -> range | list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,14 +100,16 @@ def find_root(src: Path) -> Path:
 class Fields:
     """Which key of a file's rows holds which role: of several spellings the one that most rows have."""
 
-    def __init__(self, name: str, task: str, rows: Iterable[dict[str, Any]]):
+    def __init__(self, name: str, task: str, rows: Sequence[dict[str, Any]]):
         seen = Counter(key for row in rows for key in row)  # in the order of their first row
         plain = {re.sub(r"[\s-]", "_", key.lower()): key for key in seen}
         self.keys = {role: max((plain[s] for s in spellings if s in plain), key=seen.__getitem__, default=None)
                      for role, spellings in KEYS.items()}  # fmt: skip
         self.keys |= dict.fromkeys(_NOT_OF[task])
-        if task in (dfj_detect.NAME, dfj_reason.NAME):  # there "answer" is the label
-            self.keys["label"] = self.keys["label"] or plain.get("answer") or plain.get("verdict")
+        if task in (dfj_detect.NAME, dfj_reason.NAME):  # there "answer" is the label, unless another key has the word
+            words = Counter(key for row in rows for key, value in row.items() if isinstance(value, str))
+            named = [plain[s] for s in (*KEYS["label"], "answer", "verdict") if s in plain]
+            self.keys["label"] = max(named, key=words.__getitem__, default=None)
         raters = {key for spelling, key in plain.items() if _RATER.fullmatch(spelling)}
         if self.keys["messages"] or self.keys["gold"]:  # a human's rating beside an answer is no second answer
             self.keys |= {role: None for role in ("score", "better") if self.keys[role] in raters}

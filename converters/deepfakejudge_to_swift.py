@@ -24,7 +24,7 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.common import MediaFolders, Output, argument_parser, check_files, run, spread
+from converters.common import MediaFolders, Output, argument_parser, check_files, spread
 from converters.deepfakejudge import (
     LICENCE,
     SUBSETS,
@@ -37,10 +37,11 @@ from converters.deepfakejudge import (
     score_of,
 )
 from converters.judge_prompts import Recovered, recover_prompt
+from swift_plugins.commands import run
 from swift_plugins.media import Media
 from swift_plugins.records import check_row, encode, scan_rows, sha256_file, sha256_text
 from swift_plugins.tasks import dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason, get_task
-from swift_plugins.tasks.candidates import fill
+from swift_plugins.tasks.candidates import fill, neutralise
 
 CANDIDATES = {
     dfj_pointwise.NAME: ("candidate_response",),
@@ -160,7 +161,7 @@ def judged(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
     if prompt is None:
         if raw.label is None or set(raw.candidates) < set(names):
             raise ValueError(f"prompt: the row has neither one nor a label and {' and '.join(names)}")
-        values = {name: raw.candidates[name] for name in names}
+        values = {name: neutralise(raw.candidates[name]) for name in names}
         prompt, spans = fill(task.PROMPT, {"ground_truth_label": raw.label, **values})
         raw.spans = {name: list(spans[name]) for name in names}
     where = {name.removesuffix("_response"): raw.spans.get(name, []) for name in names}
@@ -311,6 +312,8 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
         counts = Counter(manifest["counts"][name])
         print(f"  {name:15} {facts['rows_out']} rows, {facts['images']} images: "
               + ", ".join(f"{n} {label}" for label, n in sorted(counts.items())))  # fmt: skip
+        if not facts["rows_out"]:
+            print(f"  note: not one row of {name} could be used")
         near = abs(facts["rows_in"] - facts["published_rows"]) <= facts["published_rows"] // 10
         if near and not args.limit and facts["rows_in"] != facts["published_rows"]:
             print(f"  count differs: {name} has {facts['rows_in']} rows, published are {facts['published_rows']}")

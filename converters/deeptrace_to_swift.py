@@ -21,7 +21,7 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.common import MediaFolders, Output, argument_parser, check_files, one_variable_rule, run
+from converters.common import MediaFolders, Output, argument_parser, check_files, one_variable_rule
 from converters.rewarddata import (
     NEARLY_FULL,
     SPLITS,
@@ -36,9 +36,9 @@ from converters.rewarddata import (
     read_raw,
 )
 from swift_plugins import boxes
+from swift_plugins.commands import run, whole_number
 from swift_plugins.media import Media
 from swift_plugins.records import check_row, sha256_text
-from swift_plugins.settings import whole_number
 from swift_plugins.tasks import deeptrace
 from swift_plugins.tasks.deeptrace import Answer
 

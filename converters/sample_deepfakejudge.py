@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from converters.sample_deeptrace import CELL, COLOURS, CRATE, GRID, INSET, background, bar, disc, paint_trace
-from swift_plugins.settings import whole_number
+from swift_plugins.commands import make_sample, whole_number
 from swift_plugins.tasks import dfj_pairwise, dfj_pointwise
 from swift_plugins.tasks.candidates import fill, neutralise
 from swift_plugins.tasks.dfj_detect import FOLD
@@ -280,14 +280,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--bench", type=whole_number(0), default=200, help="images to detect on (default 200)")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="seed of all images (default 0)")
     parser.add_argument("--workers", type=whole_number(), default=2, help="processes (default 2)")
-    args = parser.parse_args(argv)
-    try:
-        if args.out.exists() and any(args.out.iterdir()):
-            parser.error(f"{args.out} is not empty: delete it or name another folder")
-        write_all(args)
-    except OSError as error:
-        parser.error(f"cannot write to --out: {error}")
-    return 0
+    return make_sample(parser, argv, write_all)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ if not __package__:
 
 import numpy as np
 
-from swift_plugins.settings import whole_number
+from swift_plugins.commands import make_sample, whole_number
 from swift_plugins.tasks.deeptrace import CATEGORIES
 
 CELL, GRID = 56, 3  # a frame is GRID x GRID cells of CELL px; a trace fills one of them
@@ -227,14 +227,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--test", type=whole_number(0), default=200, help="held-out clips (default 200)")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="seed of all clips (default 0)")
     parser.add_argument("--workers", type=whole_number(), default=2, help="processes (default 2)")
-    args = parser.parse_args(argv)
-    try:
-        if args.out.exists() and any(args.out.iterdir()):
-            parser.error(f"{args.out} is not empty: delete it or name another folder")
-        write_all(args)
-    except OSError as error:
-        parser.error(f"cannot write to --out: {error}")
-    return 0
+    return make_sample(parser, argv, write_all)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eval.metrics import Draws, Estimate, estimate, with_spread
+from eval.metrics import Draws, Estimate, estimate
 
 CONSTANT = "undefined for a constant answer"
 CONSTANT_TRUTH = "undefined for a constant truth"
@@ -32,9 +32,7 @@ def agreement(
     found = estimate(shares, draws, rows)
     for name, value in values(x, y, levels).items():
         found[name] = (
-            Estimate(None, len(x), None, value)
-            if isinstance(value, str)
-            else (with_spread(value, len(x), replicates[name]))
+            Estimate(None, len(x), None, value) if isinstance(value, str) else Estimate(value, len(x), replicates[name])
         )
     return found
 

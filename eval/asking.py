@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from eval.engine import Engine, Row, Server
 from swift_plugins import settings
+from swift_plugins.commands import whole_number
 from swift_plugins.media import LEVELS, check_many
 from swift_plugins.records import atomic_write, jsonl_writer, read_rows, sha256_file, sha256_text, write_json
 from swift_plugins.tasks import get_task
@@ -305,13 +306,13 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base-url", help="the server's address, such as http://127.0.0.1:8000/v1")
     parser.add_argument("--recipe", type=Path, help="for a model not trained here: the recipe whose template, model "
                         "type and ENV (pixels, fps, frames) apply")  # fmt: skip
-    parser.add_argument("--batch-size", type=settings.whole_number(), default=8,
+    parser.add_argument("--batch-size", type=whole_number(), default=8,
                         help="rows answered at once (default 8)")  # fmt: skip
-    parser.add_argument("--max-tokens", type=settings.whole_number(), default=512,
+    parser.add_argument("--max-tokens", type=whole_number(), default=512,
                         help="longest answer in tokens (default 512)")  # fmt: skip
     parser.add_argument("--check", choices=LEVELS, default="decode",
                         help="check each media file first, in a process with a time limit, so that a damaged one gives "
                         "an error row instead of hanging the run (default decode)")  # fmt: skip
-    parser.add_argument("--workers", type=settings.whole_number(), default=os.cpu_count() or 1,
+    parser.add_argument("--workers", type=whole_number(), default=os.cpu_count() or 1,
                         help="processes for --check (default all)")  # fmt: skip
     parser.add_argument("--retry-errors", action="store_true", help="answer the rows with an error again")

@@ -34,7 +34,7 @@ def f1_scores(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> list[
 
     try:
         tokenizer, encoder = AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model)
-    except OSError as error:
+    except (OSError, ValueError, ImportError) as error:
         raise ValueError(f"--bertscore {model}: neither a folder nor to be had: {str(error).splitlines()[0]}") from None
     if not 0 <= layer <= encoder.config.num_hidden_layers:
         raise ValueError(f"--bertscore-layer {layer}: {model} has {encoder.config.num_hidden_layers} layers")

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from eval.agreement import agreement
+from eval.candidates import text_at
 from eval.metrics import Draws, Estimate, number
 from eval.scorer import Case
 from swift_plugins.tasks.candidates import LABELS
+
+__all__ = ["text_at"]
 
 
 def grammar_of(rows: Iterable[dict[str, Any]]) -> str:
@@ -57,17 +60,6 @@ def ratings(meta: Mapping[str, Any], allowed: Collection[Any]) -> tuple[Any, ...
     if not isinstance(stated, list) or not all(type(x) in (int, str) and x in allowed for x in stated):
         raise ValueError(f"meta.ratings must be a list of {', '.join(map(str, allowed))}, got {stated!r:.80}")
     return tuple(stated)
-
-
-def text_at(row: Mapping[str, Any], key: str) -> str | None:
-    """The text of the prompt where meta[key] says that a candidate stands, None where that is not known."""
-    span, messages = row["meta"].get(key), row.get("messages")
-    if not span:
-        return None
-    prompt = next((m.get("content") for m in messages or () if isinstance(m, dict) and m.get("role") == "user"), None)
-    if not isinstance(span, list) or len(span) != 2 or not all(type(x) is int and x >= 0 for x in span):
-        raise ValueError(f"meta.{key} must be [start, end] in the prompt, got {span!r:.80}")
-    return prompt[span[0] : span[1]] if isinstance(prompt, str) else None
 
 
 def slices(meta: Mapping[str, Any]) -> dict[str, Sequence[str]]:

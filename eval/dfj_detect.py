@@ -16,7 +16,7 @@ import numpy as np
 
 from eval import dfj
 from eval.dfj import grammar_of
-from eval.metrics import Draws, Estimate, estimate, with_spread
+from eval.metrics import Draws, Estimate, estimate
 from eval.scorer import Case, Figure, Metric, libraries, parse, published_rows
 from swift_plugins.tasks import Parsed
 from swift_plugins.tasks.dfj_detect import FOLD, GRAMMARS, Answer
@@ -38,7 +38,7 @@ BASELINES = ("majority verdict",)
 UNPARSED = "wrong"
 BINS = 15
 POLICY = {
-    "unparsed": "the opposite of the truth, never dropped",
+    "unparsed": "the opposite of the truth, with a P(fake) of 1 or 0 for it, never dropped",
     "edited": "counts as fake, in the truth and in an answer",
     "auc": "area under the ROC curve of p_fake; ties count half",
     "ece": f"expected calibration error (Naeini et al. 2015): |mean P(fake) - share of fakes| over {BINS} equal-width "
@@ -79,7 +79,14 @@ class Verdict(Case):
 
 def read_case(row: dict[str, Any], grammar: str) -> Verdict:
     dfj.check_label(row["meta"])
-    return Verdict(row, parse(GRAMMARS, row, grammar), dfj.number_within(row, "p_fake", 0, 1))
+    parsed = parse(GRAMMARS, row, grammar)
+    return Verdict(row, parsed, p_fake_of(row, parsed))
+
+
+def p_fake_of(row: dict[str, Any], parsed: Parsed) -> float | None:
+    """P(fake) as it counts: that of an unparsed answer is as wrong as can be."""
+    p_fake = dfj.number_within(row, "p_fake", 0, 1)
+    return p_fake if parsed.answer is not None else float(FOLD[row["meta"]["label"]] == "real")
 
 
 def measure(cases: Sequence[Verdict], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
@@ -107,7 +114,7 @@ def verdict_metrics(fake: np.ndarray, right: np.ndarray, rows: np.ndarray, draws
         with np.errstate(invalid="ignore"):
             replicates = 200 * hits / (2 * hits + errors)
         value = 100 * float(f1_score(fake, fake == right, pos_label=name == "fake"))
-        found[f"{name}_f1"] = with_spread(value, len(fake), replicates)
+        found[f"{name}_f1"] = Estimate(value, len(fake), replicates)
     return found
 
 
@@ -125,12 +132,12 @@ def probability_metrics(
     sums = draws.sums(np.column_stack([parts, (p - fake) ** 2, np.ones(len(p))]), rows)
     with np.errstate(invalid="ignore"):
         ece, brier = abs(sums[:, :BINS]).sum(1) / sums[:, -1], sums[:, BINS] / sums[:, -1]
-    found = {"ece": with_spread(float(abs(parts.sum(0)).sum()) / len(p), len(p), ece),
-             "brier": with_spread(float(brier_score_loss(fake, p, pos_label=True)), len(p), brier)}  # fmt: skip
+    found = {"ece": Estimate(float(abs(parts.sum(0)).sum()) / len(p), len(p), ece),
+             "brier": Estimate(float(brier_score_loss(fake, p, pos_label=True)), len(p), brier)}  # fmt: skip
     if fake.all() or not fake.any():
         return found | dfj.missing(["auc"], len(p), "all rows are real" if not fake.any() else "all rows are fake")
     replicates = 100 * auc_replicates(p, fake, rows, draws)
-    return found | {"auc": with_spread(100 * float(roc_auc_score(fake, p)), len(p), replicates)}
+    return found | {"auc": Estimate(100 * float(roc_auc_score(fake, p)), len(p), replicates)}
 
 
 def bins_of(p: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 from eval import dfj
 from eval.agreement import CONSTANT, CONSTANT_TRUTH, agreement
 from eval.dfj import grammar_of
-from eval.metrics import Draws, Estimate, with_spread
+from eval.metrics import Draws, Estimate
 from eval.scorer import Case, Figure, Metric, libraries, parse, published_rows
 from swift_plugins.tasks import Parsed
 from swift_plugins.tasks.dfj_pointwise import GRAMMARS, SCORES, Answer
@@ -44,7 +44,8 @@ UNPARSED = "the score farthest from the truth"
 POLICY = {
     "unparsed": "the score farthest from the true one (1 for a true 3), never dropped",
     "bias": "mean of answered minus true score",
-    "expected": "rmse_expected and pearson_expected take sum(k p(k)) / sum(p(k)) over the scores k, from choice_probs",
+    "expected": "rmse_expected and pearson_expected take sum(k p(k)) / sum(p(k)) over the scores k, from choice_probs; "
+    "for an unparsed answer the score that it counts as",
     "within_one": "share of answers at most one point off; raw_agreement: share of equal scores",
     "best_constant_score": "the one score with the least RMSE on these very rows",
     "human": "the first two single ratings of each row that has two or more",
@@ -91,6 +92,8 @@ def read_case(row: dict[str, Any], grammar: str) -> Judgement:
 def judgement(row: dict[str, Any], parsed: Parsed, expected: float | None) -> Judgement:
     score = row["meta"]["score"]
     counted = parsed.answer.score if parsed.answer else (5 if score < 3 else 1)
+    if parsed.answer is None:
+        expected = float(counted)
     return Judgement(row, parsed, score, counted, expected, dfj.ratings(row["meta"], range(1, 6)))
 
 
@@ -114,10 +117,10 @@ def measure_expected(cases: Sequence[Judgement], rows: np.ndarray, draws: Draws)
         mx, my, xx, yy, xy, square = (moments[:, 1:] / moments[:, :1]).T
         spread = (xx - mx**2) * (yy - my**2)
         correlations = (xy - mx * my) / np.sqrt(np.where(spread > 1e-12, spread, np.nan))
-    found = {names[0]: with_spread(float(root_mean_squared_error(x, y)), len(x), np.sqrt(square))}
+    found = {names[0]: Estimate(float(root_mean_squared_error(x, y)), len(x), np.sqrt(square))}
     if constant := CONSTANT if np.ptp(y) == 0 else CONSTANT_TRUTH if np.ptp(x) == 0 else None:
         return found | dfj.missing(names[1:], len(x), constant)
-    return found | {names[1]: with_spread(float(pearsonr(x, y).statistic), len(x), correlations)}
+    return found | {names[1]: Estimate(float(pearsonr(x, y).statistic), len(x), correlations)}
 
 
 def slices(case: Judgement) -> dict[str, Sequence[str]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from eval import dfj, dfj_detect
 from eval.dfj_detect import ANSWERS, BASELINES, UNPARSED, Verdict, figures, grammar_of, slices
-from eval.metrics import Draws, Estimate, estimate, mean, rouge_l, with_spread
+from eval.metrics import Draws, Estimate, estimate, mean, rouge_l
 from eval.scorer import Metric, libraries, parse, published_rows
 from swift_plugins.tasks.dfj_reason import GRAMMARS
 
@@ -61,10 +61,9 @@ def read_case(row: dict[str, Any], grammar: str) -> Reasoned:
     dfj.check_label(row["meta"])
     if not isinstance(row["meta"].get("reasoning"), str):
         raise ValueError(f"meta.reasoning must be a text, got {row['meta'].get('reasoning')!r:.80}")
-    p_fake, judged = dfj.number_within(row, "p_fake", 0, 1), dfj.number_within(row, "judge_score", 1, 5)
-    return _measured(
-        Reasoned(row, parse(GRAMMARS, row, grammar), p_fake, row["meta"]["reasoning"].strip(), 0.0, judged)
-    )
+    parsed, judged = parse(GRAMMARS, row, grammar), dfj.number_within(row, "judge_score", 1, 5)
+    gold = row["meta"]["reasoning"].strip()
+    return _measured(Reasoned(row, parsed, dfj_detect.p_fake_of(row, parsed), gold, 0.0, judged))
 
 
 def _measured(case: Reasoned) -> Reasoned:
@@ -98,7 +97,7 @@ def text_metrics(cases: Sequence[Reasoned], rows: np.ndarray, draws: Draws) -> d
     found = estimate({"rouge_l": (scored, np.ones(len(cases)))}, draws, rows)
     parts = bleu_parts([(case.rationale, case.gold) for case in cases])
     replicates = np.array([bleu(sums) for sums in draws.sums(parts, rows)])
-    found["bleu_3"] = with_spread(bleu(parts.sum(0)), len(cases), replicates)
+    found["bleu_3"] = Estimate(bleu(parts.sum(0)), len(cases), replicates)
     if any(case.bertscore is None for case in cases):
         found["bertscore"] = Estimate(None, len(cases), None, "not asked for: score with --bertscore")
     else:

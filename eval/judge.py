@@ -14,7 +14,7 @@ a special token or fake a turn is written differently. --candidates exact leaves
 from __future__ import annotations
 
 import argparse
-import shutil
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,8 +38,8 @@ from eval.asking import (
     settings_of,
 )
 from eval.engine import Row
-from swift_plugins.records import check_row, encode, read_rows, sha256_text
-from swift_plugins.settings import whole_number
+from swift_plugins.commands import run, whole_number
+from swift_plugins.records import check_row, encode, read_rows, sha256_text, write_json
 from swift_plugins.tasks import dfj_pairwise, dfj_pointwise
 from swift_plugins.tasks.candidates import LABELS, MODES, fill, neutralise
 
@@ -51,14 +51,15 @@ def prompt_of(args: argparse.Namespace, model: dict[str, Any], task: ModuleType)
     if args.prompt_file is not None:
         text = args.prompt_file.read_text(encoding="utf-8")
         return text if "<image>" in text else f"<image>{text}", str(args.prompt_file)
-    trained = [data for data in model["trained"].get("data") or [] if data.get("task")]
+    trained = model["trained"].get("data") or []
     for data in trained:
-        if data["task"] == task.NAME:
-            if data.get("prompt"):
-                return data["prompt"], "the checkpoint's training data"
-            raise ValueError(f"the prompt that {args.model} was trained with is not on record: name a --prompt-file")
+        if data.get("task") == task.NAME and data.get("prompt"):
+            return data["prompt"], "the checkpoint's training data"
+    others = sorted({data["task"] for data in trained if data.get("task") not in (None, task.NAME)})
+    if others:
+        raise ValueError(f"{args.model} was trained for {', '.join(others)}, this needs a judge for {task.NAME}")
     if trained:
-        raise ValueError(f"{args.model} was trained for {trained[0]['task']}, this needs a judge for {task.NAME}")
+        raise ValueError(f"the prompt that {args.model} was trained with is not on record: name a --prompt-file")
     return task.PROMPT, "the project's own"
 
 
@@ -93,7 +94,10 @@ def judge_row(row_id: str, task: ModuleType, prompt: str, image: str, label: str
 def item_of(row: Row, where: Path, args: argparse.Namespace, task: ModuleType, prompt: str) -> Item:
     """What to ask about one row of --data; its image path is relative to `where`."""
     _, texts = candidates_of(row)
-    label = row.get("label") or (row.get("meta") or {}).get("label")
+    meta = row.get("meta") or {}
+    if not isinstance(meta, dict):
+        raise ValueError(f"meta must be an object, got {meta!r:.80}")
+    label = row.get("label") or meta.get("label")
     if label not in LABELS:
         raise ValueError(f"label must be one of {', '.join(LABELS)}, got {label!r:.40}")
     images = row.get("images") or [row.get("image")]
@@ -157,9 +161,9 @@ def probability_of_a(orders: Sequence[Mapping[str, float] | None]) -> float | No
     return round(sum(found) / len(found), 6) if found else None
 
 
-def read_data(path: Path, limit: int | None) -> tuple[ModuleType, list[Row]]:
-    """(the one task of the rows, the rows, each with an id)."""
-    rows: dict[str, Row] = {}
+def read_data(path: Path, limit: int | None) -> tuple[ModuleType, dict[str, tuple[int, Row]]]:
+    """(the one task of the rows, id -> (line, row))."""
+    rows: dict[str, tuple[int, Row]] = {}
     task = None
     for line, row in read_rows(path):
         row.setdefault("id", str(line))
@@ -167,43 +171,54 @@ def read_data(path: Path, limit: int | None) -> tuple[ModuleType, list[Row]]:
             its = candidates_of(row)[0]
         except ValueError as error:
             raise ValueError(f"{path}:{line}: {error}") from None
-        if row["id"] in rows or not isinstance(row["id"], str):
+        if not isinstance(row["id"], str) or row["id"] in rows:
             raise ValueError(f"{path}:{line}: id must be a text of its own, got {row['id']!r:.80}")
         if its is not (task := task or its):
             raise ValueError(f"{path}:{line}: single responses and pairs in one file; judge them apart")
-        rows[row["id"]] = row
+        rows[row["id"]] = line, row
         if len(rows) == limit:
             break
     if task is None:
         raise ValueError(f"{path}: no rows")
-    return task, list(rows.values())
+    return task, rows
 
 
-def judge_file(args: argparse.Namespace) -> None:
+def judge_file(args: argparse.Namespace) -> int:
+    """Judge the rows of --data; 1 if not one of them could be asked."""
     task, rows = read_data(args.data, args.limit)
     model = settings_of(args)
     prompt, origin = prompt_of(args, model, task)
     items = []
-    for row in rows:
+    for line, row in rows.values():
         try:
             items.append(item_of(row, args.data.resolve().parent, args, task, prompt))
         except ValueError as error:
-            raise ValueError(f"{args.data}: row {row['id']!r}: {error}") from None
-    given = {row["id"]: row for row in rows}
+            raise ValueError(f"{args.data}:{line}: {error}") from None
     run = run_record(args, model, [row for item in items for row in item.rows])
     run |= {"candidates": args.candidates, "swap": args.swap, "prompt_is": origin, "prompt_sha256": sha256_text(prompt)}
-    predicted = args.data.with_name(f"{args.data.name}.run.json")
-    if predicted.is_file() and args.data.resolve() != args.out.resolve():
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(predicted, args.out.with_name(f"{args.out.name}.run.json"))
-    failed = answer_file(items, args, model, run,
-                         lambda item, results, _: given[item.id] | judgement(item, results, task), "judge")  # fmt: skip
+
+    def finish(item: Item, results: Sequence[Result], _: float) -> Row:
+        return rows[item.id][1] | judgement(item, results, task)
+
+    failed = answer_file(items, args, model, run, finish, "judge")
+    keep_record(args.data, args.out, len(rows))
     print(f"{len(rows)} rows judged in {args.out} (prompt: {origin})"
           + (f", {failed} of this run with an error" if failed else ""))  # fmt: skip
+    return 1 if failed == len(rows) else 0
+
+
+def keep_record(data: Path, out: Path, rows: int) -> None:
+    """Put the record of the predictions that were judged beside the output, so that they can be scored there."""
+    predicted = data.with_name(f"{data.name}.run.json")
+    if predicted.is_file() and data.resolve() != out.resolve():
+        record = json.loads(predicted.read_text(encoding="utf-8"))
+        if isinstance(record.get("data"), dict):
+            record["data"]["rows"] = rows
+        write_json(out.with_name(f"{out.name}.run.json"), record)
 
 
 def judge_one(args: argparse.Namespace) -> int:
-    """Judge what the command line holds; 1 if the judge's answer cannot be parsed."""
+    """Judge what the command line holds; 1 if there is no judgement, or the two orders of a pair disagree."""
     given = {"response": args.response, "response_a": args.response_a, "response_b": args.response_b}
     row: Row = {
         "id": "1",
@@ -213,7 +228,9 @@ def judge_one(args: argparse.Namespace) -> int:
     }
     task, _ = candidates_of(row)
     model = settings_of(args)
-    item = item_of(row, Path.cwd(), args, task, prompt_of(args, model, task)[0])
+    prompt, origin = prompt_of(args, model, task)
+    item = item_of(row, Path.cwd(), args, task, prompt)
+    print(f"prompt: {origin}", file=sys.stderr)
     bad = check_paths(set(media_of(item.rows)), args)
     for path, problem in bad.items():
         raise ValueError(f"{path}: {problem}")
@@ -268,14 +285,12 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("give either --image, --label and --response (or --response-a and --response-b), or --data")
     if (args.out if args.data else args.label) is None:
         parser.error("--data needs --out" if args.data else "--image needs --label")
-    try:
-        if args.data is None:
-            return judge_one(args)
-        judge_file(args)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    idle = {"--json": args.data and args.json, "--out": args.image and args.out, "--limit": args.image and args.limit,
+            "--swap": args.response is not None and args.swap}  # fmt: skip
+    if flags := [flag for flag, given in idle.items() if given]:
+        parser.error(f"{flags[0]} has nothing to do here: --json is for one judgement, --out and --limit are for "
+                     "--data, --swap is for pairs")  # fmt: skip
+    return run(judge_one if args.data is None else judge_file, args)
 
 
 if __name__ == "__main__":

@@ -40,10 +40,12 @@ class Estimate:
         interval = None
         if self.samples is not None and not np.isnan(self.samples).all():
             low, high = (float(x) for x in np.nanpercentile(self.samples, [2.5, 97.5]))
-            if high - low < _SAME and self.clusters and min(self.value, 100 - self.value) < _SAME:
+            varies = high - low > _SAME
+            if not varies and self.clusters and min(self.value, 100 - self.value) < _SAME:
                 unseen = 100 * (1 - 0.025 ** (1 / self.clusters))
                 low, high = (0.0, unseen) if self.value < _SAME else (100 - unseen, 100.0)
-            interval = [_rounded(low), _rounded(high)]
+            if varies or self.clusters:
+                interval = [_rounded(low), _rounded(high)]
         return {"value": _rounded(self.value), "ci95": interval, "n": self.n, **parts}
 
 
@@ -103,18 +105,11 @@ def estimate(columns: Mapping[Key, Column], draws: Draws, rows: np.ndarray) -> d
     return found
 
 
-def with_spread(value: float, n: int, samples: np.ndarray) -> Estimate:
-    """An estimate that is no percentage of rows. Replicates that all agree tell nothing of the spread: no interval."""
-    spread = samples[~np.isnan(samples)]
-    varies = len(spread) > 0 and np.ptp(spread) > _SAME
-    return Estimate(value, n, samples if varies else None)
-
-
 def mean(values: np.ndarray, draws: Draws, rows: np.ndarray) -> Estimate:
     """The mean of `values`, one for each of `rows` (at least one)."""
     sums = draws.sums(np.column_stack([values, np.ones(len(values))]), rows)
     with np.errstate(invalid="ignore"):
-        return with_spread(float(np.mean(values)), len(values), sums[:, 0] / sums[:, 1])
+        return Estimate(float(np.mean(values)), len(values), sums[:, 0] / sums[:, 1])
 
 
 def difference(this: Estimate, other: Estimate) -> Estimate:
@@ -124,7 +119,7 @@ def difference(this: Estimate, other: Estimate) -> Estimate:
     value = this.value - other.value
     if this.samples is None or other.samples is None:
         return Estimate(value, this.n)
-    return with_spread(value, this.n, this.samples - other.samples)
+    return Estimate(value, this.n, this.samples - other.samples)
 
 
 def number(metric: dict[str, Any] | None, decimals: int = 1, interval: bool = True, sign: bool = False) -> str:

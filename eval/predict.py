@@ -23,16 +23,20 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from eval.asking import Item, Result, add_engine_options, answer_file, error_text, run_record, settings_of
+from eval.candidates import made_safe, swapped, texts_of
 from eval.engine import Row
+from swift_plugins.commands import run, whole_number
 from swift_plugins.records import read_training_rows
-from swift_plugins.settings import CHECKPOINT_FILE, whole_number
-from swift_plugins.tasks import dfj_pairwise, get_task
+from swift_plugins.settings import CHECKPOINT_FILE
+from swift_plugins.tasks import get_task
+from swift_plugins.tasks.candidates import MODES
 
 
-def load_data(path: Path, limit: int | None, prompt: str, swap: bool) -> list[Row]:
+def load_data(path: Path, limit: int | None, prompt: str, swap: bool, safe: bool) -> list[Row]:
     """The rows to answer, checked; with the prompt "zero_shot" they ask the task's zero-shot question instead.
 
-    With `swap` each pairwise row is followed by one whose candidates have changed places.
+    With `swap` each pairwise row is followed by one whose candidates have changed places; with `safe` the candidates in
+    a judge's rows are so written that they are only ever text.
     """
     rows, seen = [], set()
     for line, row in read_training_rows(path):
@@ -48,6 +52,7 @@ def load_data(path: Path, limit: int | None, prompt: str, swap: bool) -> list[Ro
         try:
             if prompt == "zero_shot":
                 row["messages"][0]["content"] = zero_shot_question(task)
+            row = made_safe(row) if safe else row
             rows += [row, swapped(row)] if swap else [row]
         except ValueError as error:
             raise ValueError(f"{path}:{line}: {error}") from None
@@ -63,29 +68,6 @@ def zero_shot_question(task: ModuleType) -> str:
         raise ValueError(f"{task.NAME} has no zero-shot question: leave out --prompt") from None
 
 
-def swapped(row: Row) -> Row:
-    """A pairwise row with its two candidates in each other's place, and the answer with them."""
-    if row["task"] != dfj_pairwise.NAME:
-        raise ValueError(f"--swap is for {dfj_pairwise.NAME}, this row's task is {row['task']}")
-    meta, at = row["meta"], [m["role"] for m in row["messages"]].index("user")
-    text, names = row["messages"][at]["content"], ["response_a", "response_b"]
-    if not all(isinstance(meta.get(name), list) and len(meta[name]) == 2 for name in names):
-        raise ValueError("the row does not say where its candidates stand (meta.response_a, meta.response_b)")
-    names.sort(key=lambda name: meta[name])
-    (a, a_end), (b, b_end) = (meta[name] for name in names)
-    if not 0 <= a <= a_end <= b <= b_end <= len(text):
-        raise ValueError(f"meta.{names[0]} and meta.{names[1]} are no places in the prompt: {[a, a_end]}, {[b, b_end]}")
-    first, between, second = text[a:a_end], text[a_end:b], text[b:b_end]
-    better = dfj_pairwise.OTHER.get(meta.get("answer"))
-    messages = [dict(message) for message in row["messages"]]
-    messages[at]["content"] = text[:a] + second + between + first + text[b_end:]
-    if messages[-1]["role"] == "assistant":
-        messages[-1]["content"] = dfj_pairwise.render(dfj_pairwise.Answer(str(better)))
-    places = {names[0]: [a, a + len(second)], names[1]: [b_end - len(first), b_end]}
-    changed = {"answer": better, "order": "BA", "ratings": [dfj_pairwise.OTHER[x] for x in meta.get("ratings", [])]}
-    return row | {"id": f"{row['id']}/swapped", "messages": messages, "meta": meta | places | changed}
-
-
 def out_row(item: Item, results: Sequence[Result], seconds: float) -> Row:
     """The output row of one input row."""
     (row,), (result,) = item.rows, results
@@ -98,8 +80,14 @@ def out_row(item: Item, results: Sequence[Result], seconds: float) -> Row:
 
 
 def check_rows_fit(rows: list[Row], model: dict[str, Any], path: Path) -> None:
-    """Refuse rows whose question, box space or task version is not what the checkpoint was trained on."""
-    for data in model["trained"].get("data") or []:
+    """Refuse rows whose task, question, box space or task version is not what the checkpoint was trained on."""
+    trained = model["trained"].get("data") or []
+    grammars = [get_task(data["task"]).GRAMMARS for data in trained if data.get("task")]
+    for row in rows if grammars else []:
+        if get_task(row["task"]).GRAMMARS not in grammars:
+            raise ValueError(f"{path}: row {row['id']!r} is {row['task']}, the checkpoint was trained for "
+                             + ", ".join(sorted({data["task"] for data in trained if data.get("task")})))  # fmt: skip
+    for data in trained:
         for key in ("task_version", "box_space", "setting"):
             wanted = data.get(key)
             other = next((row for row in rows if wanted and row["meta"].get(key, wanted) != wanted), None)
@@ -110,13 +98,17 @@ def check_rows_fit(rows: list[Row], model: dict[str, Any], path: Path) -> None:
                 )
 
 
-def predict(args: argparse.Namespace) -> None:
-    rows = load_data(args.data, args.limit, args.prompt, args.swap)
+def predict(args: argparse.Namespace) -> int:
+    safe = args.candidates == "safe"
+    rows = load_data(args.data, args.limit, args.prompt, args.swap, safe)
     model = settings_of(args)
     check_rows_fit(rows, model, args.data)
-    run = run_record(args, model, rows) | {"prompt": args.prompt, "swap": args.swap}
-    failed = answer_file([Item(row["id"], [row]) for row in rows], args, model, run, out_row)
+    run = run_record(args, model, rows)
+    run |= {"prompt": args.prompt, "swap": args.swap, "candidates": args.candidates}
+    items = [Item(row["id"], [row], list(texts_of(row).values()) if safe else ()) for row in rows]
+    failed = answer_file(items, args, model, run, out_row)
     print(f"{len(rows)} rows in {args.out}" + (f", {failed} of this run with an error" if failed else ""))
+    return 1 if failed == len(rows) else 0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -128,15 +120,13 @@ def main(argv: list[str] | None = None) -> int:
                         help="ask the rows' own question, or the paper's zero-shot one, for models that were not "
                         "trained on it (default trained)")  # fmt: skip
     parser.add_argument("--limit", type=whole_number(), help="only the first rows (default all)")
+    parser.add_argument("--candidates", choices=MODES, default="safe",
+                        help="judges' rows: how candidates stand in the prompt: safe, only ever text, which leaves "
+                        "plain prose as it is; exact, untouched, as the paper has them (default safe)")  # fmt: skip
     parser.add_argument("--swap", action="store_true",
                         help="pairs: ask each a second time with its candidates in each other's place")  # fmt: skip
     args = parser.parse_args(argv)
-    try:
-        predict(args)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run(predict, args)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def show_cases(scorer: Scorer, cases: Sequence[Any]) -> dict[str, list[dict[str,
     return shown
 
 
-_MARKDOWN = re.compile(r"([\\`*_\[\](){}#!|<>~])")
+_MARKDOWN = re.compile(r"([\\`*_\[\](){}#!|<>~:@]|(?<=www)\.)", re.I)  # with what makes a bare address a link
 
 
 def plain_markdown(text: Any) -> str:

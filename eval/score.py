@@ -144,6 +144,19 @@ def run_facts(pred: Path) -> dict[str, Any]:
     return run
 
 
+def judge_facts(pred: Path) -> dict[str, Any]:
+    """What OUT.judge.json records of the judge whose scores the rows hold; empty where there is none."""
+    import json
+
+    path = pred.with_name(pred.name + ".judge.json")
+    if not path.is_file():
+        return {}
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        "judge": {key: record.get(key) for key in ("model", "candidates", "prompt_is", "prompt_sha256", "versions")}
+    }
+
+
 def scorer_of(task: str) -> Scorer:
     """The task's scorer; a module, which is why the type checker is told."""
     scorer: Any = import_module(SCORERS[task])
@@ -222,7 +235,8 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         **found,
         "policy": {"grammar": args.grammar, **found["policy"]},
         "versions": {"task": task.VERSION, **found.get("versions", {}), **versions, **run.get("versions", {})},
-        "run": {key: run[key] for key in ("model", "data", "generation", "backend") if key in run},
+        "run": {key: run[key] for key in ("model", "data", "generation", "backend") if key in run}
+        | judge_facts(args.pred),
     }
     return report, cases
 

@@ -58,7 +58,8 @@ if [ "$(in_recipe use_cpu)" = true ] || [[ " $* " == *" --use_cpu true "* ]]; th
     export CUDA_VISIBLE_DEVICES= DS_ACCELERATOR=cpu
 else
     have=$(.venv/bin/python -c 'import torch; print(torch.accelerator.device_count())')
-    [ "$have" -ge "$want" ] || fail "this needs $want GPU(s), $have found: set NUM_GPUS to what there is (one GPU: TUNER=lora) \
+    less=$([ "${TUNER:-$(in_recipe tuner_type)}" = lora ] || echo " (one GPU: TUNER=lora)")
+    [ "$have" -ge "$want" ] || fail "this needs $want GPU(s), $have found: set NUM_GPUS to what there is$less \
 and keep the batch by --gradient_accumulation_steps; $on_cpu"
 fi
 exec .venv/bin/swift sft "$recipe" ${flags[@]+"${flags[@]}"} "$@"

@@ -6,10 +6,9 @@ each refuses to go on when they disagree with the environment.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -57,18 +56,3 @@ def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str | None]:
         except PackageNotFoundError:
             found[name] = None
     return found
-
-
-def whole_number(least: int = 1) -> Callable[[str], int]:
-    """A type for argparse: a whole number that is not too small."""
-
-    def read(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
-        return number
-
-    return read

@@ -257,9 +257,10 @@ def test_bare_fields_get_the_projects_own_prompt(convert):
     facts = done.manifest["subsets"]["pointwise/train"]
     assert [facts["prompt"], facts["prompt_is"]] == [dfj_pointwise.PROMPT, "the project's own"]
     for raw, row in zip(rows, done.rows, strict=True):
-        slots = {"ground_truth_label": raw["label"], "candidate_response": raw["candidate_response"]}
+        safe = raw["candidate_response"].replace("<score>5</score>", "‹score>5‹/score>")  # only ever text
+        slots = {"ground_truth_label": raw["label"], "candidate_response": safe}
         assert row["messages"] == messages(fill(dfj_pointwise.PROMPT, slots).text, "<score>4</score>")
-        assert row["messages"][0]["content"][slice(*row["meta"]["candidate"])] == raw["candidate_response"]
+        assert row["messages"][0]["content"][slice(*row["meta"]["candidate"])] == safe
 
 
 @pytest.mark.parametrize("value", ["B", "b", "Response B", "response_b", "Candidate B", "<answer>B</answer>"])
@@ -283,6 +284,7 @@ def test_a_pairwise_score_is_no_answer(one):
     [
         ("detect/test", {"answer": "fake"}, "<answer>fake</answer>"),
         ("detect/test", {"label": "AI-generated", "score": 0.97}, "<answer>fake</answer>"),
+        ("detect/test", {"label": 1, "answer": "fake"}, "<answer>fake</answer>"),
         ("detect/test", {"answer": "edited", "reasoning": "Odd."}, "<answer>edited</answer>"),
         ("detect/test", {"messages": messages("Real?", said("Odd."))}, said("Odd.")),
         ("detect/test", {"query": "Real?", "response": said("Odd.")}, said("Odd.")),
@@ -972,6 +974,7 @@ def test_an_interrupted_run_leaves_what_was_there(judge_sample, whole, tmp_path,
     assert contents(again.out) == contents(whole.out)
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_the_results_that_were_there(root, tmp_path):
     src, out = source(tmp_path / "Judge", {"pointwise/train": [pointwise()]}), tmp_path / "out"
     before = contents(Converted(src, out).out)

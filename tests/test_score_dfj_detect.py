@@ -28,10 +28,11 @@ def test_metrics_by_hand(tmp_path):
         "fake_f1": 40.0,
         "real_accuracy": 50.0,
         "fake_accuracy": pytest.approx(100 / 3, abs=1e-4),
-        "auc": pytest.approx(100 * (3 + 0.5) / 6, abs=1e-4),  # of 2 x 3 pairs, fakes above 0.1: 3, one tie at 0.9
-        # Bins of 1/15: 0.1 alone, 0.4 and 0.6 alone, 0.9 twice with one fake.
-        "ece": pytest.approx((0.1 + 0.6 + 0.4 + abs(1.8 - 1)) / 5, abs=1e-4),
-        "brier": pytest.approx((0.01 + 0.81 + 0.01 + 0.36 + 0.16) / 5, abs=1e-4),
+        # The unparsed fake counts with P(fake) 0. Of 2 x 3 pairs, fakes above 0.1: 2, one tie at 0.9.
+        "auc": pytest.approx(100 * (2 + 0.5) / 6, abs=1e-4),
+        # Bins of 1/15: 0, 0.1 and 0.4 alone, 0.9 twice with one fake.
+        "ece": pytest.approx((1 + 0.1 + 0.6 + abs(1.8 - 1)) / 5, abs=1e-4),
+        "brier": pytest.approx((0.01 + 0.81 + 0.01 + 0.36 + 1) / 5, abs=1e-4),
     }
     assert report["confusion"]["fake (edited)"] == {"fake": 1}
     assert report["confusion"]["fake"] == {"real": 1, "unparsed": 1}

@@ -143,3 +143,24 @@ def test_the_report_shows_candidate_and_judge_as_text(tmp_path):
     assert "1 unparsed, counted as the score farthest from the truth" in page
     assert json.loads((tmp_path / "report" / "report.json").read_text())["cases"]["Worst"] == ["a", "c"]
     assert "| 5 | 0 | 1 | 0 | 0 | 0 | 0 |" in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_a_comparison_with_a_perfect_file_has_its_intervals(tmp_path):
+    """The perfect judge's own values do not vary, but the difference to another does."""
+    truth = [1, 2, 3, 4, 5] * 8
+    perfect = [judged(f"r{i}", score, score) for i, score in enumerate(truth)]
+    other = [judged(f"r{i}", score, max(1, score - (i % 3 == 0))) for i, score in enumerate(truth)]
+    write_rows(tmp_path / "perfect.jsonl", perfect)
+    report = score_rows(tmp_path, other, "--baseline", f"perfect={tmp_path / 'perfect.jsonl'}")
+    assert report["baselines"]["perfect"]["rmse"]["ci95"] is None
+    for name in ("rmse", "mae", "qwk", "pearson"):
+        low, high = report["comparisons"]["perfect"]["metrics"][name]["ci95"]
+        assert low < high
+
+
+def test_an_unparsed_answer_earns_nothing_by_its_probabilities(tmp_path):
+    sure = {str(k): float(k == 4) for k in range(1, 6)}
+    rows = [judged("a", 4, 4), judged("b", 2, 2)]
+    rows += [judged("c", 4, 4) | {"response": "<score>4</score><score>5</score>"}]
+    rows = [row | {"choice_probs": sure} for row in rows]
+    assert values(score_rows(tmp_path, rows))["rmse_expected"] == pytest.approx(((0 + 4 + 9) / 3) ** 0.5, abs=1e-4)

@@ -279,6 +279,7 @@ def copy_of_setup(folder):
     return tools
 
 
+@pytest.mark.slow
 def test_an_offline_installation_fails_clearly_and_is_not_trusted(tmp_path):
     tools = copy_of_setup(tmp_path)
     path = f"{tools}:{os.environ['PATH']}"
@@ -289,6 +290,7 @@ def test_an_offline_installation_fails_clearly_and_is_not_trusted(tmp_path):
         assert not (tmp_path / ".venv" / "ready").exists()
 
 
+@pytest.mark.slow
 def test_a_half_made_environment_is_thrown_away(tmp_path):
     tools = copy_of_setup(tmp_path)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
@@ -329,6 +331,7 @@ def test_an_upgrade_that_succeeds_is_marked(working):
     assert (setup().returncode, setup().stdout) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_first_installation_is_incomplete_until_it_succeeds(tmp_path):
     tools = copy_of_setup(tmp_path)
     seen = tmp_path / "seen"
@@ -340,6 +343,7 @@ def test_a_first_installation_is_incomplete_until_it_succeeds(tmp_path):
     assert (tmp_path / ".venv" / "incomplete").exists()
 
 
+@pytest.mark.slow
 def test_an_environment_that_is_incomplete_is_thrown_away_whatever_its_mark_says(working):
     folder, setup = working
     (folder / "tools" / "uv").write_text("#!/bin/sh\nexit 0\n")

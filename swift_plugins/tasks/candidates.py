@@ -23,7 +23,9 @@ _FRAME = re.compile(r"<reasoning>(.*)</reasoning>(\s{0,8})<answer>\s{0,8}(real|f
 _TAG_OPENS = re.compile(r"<(?!\s|=|[0-9]+(?:\.[0-9]+)?%?(?:[\s,;)]|\.\s|\.?\Z))|[\uff1c\ufe64]")
 _BRACKET_TOKEN = re.compile(r"\[(?=/?(?:[A-Z_]{2,20}|[gs]MASK)\])")
 # What stands before a colon in prompts and chat logs: a candidate must not begin another's text, or a turn, in its own.
-_HEADING = re.compile(r"\b((?:response|candidate|answer|system|user|assistant|human)(?: [ab12])?)[^\S\n]?[:：]", re.I)
+_HEADING = re.compile(
+    r"\b((?:response|candidate|answer|system|user|assistant|human)(?:[\W_]{0,4}[ab12]\b)?)[\W_]{0,4}?[:：]", re.I
+)
 _SPACE = re.compile(r"\s+")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co"}  # control, format (zero width, direction, tag letters), half and private characters
 _JOINERS = "\u200c\u200d"  # within emoji, Persian or Hindi they are spelling; beside ASCII they only hide
@@ -67,16 +69,22 @@ def neutralise(candidate: str) -> str:
 
     Its own frame, `<reasoning>…</reasoning> <answer>label</answer>`, stays; in what it holds, and in a candidate of any
     other form, whatever may begin a tag or a special token gets another sign (`‹`), unseen characters go, line breaks
-    become spaces, and a turn's or another candidate's heading loses its colon. Ordinary text comes out as it went in.
+    become spaces, and a turn's or another candidate's heading loses its colon. Ordinary prose comes out as it went in;
+    mark-up, a word in brackets and capitals, and "the answer:" do not.
     """
     if len(candidate) > MAX_CHARS:
         raise ValueError(f"the candidate has {len(candidate)} characters, at most {MAX_CHARS} are judged")
-    candidate = candidate.strip()
-    frame = _FRAME.fullmatch(candidate)
+    frame = split_frame(candidate)
     if frame is None:
-        return _closed(_seen(candidate).strip())
-    body, gap, verdict = frame.groups()
+        return _closed(_seen(candidate.strip()).strip())
+    body, gap, verdict = frame
     return f"<reasoning>{_closed(_seen(body))}</reasoning>{gap}<answer>{verdict}</answer>"
+
+
+def split_frame(candidate: str) -> tuple[str, str, str] | None:
+    """(reasoning, the space between, label) of a candidate in the published form, else None."""
+    frame = _FRAME.fullmatch(candidate.strip())
+    return (frame[1], frame[2], frame[3]) if frame else None
 
 
 def _seen(text: str) -> str:
