@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +99,22 @@ def build_config(tokenizer):
     )
 
 
-def texts_of(row: dict[str, Any]) -> Iterator[str]:
-    """The texts of a training row as they are tokenized: what stands beside the media, and the parts of the answer."""
-    for message in row["messages"]:
-        if message["role"] == "assistant":
-            yield from (piece for piece, _ in get_task(row["task"]).segments(message["content"]))
-        else:
-            yield _MEDIA_TAG.sub("", message["content"])
+def texts_of(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """The texts of training rows as they are tokenized: what stands beside the media, and the parts of the answers.
+
+    All the questions of a task that has fixed ones count a hundredfold, so that they are few tokens, asked here or not.
+    """
+    questions: dict[str, None] = {}
+    texts: list[str] = []
+    for row in rows:
+        task = get_task(row["task"])
+        questions |= dict.fromkeys(getattr(task, "QUESTIONS", {}).values())
+        for message in row["messages"]:
+            if message["role"] == "assistant":
+                texts += [piece for piece, _ in task.segments(message["content"])]
+            elif message["content"] not in questions:
+                texts.append(_MEDIA_TAG.sub("", message["content"]))
+    return [_MEDIA_TAG.sub("", question) for question in questions] * 100 + texts
 
 
 def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0) -> int:
@@ -149,7 +158,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the random weights (default 0)")
     args = parser.parse_args(argv)
     try:
-        texts = [text for path in args.data for _, row in read_training_rows(path) for text in texts_of(row)]
+        texts = texts_of(row for path in args.data for _, row in read_training_rows(path))
     except (ValueError, OSError) as error:
         parser.error(str(error))
     try:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from swift_plugins.records import encode
+from swift_plugins.tasks import deeptrace
 from swift_plugins.tiny_model import main, texts_of
 
 ROW = {
@@ -17,12 +18,13 @@ ROW = {
 
 def test_the_vocabulary_comes_from_the_texts_as_they_are_tokenized():
     """Without the tags that media take the place of, and the answer in the parts that can be weighted."""
-    assert list(texts_of(ROW)) == [" Real?", "REAL"]
+    questions = [question.removeprefix("<video>") for question in deeptrace.QUESTIONS.values()]
+    assert texts_of([ROW, ROW]) == questions * 100 + [" Real?", "REAL"] * 2
     said = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "<image>Good?"},
             {"role": "assistant", "content": "<reasoning>It is.</reasoning>\n<score>5</score>"}]  # fmt: skip
     parts = ["<reasoning>", "It is.", "</reasoning>\n<score>", "5", "</score>"]
-    assert list(texts_of({"task": "dfj_pointwise", "messages": said})) == ["Judge.", "Good?", *parts]
-    assert list(texts_of({"task": "dfj_pointwise", "messages": said[:2]})) == ["Judge.", "Good?"]
+    assert texts_of([{"task": "dfj_pointwise", "messages": said}]) == ["Judge.", "Good?", *parts]
+    assert texts_of([{"task": "dfj_pointwise", "messages": said[:2]}]) == ["Judge.", "Good?"]
 
 
 def test_a_task_that_is_not_known_is_named(refused):
