@@ -177,7 +177,8 @@ def test_the_pointwise_judge_beats_the_constant_answer_on_images_it_has_not_seen
         assert interval(found[name])[0] > interval(constant[name])[1]
     assert found["pearson_expected"]["value"] >= 0.6
     assert "score 2" in judge  # a jagged outline, where the image has extra balls
-    assert "attack success rate" in judge
+    assert re.search(r"^attack success rate +[\d.]+ \[", judge, re.M)
+    assert re.search(r"^benign drift +[\d.]+ ", judge, re.M)
 
 
 @pytest.mark.slow
