@@ -34,13 +34,6 @@ def argument_parser(doc: str, src: str, out: str, check: str = "none") -> argpar
     return parser
 
 
-def spread(count: int, limit: int | None) -> range | list[int]:
-    """The indices of `limit` rows evenly spread over `count` rows; all of them without a limit."""
-    if limit is None or limit >= count:
-        return range(count)
-    return [i * count // limit for i in range(limit)]
-
-
 class Output:
     """The files of one conversion, written aside and put in place together when the block ends without an error.
 

@@ -24,7 +24,7 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.common import MediaFolders, Output, argument_parser, check_files, spread
+from converters.common import MediaFolders, Output, argument_parser, check_files
 from converters.deepfakejudge import (
     LICENCE,
     SUBSETS,
@@ -37,7 +37,7 @@ from converters.deepfakejudge import (
     score_of,
 )
 from converters.judge_prompts import Recovered, recover_prompt
-from swift_plugins.commands import run
+from swift_plugins.commands import run, spread
 from swift_plugins.media import Media
 from swift_plugins.records import check_row, encode, scan_rows, sha256_file, sha256_text
 from swift_plugins.tasks import dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason, get_task

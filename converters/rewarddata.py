@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from converters.common import spread
+from swift_plugins.commands import spread
 
 SPLITS = ("train", "val", "test")
 REAL_SOURCE = "LLaVA-Video"  # how the source of every real clip begins; the others are generators

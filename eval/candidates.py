@@ -25,8 +25,12 @@ def text_at(row: Mapping[str, Any], slot: str) -> str | None:
 
 def texts_of(row: Row) -> dict[str, str]:
     """slot -> text of each candidate of a row; empty for a row of another task, or where one's place is not known."""
-    found = {slot: text_at(row, slot) for slot in SLOTS.get(row["task"], ())}
-    return {slot: text for slot, text in found.items() if text is not None} if None not in found.values() else {}
+    found: dict[str, str] = {}
+    for slot in SLOTS.get(row["task"], ()):
+        if (text := text_at(row, slot)) is None:
+            return {}
+        found[slot] = text
+    return found
 
 
 def with_texts(row: Row, texts: Mapping[str, str]) -> Row:

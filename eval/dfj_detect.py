@@ -208,7 +208,8 @@ def extras(cases: Sequence[Verdict], draws: Draws, metrics: dict[str, Any]) -> d
 
 
 def describe(case: Verdict, cases: Sequence[Verdict]) -> dict[str, Any]:
-    facts = [] if case.p_fake is None else [f"P(fake) {case.p_fake:.3f}"]
+    stated = case.row.get("p_fake")
+    facts = [] if stated is None else [f"P(fake) {stated:.3f}"]
     return {"verdict": f"{case.label}, answered {case.answered or 'nothing that can be parsed'}", "facts": facts,
             "texts": [("answer", case.row.get("response") or "–")]}  # fmt: skip
 

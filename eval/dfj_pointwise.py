@@ -19,7 +19,7 @@ from eval.dfj import grammar_of
 from eval.metrics import Draws, Estimate
 from eval.scorer import Case, Figure, Metric, libraries, parse, published_rows
 from swift_plugins.tasks import Parsed
-from swift_plugins.tasks.dfj_pointwise import GRAMMARS, SCORES, Answer
+from swift_plugins.tasks.dfj_pointwise import GRAMMARS, SCORES, Answer, expected_score
 
 __all__ = ["grammar_of"]
 METRICS = {
@@ -85,7 +85,7 @@ def read_case(row: dict[str, Any], grammar: str) -> Judgement:
         raise ValueError(f"meta.score must be a whole number of 1..5, got {meta.get('score')!r:.40}")
     dfj.text_at(row, "candidate")
     probs = dfj.choice_probs(row, SCORES)
-    expected = sum(int(score) * p for score, p in probs.items()) if probs else None
+    expected = expected_score(probs) if probs else None
     return judgement(row, parse(GRAMMARS, row, grammar), expected)
 
 
@@ -154,7 +154,7 @@ def extras(cases: Sequence[Judgement], draws: Draws, metrics: dict[str, Any]) ->
 
 def describe(case: Judgement, cases: Sequence[Judgement]) -> dict[str, Any]:
     facts = [f"the image is {case.label}"]
-    if case.expected is not None:
+    if case.expected is not None and case.parsed.answer is not None:
         facts.append(f"expected score {case.expected:.2f}")
     if case.ratings:
         facts.append("people gave " + ", ".join(map(str, case.ratings)))

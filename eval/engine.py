@@ -86,6 +86,7 @@ class Engine:
         self.engine.strict = False  # a row that cannot be encoded comes back as its exception
         self.config = RequestConfig(max_tokens=max_tokens, temperature=0.0)
         self.tokenizer = self.engine.tokenizer
+        # All but the tags of a candidate's own frame, which stays as the paper has it.
         added = {*self.tokenizer.get_added_vocab(), *self.tokenizer.all_special_tokens}
         self.special_tokens = frozenset(added - {"<reasoning>", "</reasoning>", "<answer>", "</answer>"})
 

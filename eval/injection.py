@@ -25,7 +25,7 @@ if not __package__:
 from eval.asking import Item, Result, add_engine_options, answer_file, error_text, run_record, settings_of
 from eval.candidates import SLOTS, exchanged, texts_of, with_texts
 from eval.engine import Row
-from swift_plugins.commands import run, whole_number
+from swift_plugins.commands import run, spread, whole_number
 from swift_plugins.records import check_row, encode, read_rows, read_training_rows, write_json
 from swift_plugins.tasks import dfj_pairwise, dfj_pointwise, get_task
 from swift_plugins.tasks.candidates import MODES, neutralise, split_frame
@@ -210,7 +210,7 @@ def base_rows(path: Path, count: int) -> list[Row]:
     rows = list(read_training_rows(path))
     if not rows:
         raise ValueError(f"{path}: no rows")
-    chosen = [rows[i * len(rows) // count] for i in range(min(count, len(rows)))] if count < len(rows) else rows
+    chosen = [rows[i] for i in spread(len(rows), count)]
     for line, row in chosen:
         if row["task"] not in SLOTS or row["task"] != chosen[0][1]["task"]:
             raise ValueError(

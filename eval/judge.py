@@ -134,25 +134,19 @@ def judgement(item: Item, results: Sequence[Result], task: ModuleType) -> Row:
     if why is not None:
         return _nothing(task) | said | {"judge_unparsed": why}
     if task is dfj_pointwise:
-        score = parsed[0].answer
-        return {"judge_score": score.score, "judge_expected": expected_score(answers[0].get("choice_probs")),
-                "judge_reasoning": score.reasoning, **said}  # fmt: skip
+        score, probabilities = parsed[0].answer, answers[0].get("choice_probs")
+        expected = round(dfj_pointwise.expected_score(probabilities), 4) if probabilities else None
+        return {"judge_score": score.score, "judge_expected": expected, "judge_reasoning": score.reasoning, **said}
     better = [p.answer.better if i == 0 else dfj_pairwise.OTHER[p.answer.better] for i, p in enumerate(parsed)]
     agreed = len(set(better)) == 1
-    probabilities = [answer.get("choice_probs") for answer in answers]
     return {"judge_better": better[0] if agreed else None, "judge_consistent": agreed if len(better) > 1 else None,
-            "judge_prob_a": probability_of_a(probabilities), **said}  # fmt: skip
+            "judge_prob_a": probability_of_a([a.get("choice_probs") for a in answers]), **said}  # fmt: skip
 
 
 def _nothing(task: ModuleType) -> Row:
     if task is dfj_pointwise:
         return {"judge_score": None, "judge_expected": None, "judge_reasoning": None}
     return {"judge_better": None, "judge_consistent": None, "judge_prob_a": None}
-
-
-def expected_score(probabilities: Mapping[str, float] | None) -> float | None:
-    """The mean score, 1..5, under the judge's own probabilities."""
-    return round(sum(int(k) * p for k, p in probabilities.items()), 4) if probabilities else None
 
 
 def probability_of_a(orders: Sequence[Mapping[str, float] | None]) -> float | None:
@@ -194,13 +188,14 @@ def judge_file(args: argparse.Namespace) -> int:
             items.append(item_of(row, args.data.resolve().parent, args, task, prompt))
         except ValueError as error:
             raise ValueError(f"{args.data}:{line}: {error}") from None
-    run = run_record(args, model, [row for item in items for row in item.rows])
-    run |= {"candidates": args.candidates, "swap": args.swap, "prompt_is": origin, "prompt_sha256": sha256_text(prompt)}
+    record = run_record(args, model, [row for item in items for row in item.rows])
+    record |= {"candidates": args.candidates, "swap": args.swap, "prompt_is": origin,
+               "prompt_sha256": sha256_text(prompt)}  # fmt: skip
 
     def finish(item: Item, results: Sequence[Result], _: float) -> Row:
         return rows[item.id][1] | judgement(item, results, task)
 
-    failed = answer_file(items, args, model, run, finish, "judge")
+    failed = answer_file(items, args, model, record, finish, "judge")
     keep_record(args.data, args.out, len(rows))
     print(f"{len(rows)} rows judged in {args.out} (prompt: {origin})"
           + (f", {failed} of this run with an error" if failed else ""))  # fmt: skip

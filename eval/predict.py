@@ -103,10 +103,10 @@ def predict(args: argparse.Namespace) -> int:
     rows = load_data(args.data, args.limit, args.prompt, args.swap, safe)
     model = settings_of(args)
     check_rows_fit(rows, model, args.data)
-    run = run_record(args, model, rows)
-    run |= {"prompt": args.prompt, "swap": args.swap, "candidates": args.candidates}
+    record = run_record(args, model, rows)
+    record |= {"prompt": args.prompt, "swap": args.swap, "candidates": args.candidates}
     items = [Item(row["id"], [row], list(texts_of(row).values()) if safe else ()) for row in rows]
-    failed = answer_file(items, args, model, run, out_row)
+    failed = answer_file(items, args, model, record, out_row)
     print(f"{len(rows)} rows in {args.out}" + (f", {failed} of this run with an error" if failed else ""))
     return 1 if failed == len(rows) else 0
 

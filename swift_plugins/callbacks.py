@@ -22,7 +22,8 @@ def _manifest_of(file: Path) -> tuple[Path, str, dict[str, Any]] | None:
     """(the manifest that names a dataset file, the file's name in it, its content); it may stand a folder higher."""
     for folder in (file.parent, file.parent.parent):
         path, name = folder / "manifest.json", file.relative_to(folder).as_posix()
-        if path.is_file() and name in (manifest := json.loads(path.read_text(encoding="utf-8"))).get("files", {}):
+        manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if isinstance(manifest, dict) and name in manifest.get("files", {}):  # another's manifest.json tells nothing
             return path, name, manifest
     return None
 

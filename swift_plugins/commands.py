@@ -31,6 +31,13 @@ def make_sample(
     return 0
 
 
+def spread(count: int, limit: int | None) -> range | list[int]:
+    """The indices of `limit` rows evenly spread over `count` rows; all of them without a limit."""
+    if limit is None or limit >= count:
+        return range(count)
+    return [i * count // limit for i in range(limit)]
+
+
 def whole_number(least: int = 1) -> Callable[[str], int]:
     """A type for argparse: a whole number that is not too small."""
 

@@ -6,6 +6,7 @@ project's own, for data that bring none; the dataset's rows bring theirs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swift_plugins.tasks import Choices, Parsed
@@ -45,6 +46,11 @@ def parse_trained(text: str) -> Parsed:
     """The score after the reasoning; see read_tagged for what is none."""
     score, reasoning, why = read_tagged(text, "score", SCORES)
     return Parsed(Answer(int(score), reasoning) if score else None, "trained", why)
+
+
+def expected_score(probabilities: Mapping[str, float]) -> float:
+    """The mean score, 1..5, under probabilities of the scores that add up to 1."""
+    return sum(int(score) * p for score, p in probabilities.items())
 
 
 def segments(text: str) -> list[tuple[str, str]]:
