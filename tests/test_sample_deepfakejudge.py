@@ -242,22 +242,6 @@ def test_more_images_leave_the_others_as_they_are(made, tmp_path):
     assert few.items() <= more.items()
 
 
-def test_a_folder_in_use_is_refused(tmp_path, capsys):
-    (tmp_path / "kept").touch()
-    with pytest.raises(SystemExit, match="2"):
-        main(["--out", str(tmp_path)])
-    assert "is not empty: delete it or name another folder" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
-
-
-@pytest.mark.parametrize("beneath", ["", "/below"])
-def test_an_output_that_cannot_be_written_is_one_clear_line(tmp_path, capsys, beneath):
-    (tmp_path / "file").write_text("kept")
-    with pytest.raises(SystemExit, match="2"):
-        main(["--out", f"{tmp_path}/file{beneath}"])
-    assert "error: cannot write to --out: " in capsys.readouterr().err.splitlines()[-1]
-
-
 @pytest.mark.parametrize(("option", "least"), [("--train", 1), ("--test", 0), ("--human", 0), ("--workers", 1)])
 def test_a_number_that_makes_no_sense_is_refused(tmp_path, capsys, option, least):
     with pytest.raises(SystemExit, match="2"):

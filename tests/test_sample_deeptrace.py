@@ -121,23 +121,6 @@ def test_more_clips_leave_the_others_as_they_are(make):
     assert few.items() <= more.items()
 
 
-def test_a_folder_in_use_is_refused(tmp_path, capsys):
-    (tmp_path / "kept").touch()
-    with pytest.raises(SystemExit, match="2"):
-        main(["--out", str(tmp_path)])
-    assert "is not empty: delete it or name another folder" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
-
-
-@pytest.mark.parametrize("beneath", ["", "/below"])
-def test_an_output_that_cannot_be_written_is_one_clear_line(tmp_path, capsys, beneath):
-    (tmp_path / "file").write_text("kept")
-    with pytest.raises(SystemExit, match="2"):
-        main(["--out", f"{tmp_path}/file{beneath}"])
-    assert "error: cannot write to --out: " in capsys.readouterr().err.splitlines()[-1]
-    assert (tmp_path / "file").read_text() == "kept"
-
-
 @pytest.mark.parametrize(
     ("option", "value", "least"),
     [("--workers", "0", 1), ("--train", "0", 1), ("--train", "-1", 1), ("--val", "-1", 0), ("--test", "x", 0),
