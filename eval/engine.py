@@ -31,13 +31,12 @@ TIMEOUT = 300.0  # seconds for one answer of a server
 def choice_probabilities(choices: Choices, steps: Sequence[Step]) -> dict[str, float] | None:
     """value -> its probability where the answer decides, all of them adding up to 1; None where it decides nothing.
 
-    The decision is the first token after the last `choices.before`; a value's probability is that of the tokens that
-    can begin its word and no other's.
+    The decision is the first token at the place where the choice stands; a value's probability is that of the tokens
+    that can begin its word and no other's.
     """
     text = "".join(token for token, _ in steps)
-    at = text.rfind(choices.before) if choices.before else 0
-    begin = at + len(choices.before)
-    begin += len(text[begin:]) - len(text[begin:].lstrip())
+    at = choices.begins_at(text)
+    begin = at + len(text[at:]) - len(text[at:].lstrip())
     if at < 0 or begin >= len(text):
         return None
     ends = [0, *accumulate(len(token) for token, _ in steps)]
@@ -47,7 +46,7 @@ def choice_probabilities(choices: Choices, steps: Sequence[Step]) -> dict[str, f
     found = dict.fromkeys(words, 0.0)
     decided = False
     for alternative, logprob in {token: 0.0, **alternatives}.items():
-        said = (text[:start] + alternative)[at + len(choices.before) :].lstrip().lower()
+        said = (text[:start] + alternative)[at:].lstrip().lower()
         fits = [value for value, word in words.items() if said and (word.startswith(said) or said.startswith(word))]
         if len(fits) == 1:
             decided = decided or alternative == token

@@ -7,13 +7,14 @@ also `segments` and KINDS, the parts of an answer that can be weighted in the lo
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
-TASKS = ("deeptrace", "dfj_pointwise", "dfj_pairwise", "dfj_detect", "dfj_reason")
+TASKS = ("deeptrace", "dfj_pointwise", "dfj_pairwise", "dfj_detect", "dfj_reason", "fakevlm")
 MAX_CHARS = 65_536  # what a parser reads of an output; the rest is ignored
 
 
@@ -31,11 +32,24 @@ class Parsed:
 
 
 class Choices(NamedTuple):
-    """What an answer decides between: the text before the choice, its wording for each value, and the text after it."""
+    """What an answer decides between: the text before the choice, its wording for each value, and the text after it.
+
+    Where `opening` is given, the choice stands behind what it matches at the text's beginning, else behind the last
+    `before`.
+    """
 
     before: str
     words: Mapping[str, str]
     after: str
+    opening: re.Pattern[str] | None = None
+
+    def begins_at(self, text: str) -> int:
+        """The place in an answer where the choice stands, perhaps behind white space; -1 where there is none."""
+        if self.opening is not None:
+            match = self.opening.match(text)
+            return match.end() if match else -1
+        at = text.rfind(self.before) if self.before else 0
+        return at if at < 0 else at + len(self.before)
 
 
 def get_task(name: str) -> ModuleType:
