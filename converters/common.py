@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from swift_plugins.commands import whole_number
+import msgspec
+
+from swift_plugins.commands import spread, whole_number
 from swift_plugins.media import LEVELS, Media, check_many, resolve_under
 from swift_plugins.records import atomic_files, encode_into, sha256_file, write_json
 from swift_plugins.settings import library_versions
 
+T = TypeVar("T")
 LIBRARIES = ("swift-forensics", "msgspec", "av", "pillow")
 
 
@@ -161,11 +165,64 @@ class MediaFolders:
             ) from None
 
 
+def read_list(path: Path, kind: type[T], limit: int | None = None) -> dict[int, T | str]:
+    """index -> row for a file that is one JSON list of msgspec structs, or why that row has no usable form."""
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    wrong = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+    rows: list[T | str]
+    try:
+        rows = msgspec.json.decode(content, type=list[kind], strict=False)  # type: ignore[valid-type]
+    except wrong:  # the second reading finds out which row it is
+        try:
+            rows = [_read_one(item, kind) for item in msgspec.json.decode(content, type=list[msgspec.Raw])]
+        except wrong as error:
+            raise ValueError(f"{path}: expected one JSON list of rows: {error}") from None
+    if not rows:
+        raise ValueError(f"{path}: the list is empty")
+    return {index: rows[index] for index in spread(len(rows), limit)}
+
+
+def _read_one(item: msgspec.Raw, kind: type[T]) -> T | str:
+    try:
+        return msgspec.json.decode(item, type=kind, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return f"malformed row: {error}"
+
+
+def report_counts(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
+    """Print how many rows were written to which split and why the others were not."""
+    print(f"{manifest['rows_out']} rows to {args.out}, {manifest['rows_rejected']} rejected "
+          f"(of {manifest['rows_in']}); media checked: {args.check}")  # fmt: skip
+    for split, counts in manifest["counts"].items():
+        print(f"  {split:5} " + (", ".join(f"{n} {label}" for label, n in counts.items()) or "no rows"))
+    for reason, n in manifest["reject_reasons"].items():
+        print(f"  rejected {n}: {reason}")
+    if manifest["media_missing"]:
+        print(f"  note: {manifest['media_missing']} images are not there")
+
+
 def check_files(paths: list[str], level: str, workers: int) -> dict[str, Media | str]:
     """Check each file, with a progress bar: its Media, or the reason why it cannot be used."""
     from tqdm import tqdm
 
     return dict(tqdm(check_many(paths, level, workers), total=len(paths), unit="file", desc=f"check {level}"))
+
+
+def best_rule(counts: Mapping[tuple[Any, str], int], balanced: bool = False) -> tuple[dict[Any, str], str | None]:
+    """(the best class for each value, the overall majority) of {(value, class): count}; no majority without counts.
+
+    Best for accuracy is a value's majority; for balanced accuracy a count is its share of its class. A tie goes to the
+    overall majority.
+    """
+    overall: Counter[str] = Counter()
+    for (_, label), n in counts.items():
+        overall[label] += n
+    common = max(sorted(overall), key=overall.__getitem__, default=None)
+    best: dict[Any, tuple[float, bool, str]] = {}
+    for (value, label), n in counts.items():
+        found = (n / overall[label] if balanced else n, label == common, label)
+        best[value] = max(best.get(value, found), found)
+    return {value: label for value, (_, _, label) in best.items()}, common
 
 
 def one_variable_rule(values: list[Any], labels: list[str], train: list[bool]) -> dict[str, Any]:
@@ -176,21 +233,13 @@ def one_variable_rule(values: list[Any], labels: list[str], train: list[bool]) -
     """
     if None in values:
         return {"accuracy": None, "reason": "not known for every file"}
-    by_value: dict[Any, Counter[str]] = {}
-    overall: Counter[str] = Counter()
-    held_out: list[tuple[Any, str, int]] = []
-    for (value, label, in_train), n in Counter(zip(values, labels, train, strict=True)).items():
-        if in_train:
-            by_value.setdefault(value, Counter())[label] += n
-            overall[label] += n
-        else:
-            held_out.append((value, label, n))
-    if not overall:
+    counts = Counter(zip(values, labels, train, strict=True))
+    rule, common = best_rule({(value, label): n for (value, label, in_train), n in counts.items() if in_train})
+    held_out = [(value, label, n) for (value, label, in_train), n in counts.items() if not in_train]
+    if common is None:
         return {"accuracy": None, "reason": "no training rows to learn it from"}
     if not held_out:
         return {"accuracy": None, "reason": "no held-out rows to measure it on"}
-    common = overall.most_common(1)[0][0]
-    rule = {value: seen.most_common(1)[0][0] for value, seen in by_value.items()}
     total = sum(n for _, _, n in held_out)
     right = sum(n for value, label, n in held_out if rule.get(value, common) == label)
     majority = sum(n for _, label, n in held_out if label == common)

@@ -24,6 +24,7 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from converters.audit import audit_images, audit_lines
 from converters.common import MediaFolders, Output, argument_parser, check_files
 from converters.deepfakejudge import (
     LICENCE,
@@ -125,6 +126,13 @@ def leakage(parts: list[Part], hashes: dict[str, str]) -> dict[str, Any]:
     of = {part.name: {hashes[path] for path in part.paths.values() if path in hashes} for part in parts}
     shared = [{"subsets": [a, b], "images": len(of[a] & of[b])} for a, b in combinations(of, 2) if of[a] & of[b]]
     return {"images": {name: len(found) for name, found in of.items()}, "shared": shared}
+
+
+def audit(parts: list[Part], media: dict[str, Media | str]) -> dict[str, Any]:
+    """What the files alone tell of the label, over the distinct image files of all subsets; edited counts as fake."""
+    images = {part.paths[raw.image]: (dfj_detect.FOLD[raw.label], part.name.endswith("/train"))
+              for part in reversed(parts) for raw in part.good if raw.label}  # fmt: skip
+    return audit_images(list(images), [x for x, _ in images.values()], [x for _, x in images.values()], media)
 
 
 def held_out(part: Part, parts: list[Part], hashes: dict[str, str]) -> dict[str, str]:
@@ -273,7 +281,7 @@ def convert(args: argparse.Namespace) -> None:
         media_checked=args.check, media_missing=len(paths) - len(hashes),
         subsets={part.name: facts_of(part, sum(output.counts(part.name).values())) for part in parts},
         leakage=leakage(parts, hashes), label_rule="an edited image counts as fake when real and fake are told apart",
-        licence=LICENCE,
+        image_audit=audit(parts, media), licence=LICENCE,
     )  # fmt: skip
     report(args, manifest)
 
@@ -331,6 +339,8 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
             out = not args.keep_leaked and first.split("/")[0] == second.split("/")[0]
             print(f"  leakage: {shared['images']} images are both in {first} and {second}"
                   + (", whose rows are left out of training" if out else ""))  # fmt: skip
+    for line in audit_lines(manifest["image_audit"]):
+        print(f"  {line}")
     if args.check == "none" and manifest["media_missing"]:
         print(f"note: {manifest['media_missing']} images are not there")
 

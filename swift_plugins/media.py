@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,17 +15,24 @@ MAX_BYTES = 4 << 30
 MAX_PIXELS = 64_000_000  # of one frame
 MAX_SECONDS = 3600.0
 TIME_LIMIT = 30.0  # seconds for one file
+CHUNK = 64  # files whose headers a worker reads at a time
 
 
 @dataclass(frozen=True)
 class Media:
-    """What a file's header says. `duration` (s), `frames` and `has_audio` are None for an image."""
+    """What a file's header says. `duration` (s), `frames` and `has_audio` are None for an image.
+
+    `format` is Pillow's name of an image's format and `quantisation` tells apart how JPEGs were saved: a hash of the
+    tables in the header. Both are None for a video.
+    """
 
     width: int
     height: int
     duration: float | None = None
     frames: int | None = None
     has_audio: bool | None = None
+    format: str | None = None
+    quantisation: str | None = None
 
 
 def resolve_under(root: Path, relative: str) -> Path:
@@ -59,9 +67,15 @@ def _check_image(path: str, level: str) -> Media:
         with Image.open(path) as image:
             if level == "decode" and image.width * image.height <= MAX_PIXELS:
                 image.load()  # a truncated file passes the header and verify(); only decoding finds it out
-            return Media(*image.size)
+            return Media(image.width, image.height, format=image.format, quantisation=_tables(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"the image cannot be read: {error}") from None
+
+
+def _tables(image) -> str | None:
+    """A short hash of a JPEG's quantisation tables, which give away its encoder and quality; None for other formats."""
+    tables = getattr(image, "quantization", None)
+    return hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:12] if tables else None
 
 
 def _check_video(path: str, level: str) -> Media:
@@ -123,33 +137,58 @@ def _packet_times_by_duration(container, stream) -> list[int]:
 
 
 def run_guarded(
-    function: Callable[..., Any], jobs: Sequence[tuple], workers: int = 2, time_limit: float = TIME_LIMIT
+    function: Callable[..., Any],
+    jobs: Sequence[tuple],
+    workers: int = 2,
+    time_limit: float = TIME_LIMIT,
+    chunk: int = 1,
 ) -> Iterator[Any]:
     """Yield function(*job) for each job, in order, or the reason (a str) why that job has no result.
 
-    Each runs in a worker process; one that hangs, crashes or raises costs itself, not the run.
+    Each runs in a worker process; one that hangs, crashes or raises costs itself, not the run. Quick jobs go faster
+    in chunks: `time_limit` then holds for a whole chunk, and the jobs of one that fails are run again one by one.
     """
-    from concurrent.futures import TimeoutError
-
-    from pebble import ProcessExpired, ProcessPool
+    from pebble import ProcessPool
 
     if workers < 1:
         raise ValueError(f"--workers must be at least 1, got {workers}")
-    if not jobs:
-        return
-    with ProcessPool(max_workers=workers) as pool:
-        results = pool.map(function, *zip(*jobs, strict=True), timeout=time_limit).result()
-        for _ in jobs:
-            try:
-                yield next(results)
-            except ValueError as error:
-                yield str(error)
-            except TimeoutError:
-                yield f"reading took more than {time_limit:g} s"
-            except ProcessExpired as error:
-                yield f"the reader crashed (exit code {error.exitcode})"
-            except Exception as error:  # whatever a decoder throws at a damaged file; it costs that file, not the run
-                yield f"{type(error).__name__}: {error}"
+    if jobs:
+        with ProcessPool(max_workers=workers) as pool:
+            yield from _run_chunks(pool, function, jobs, time_limit, chunk)
+
+
+def _run_chunks(pool, function: Callable[..., Any], jobs: Sequence[tuple], time_limit: float, size: int):
+    from concurrent.futures import TimeoutError
+
+    from pebble import ProcessExpired
+
+    chunks = [jobs[i : i + size] for i in range(0, len(jobs), size)]
+    futures = [pool.schedule(_run_all, args=(function, chunk), timeout=time_limit) for chunk in chunks]
+    for chunk, future in zip(chunks, futures, strict=True):
+        try:
+            results = future.result()
+        except TimeoutError:
+            results = [f"reading took more than {time_limit:g} s"]
+        except ProcessExpired as error:
+            results = [f"the reader crashed (exit code {error.exitcode})"]
+        except Exception as error:  # such as a result that cannot be sent; it costs one file, not the run
+            results = [f"{type(error).__name__}: {error}"]
+        if len(results) < len(chunk):  # which of its jobs it was is not known
+            yield from _run_chunks(pool, function, chunk, time_limit, 1)
+        else:
+            yield from results
+
+
+def _run_all(function: Callable[..., Any], jobs: Sequence[tuple]) -> list[Any]:
+    results: list[Any] = []
+    for job in jobs:
+        try:
+            results.append(function(*job))
+        except ValueError as error:
+            results.append(str(error))
+        except Exception as error:  # whatever a decoder throws at a damaged file
+            results.append(f"{type(error).__name__}: {error}")
+    return results
 
 
 def check_many(
@@ -161,7 +200,10 @@ def check_many(
 ) -> Iterator[tuple[str, Media | str]]:
     """Yield (path, Media) or (path, reason) in order."""
     paths = list(paths)
-    yield from zip(paths, run_guarded(check, [(path, level) for path in paths], workers, time_limit), strict=True)
+    # Decoding takes longer than it costs to send a file to a worker; a header does not.
+    chunk = 1 if level == "decode" else max(1, min(CHUNK, len(paths) // (4 * max(1, workers))))
+    jobs = [(path, level) for path in paths]
+    yield from zip(paths, run_guarded(check, jobs, workers, time_limit, chunk), strict=True)
 
 
 def frame_at(path: str, second: float) -> tuple[Any, float]:

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from converters import common, deepfakejudge_to_swift, sample_deepfakejudge
+from converters.audit import audit_lines
 from converters.deepfakejudge import SUBSETS, Raw
 from converters.deepfakejudge_to_swift import CANDIDATES, main
 from converters.judge_prompts import recover_prompt
@@ -870,6 +871,35 @@ def test_an_image_of_train_and_test_is_left_out_of_training_or_kept_and_told(tmp
 def test_leakage_is_found_without_a_check_of_the_media(tmp_path):
     done = Converted(shared_images(tmp_path / "Judge"), tmp_path / "out", "--check", "none")
     assert done.manifest["reject_reasons"] == {"leaked": 2}
+
+
+@pytest.mark.parametrize("check", ["header", "none"])
+def test_a_format_that_tells_the_label_is_reported(tmp_path, capsys, check):
+    """Images a and d are real, as JPEGs here; b and e are fake and c and f edited, which counts as fake."""
+    names = ("pointwise/train", "pointwise/test")
+    parts = {name: [pointwise(i) for i in range(6)] for name in names}
+    for rows in parts.values():
+        for i in (0, 3):
+            rows[i]["images"] = [f"images/{NAMES[i]}.jpg"]
+    src = source(tmp_path / "Judge", parts)
+    for name in names:
+        for letter in "ad":
+            image = (src / SUBSETS[name].path).with_name("images") / f"{letter}.png"
+            with Image.open(image) as picture:
+                picture.save(image.with_suffix(".jpg"))
+    audit = Converted(src, tmp_path / "out", "--check", check).manifest["image_audit"]
+    assert audit["images"] == 12
+    assert audit["measured_on"] == "held-out splits"
+    assert audit["rules"]["format"] == {
+        "balanced_accuracy": 100.0, "n": 6,
+        "values": [{"value": "JPEG", "real": 4, "fake": 0}, {"value": "PNG", "real": 0, "fake": 8}],
+    }  # fmt: skip
+    assert audit["rules"]["size"]["balanced_accuracy"] == (50.0 if check == "header" else None)
+    assert "  shortcut: format alone gives 100.0 % balanced accuracy on 6 images" in capsys.readouterr().out
+
+
+def test_the_sample_has_no_shortcut_of_its_files(whole):
+    assert audit_lines(whole.manifest["image_audit"]) == []
 
 
 # --------------------------------------------------------------------------------------------------- the command itself

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from swift_plugins import media as media_module
 from swift_plugins.media import Media, check_many, check_media, resolve_under
 
+TABLES_75 = "071f0329733a"  # of libjpeg's quality 75, which Pillow takes by default
 NOISE = np.random.default_rng(0).integers(0, 255, (24, 64, 96, 3), dtype=np.uint8)
 
 
@@ -62,8 +64,8 @@ def media(tmp_path_factory) -> Path:
     ("name", "found"),
     [
         ("good.mp4", Media(96, 64, 3.0, 24, False)),
-        ("good.jpg", Media(96, 64)),
-        ("good.png", Media(96, 64)),
+        ("good.jpg", Media(96, 64, format="JPEG", quantisation=TABLES_75)),
+        ("good.png", Media(96, 64, format="PNG")),
     ],
 )
 def test_good_files_pass(media, name, found, level):
@@ -194,6 +196,21 @@ def test_an_oversize_picture_is_refused_by_its_header(tmp_path, side):
         check_media(str(tmp_path / "bomb.png"), "decode")
 
 
+def test_the_tables_tell_how_a_jpeg_was_saved(tmp_path):
+    """The same for every image of one encoder and quality, whatever it shows and however large it is."""
+    found = {}
+    for name, side, quality in (("a", 64, 75), ("b", 40, 75), ("c", 64, 90)):
+        Image.fromarray(NOISE[0, :side, :side]).save(tmp_path / f"{name}.jpg", quality=quality)
+        found[name] = check_media(str(tmp_path / f"{name}.jpg"), "header").quantisation
+    assert found["a"] == found["b"] == TABLES_75
+    assert found["c"] not in (None, TABLES_75)
+
+
+def test_the_format_is_what_the_file_holds_and_not_what_it_is_called(tmp_path):
+    Image.fromarray(NOISE[0]).save(tmp_path / "x.jpg", format="PNG")
+    assert check_media(str(tmp_path / "x.jpg"), "header") == Media(96, 64, format="PNG")
+
+
 # --------------------------------------------------------------------------------------------------------- many at once
 
 
@@ -223,9 +240,33 @@ def test_a_bad_reader_costs_one_result_and_not_the_run():
     ]  # fmt: skip
 
 
+def test_in_a_chunk_a_bad_file_costs_only_itself():
+    """300 files go in chunks of 37; each bad one is among good ones."""
+    bad = ["hang", "die", "refuse", "break"]
+    names = [bad[i // 75] if i % 75 == 40 else f"good{i}" for i in range(300)]
+    found = list(check_many(names, "header", workers=2, time_limit=1.0, check=misbehave))
+    assert [name for name, _ in found] == names
+    assert {name: result for name, result in found if isinstance(result, str)} == {
+        "hang": "reading took more than 1 s", "die": "the reader crashed (exit code 3)", "refuse": "no good",
+        "break": "AttributeError: no such thing",
+    }  # fmt: skip
+
+
+def test_headers_are_read_many_to_a_job_and_pictures_one(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(media_module, "run_guarded", lambda f, jobs, workers, limit, chunk: sizes.append(chunk) or jobs)
+    for level, count in (("header", 10_000), ("header", 16), ("decode", 10_000)):
+        list(check_many(["x"] * count, level, workers=2))
+    assert sizes == [64, 2, 1]
+
+
 def test_many_real_files(media):
     found = dict(check_many([str(media / name) for name in ("good.mp4", "none.mp4", "good.png")], "decode"))
-    assert list(found.values()) == [Media(96, 64, 3.0, 24, False), "the file does not exist", Media(96, 64)]
+    assert list(found.values()) == [
+        Media(96, 64, 3.0, 24, False),
+        "the file does not exist",
+        Media(96, 64, format="PNG"),
+    ]
 
 
 def test_no_files_and_no_workers():
