@@ -1,0 +1,186 @@
+"""FaceForensics++: its manipulations, its official splits, and a training row about one of its videos or frames.
+
+Rössler et al., "FaceForensics++: Learning to Detect Manipulated Facial Images" (ICCV 2019), and the released download.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from converters.audit import audit_images, audit_lines
+from converters.common import Output, report_counts
+from swift_plugins.media import Media
+from swift_plugins.records import check_row
+from swift_plugins.tasks import fakevlm, unknown
+
+FOUR = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")  # those of FakeVLM, section 5.1 and table 5
+MANIPULATIONS = (*FOUR, "FaceShifter")
+ORIGINAL = "original"
+SPLITS = ("train", "val", "test")
+PUBLISHED_PAIRS = {"train": 360, "val": 70, "test": 70}
+LICENCE = (
+    "FaceForensics++: given out by its authors on request, for research and education alone and not to be passed on "
+    "(terms of use of FaceForensics); the videos come from YouTube and keep the terms of their owners."
+)
+DOWNLOAD = "ask for it by the form at https://github.com/ondyari/FaceForensics and run the script that it sends"
+SPELLED = {name.lower().rstrip("s"): name for name in (*MANIPULATIONS, ORIGINAL)}
+_ID = re.compile(r"[0-9]{3}")
+
+
+def manipulation_of(name: str) -> str:
+    """The manipulation, or "original", that is meant by a name such as Neuraltexture; ValueError for another."""
+    found = SPELLED.get(name.strip().lower().rstrip("s"))
+    if found is None:
+        raise ValueError(unknown("manipulation", name, (*MANIPULATIONS, ORIGINAL)))
+    return found
+
+
+class Video(NamedTuple):
+    """A video: "Deepfakes" and "071_054" (target and source), or "original" and "071"."""
+
+    manipulation: str
+    id: str
+
+    @property
+    def label(self) -> str:
+        return "real" if self.manipulation == ORIGINAL else "fake"
+
+    @property
+    def name(self) -> str:
+        return f"{self.manipulation}/{self.id}"
+
+
+class Medium(NamedTuple):
+    """A frame, or with no number a whole video: its absolute path, and that below the dataset or below --out."""
+
+    path: str
+    image: str
+    number: int | None
+
+
+Splits = dict[str, list[tuple[str, str]]]
+Line = tuple[str, str, str | None, dict[str, Any] | str]  # place on disk, split, id, the row or why there is none
+
+
+def read_splits(folder: Path) -> Splits:
+    """split -> its pairs of ids, from train.json, val.json and test.json; ValueError for other than pairs of ids."""
+    splits: Splits = {}
+    for split in SPLITS:
+        path = folder / f"{split}.json"
+        if not path.is_file():
+            raise ValueError(f"there is no {path}: it is in dataset/splits of https://github.com/ondyari/FaceForensics")
+        try:
+            pairs = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}: not JSON: {error}") from None
+        if not isinstance(pairs, list):
+            raise ValueError(f"{path}: expected a list of pairs of ids, got {type(pairs).__name__}")
+        for number, pair in enumerate(pairs):
+            if not (isinstance(pair, list) and len(pair) == 2
+                    and all(isinstance(part, str) and _ID.fullmatch(part) for part in pair)):  # fmt: skip
+                raise ValueError(f'{path}[{number}]: expected two ids such as "071", got {pair!r:.80}')
+        splits[split] = [(a, b) for a, b in pairs]
+    return splits
+
+
+def videos_of(pairs: Iterable[tuple[str, str]], manipulations: Iterable[str]) -> list[Video]:
+    """The videos of a split: for each pair a_b and b_a of each manipulation, and every id of the pairs as a real."""
+    pairs = list(pairs)
+    fakes = [Video(m, f"{a}_{b}") for m in manipulations for pair in pairs for a, b in (pair, pair[::-1])]
+    return list(dict.fromkeys([*fakes, *(Video(ORIGINAL, number) for pair in pairs for number in pair)]))
+
+
+def identities_in_several(splits: Splits) -> list[str]:
+    """The ids that stand in more than one split; none in the official ones."""
+    found = Counter(number for pairs in splits.values() for number in {part for pair in pairs for part in pair})
+    return sorted(number for number, n in found.items() if n > 1)
+
+
+# ------------------------------------------------------------------------------------------------------------ the rows
+
+
+def make_row(
+    row_id: str, split: str, video: Video, medium: Medium, media: Mapping[str, Media | str], question: str, text: str,
+    **own: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """One training row about a frame or a video; ValueError says why there is none. `own` are further meta keys.
+
+    `media` is what the files' check found, empty without one.
+    """
+    found = media.get(medium.path)
+    if isinstance(found, str):
+        raise ValueError(f"media: {found}: {medium.image!r}")
+    answer = fakevlm.parse_trained(text).answer
+    if answer is None:
+        raise ValueError(f"answer: it does not begin with a verdict: {text[:80]!r}")
+    if answer.verdict != video.label:
+        raise ValueError(f"contradiction: the answer says {answer.verdict}, the video is {video.label}")
+    fakevlm.render(answer)  # refuses what would not read back
+    row: dict[str, Any] = {
+        "id": row_id,
+        "task": fakevlm.NAME,
+        "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": text}],
+        "videos" if medium.number is None else "images": [medium.path],
+        "meta": {
+            "media_id": video.name, "image": medium.image, "split": split, "source": f"FF++ {video.manipulation}",
+            "label": video.label, "category": "deepfake", "manipulation": video.manipulation, "video": video.name,
+            "frame": medium.number, "width": found.width if found else None, "height": found.height if found else None,
+            "explanation": answer.explanation or "", **own, "task_version": fakevlm.VERSION,
+        },
+    }  # fmt: skip
+    try:
+        check_row(row)
+    except ValueError as error:
+        raise ValueError(f"messages: {error}") from None
+    return row
+
+
+def write_rows(output: Output, lines: Iterable[Line]) -> set[tuple[str, str]]:
+    """Write rows and rejects; returns (split, video) of the rows. ValueError if there is no row at all."""
+    seen, first = set(), "there is nothing to convert"
+    for where, split, row_id, row in lines:
+        if isinstance(row, str):
+            first = first if output.reasons else f"{where}: {row}"
+            output.reject(where, row_id, row)
+        else:
+            output.row(split, row)
+            seen.add((split, row["meta"]["video"]))
+    if not output.rows:
+        raise ValueError(f"no usable row; the first one: {first}")
+    return seen
+
+
+def images_of(
+    videos: Iterable[tuple[str, Video]], found: Mapping[Video, list[Medium] | str]
+) -> dict[str, tuple[str, str]]:
+    """absolute path -> (label, split) of whatever was found of (split, video)."""
+    images: dict[str, tuple[str, str]] = {}
+    for split, video in videos:
+        mediums = found.get(video, "")
+        if not isinstance(mediums, str):
+            images |= {medium.path: (video.label, split) for medium in mediums}
+    return images
+
+
+def audit_of(images: Mapping[str, tuple[str, str]], media: Mapping[str, Media | str]) -> dict[str, Any]:
+    """audit_images of what images_of returns."""
+    labels, splits = [label for label, _ in images.values()], [split for _, split in images.values()]
+    return audit_images([*images], labels, [split == "train" for split in splits], media)
+
+
+def report_rows(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
+    """Print what was written, and of the media what deserves a look."""
+    report_counts(args, manifest | {"media_missing": 0})  # what is missing are videos, see below
+    if len(origins := manifest["frames_from"]) > 1:
+        print("  note: frames of " + ", ".join(f"{n} videos are from {origin}" for origin, n in origins.items())
+              + ": those of frames folders may be cropped to the face, those cut from videos are not")  # fmt: skip
+    for line in audit_lines(manifest["image_audit"]) if manifest["image_audit"] else ():
+        print(f"  {line}")
+    if manifest["media_missing"]:
+        print(f"  note: {manifest['media_missing']} videos are not there: {DOWNLOAD}")
