@@ -21,6 +21,14 @@ from swift_plugins.media import LEVELS, check_many
 from swift_plugins.records import atomic_write, jsonl_writer, read_rows, sha256_file, sha256_text, write_json
 from swift_plugins.tasks import get_task
 
+TRAINED = (
+    "data",
+    "seed",
+    "global_step",
+    "loss_weights",
+    "answer_form",
+    "versions",
+)  # what a checkpoint tells of itself
 Result = Row | Exception | str  # what the model said, or what went wrong
 
 
@@ -64,7 +72,7 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
         if not isinstance(content, dict) or not isinstance(content.get("ENV"), dict):
             raise ValueError(f"{recipe}: not a recipe: it has no ENV block")
         found = {"vision": {k: str(v) for k, v in content["ENV"].items() if k in settings.VISION_ENV}}
-        found |= {key: content.get(key) for key in ("model_type", "template", "torch_dtype")}
+        found |= {key: content.get(key) for key in ("model_type", "template", "torch_dtype", "task_type")}
     assert found is not None
     is_adapter = (model / "adapter_config.json").is_file()
     base = str(found.get("model")) if is_adapter else str(model)
@@ -76,8 +84,9 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
         "model_type": found.get("model_type"),
         "template": found.get("template"),
         "torch_dtype": found.get("torch_dtype"),
+        "task_type": found.get("task_type") or "causal_lm",
         "vision": found["vision"],
-        "trained": {k: found.get(k) for k in ("data", "seed", "global_step", "loss_weights", "versions")},
+        "trained": {k: found.get(k) for k in TRAINED},
     }
 
 
@@ -295,24 +304,29 @@ def fault_of(item: Item, row: Row, engine: Engine | Server, bad: dict[str, str])
     return None
 
 
-def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """The options of everything that asks a model: which one, how, and what to do with files and errors."""
-    parser.add_argument("--model", required=True,
-                        help="checkpoint folder (full or LoRA), a base model's folder, or the name of a server's model",
-                        )  # fmt: skip
-    parser.add_argument("--backend", choices=("transformers", "openai"), default="transformers",
-                        help="transformers: a folder on this machine; openai: a server that speaks OpenAI's protocol, "
-                        "its key in OPENAI_API_KEY (default transformers)")  # fmt: skip
-    parser.add_argument("--base-url", help="the server's address, such as http://127.0.0.1:8000/v1")
+def add_model_options(parser: argparse.ArgumentParser, model: str) -> None:
+    """The options of everything that runs a model on files: which one, how, and how to check the files."""
+    parser.add_argument("--model", required=True, help=model)
     parser.add_argument("--recipe", type=Path, help="for a model not trained here: the recipe whose template, model "
                         "type and ENV (pixels, fps, frames) apply")  # fmt: skip
     parser.add_argument("--batch-size", type=whole_number(), default=8,
                         help="rows answered at once (default 8)")  # fmt: skip
-    parser.add_argument("--max-tokens", type=whole_number(), default=512,
-                        help="longest answer in tokens (default 512)")  # fmt: skip
     parser.add_argument("--check", choices=LEVELS, default="decode",
                         help="check each media file first, in a process with a time limit, so that a damaged one gives "
                         "an error row instead of hanging the run (default decode)")  # fmt: skip
     parser.add_argument("--workers", type=whole_number(), default=os.cpu_count() or 1,
                         help="processes for --check (default all)")  # fmt: skip
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """The options of everything that asks a model: which one, how, and what to do with files and errors."""
+    add_model_options(
+        parser, "checkpoint folder (full or LoRA), a base model's folder, or the name of a server's model"
+    )
+    parser.add_argument("--backend", choices=("transformers", "openai"), default="transformers",
+                        help="transformers: a folder on this machine; openai: a server that speaks OpenAI's protocol, "
+                        "its key in OPENAI_API_KEY (default transformers)")  # fmt: skip
+    parser.add_argument("--base-url", help="the server's address, such as http://127.0.0.1:8000/v1")
+    parser.add_argument("--max-tokens", type=whole_number(), default=512,
+                        help="longest answer in tokens (default 512)")  # fmt: skip
     parser.add_argument("--retry-errors", action="store_true", help="answer the rows with an error again")

@@ -124,7 +124,7 @@ def probability_metrics(
     """auc, ece and brier of P(fake)."""
     if unknown := sum(case.p_fake is None for case in cases):
         return dfj.missing(("auc", "ece", "brier"), len(cases), f"{unknown} rows have no P(fake) (p_fake)")
-    from sklearn.metrics import brier_score_loss, roc_auc_score
+    from sklearn.metrics import brier_score_loss
 
     p = np.array([case.p_fake for case in cases], float)
     parts = np.zeros((len(p), BINS))
@@ -134,10 +134,16 @@ def probability_metrics(
         ece, brier = abs(sums[:, :BINS]).sum(1) / sums[:, -1], sums[:, BINS] / sums[:, -1]
     found = {"ece": Estimate(float(abs(parts.sum(0)).sum()) / len(p), len(p), ece),
              "brier": Estimate(float(brier_score_loss(fake, p, pos_label=True)), len(p), brier)}  # fmt: skip
+    return found | {"auc": auc_of(p, fake, rows, draws)}
+
+
+def auc_of(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws) -> Estimate:
+    """The area under the ROC curve of P(fake), 0..100, or the reason why there is none."""
+    from sklearn.metrics import roc_auc_score
+
     if fake.all() or not fake.any():
-        return found | dfj.missing(["auc"], len(p), "all rows are real" if not fake.any() else "all rows are fake")
-    replicates = 100 * auc_replicates(p, fake, rows, draws)
-    return found | {"auc": Estimate(100 * float(roc_auc_score(fake, p)), len(p), replicates)}
+        return Estimate(None, len(p), None, "all rows are real" if not fake.any() else "all rows are fake")
+    return Estimate(100 * float(roc_auc_score(fake, p)), len(p), 100 * auc_replicates(p, fake, rows, draws))
 
 
 def bins_of(p: np.ndarray) -> np.ndarray:
@@ -151,7 +157,7 @@ def auc_replicates(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Dra
     index, fakes = draws.index[rows][order], fake[order].astype(float)
     ties = np.unique(p[order], return_index=True)[1]
     found = []
-    for weights in draws.blocks():
+    for weights in draws.blocks(len(p)):
         drawn = weights[:, index]
         high, low = (np.add.reduceat(drawn * some, ties, axis=1) for some in (fakes, 1 - fakes))
         below = np.cumsum(low, axis=1) - low / 2

@@ -18,8 +18,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from swift_plugins.records import MEDIA_TAGS
-from swift_plugins.tasks import Choices, get_task
+from swift_plugins.tasks import Choices, fakevlm, get_task
 
 Row = dict[str, Any]
 Step = tuple[str, Mapping[str, float]]  # a generated token's text, and the log-probabilities of the likeliest there
@@ -66,6 +68,17 @@ def result_of(row: Row, text: str, steps: Sequence[Step], usage: Any, finish_rea
     return {"response": text, **decided, "usage": counted, "finish_reason": finish_reason}
 
 
+def result_of_head(content: Any, usage: Any) -> Row:
+    """What the verdict of a linear head adds to its row, said as the task fakevlm says it.
+
+    `content` is the class that ms-swift's seq_cls names, with the log-probabilities of all of fakevlm.VERDICTS.
+    """
+    probabilities = {fakevlm.VERDICTS[top["index"]]: math.exp(top["logprob"]) for top in content["top_logprobs"]}
+    text = fakevlm.render(fakevlm.Answer(fakevlm.VERDICTS[content["index"]]))
+    counted = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": 0}
+    return {"response": text, "p_fake": round(probabilities["fake"], 6), "usage": counted, "finish_reason": "stop"}
+
+
 class Engine:
     """ms-swift's transformers engine."""
 
@@ -78,7 +91,11 @@ class Engine:
         import swift_plugins.register  # noqa: F401
 
         dtype = getattr(torch, model["torch_dtype"]) if model["torch_dtype"] else None
-        network, processor = get_model_processor(model["model"], model_type=model["model_type"], torch_dtype=dtype)
+        self.has_head = model["task_type"] == "seq_cls"
+        head = {"task_type": "seq_cls", "num_labels": len(fakevlm.VERDICTS)} if self.has_head else {}
+        network, processor = get_model_processor(
+            model["model"], model_type=model["model_type"], torch_dtype=dtype, **head
+        )
         template = get_template(processor, template_type=model["template"])
         adapters = [model["adapter"]] if model["adapter"] else []
         self.engine = TransformersEngine(network, template=template, adapters=adapters, max_batch_size=batch_size)
@@ -89,11 +106,11 @@ class Engine:
         added = {*self.tokenizer.get_added_vocab(), *self.tokenizer.all_special_tokens}
         self.special_tokens = frozenset(added - {"<reasoning>", "</reasoning>", "<answer>", "</answer>"})
 
-    def answer(self, rows: list[Row]) -> list[Row | Exception]:
+    def requests(self, rows: Sequence[Row]) -> list[Any]:
+        """The rows as ms-swift asks them, without their answers."""
         from swift.infer_engine import InferRequest
-        from transformers import LogitsProcessorList
 
-        requests = [
+        return [
             InferRequest(
                 messages=[m for m in row["messages"] if m["role"] != "assistant"],
                 images=row.get("images", []),
@@ -101,10 +118,38 @@ class Engine:
             )
             for row in rows
         ]
+
+    def features(self, rows: Sequence[Row]) -> np.ndarray:
+        """The mean of the last layer's states of each row's visual tokens, float32 of shape (rows, width).
+
+        What FakeVLM's linear probe reads (section 4.1: "visual features from the last layer"); the pooling is not in
+        the paper.
+        """
+        import torch
+        from swift.utils import to_device
+
+        template, network = self.engine.template, self.engine.model
+        template.set_mode("transformers")
+        with torch.inference_mode():
+            encoded, _ = self.engine._batch_encode(self.requests(rows), strict=True)
+            for one in encoded:
+                one.pop("template_inputs")
+            inputs = to_device(template.data_collator(encoded), network.device)
+            visual = torch.isin(inputs["input_ids"], torch.tensor(template.placeholder_tokens, device=network.device))
+            _, inputs = template.pre_forward_hook(network, None, inputs)
+            states = network(**inputs, output_hidden_states=True, logits_to_keep=1).hidden_states[-1].float()
+            found = (states * visual.unsqueeze(-1)).sum(1) / visual.sum(1, keepdim=True)
+        return found.cpu().numpy()
+
+    def answer(self, rows: list[Row]) -> list[Row | Exception]:
+        from transformers import LogitsProcessorList
+
+        requests = self.requests(rows)
         top = TopTokens()
 
         def keep_top_tokens(kwargs):
-            kwargs["inputs"]["logits_processor"] = LogitsProcessorList([top])
+            if not self.has_head:
+                kwargs["inputs"]["logits_processor"] = LogitsProcessorList([top])
             return kwargs
 
         # `_infer` is what `infer` calls for a batch; it alone takes the hook that lets us see the logits. Its own
@@ -117,6 +162,9 @@ class Engine:
                 answers.append(reply)
                 continue
             choice = reply.choices[0]
+            if self.has_head:
+                answers.append(result_of_head(choice.logprobs["content"][0], reply.usage))
+                continue
             steps = top.steps(position, reply.usage.completion_tokens, self.tokenizer)
             answers.append(result_of(row, choice.message.content, steps, reply.usage, choice.finish_reason))
             position += 1

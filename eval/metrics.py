@@ -70,9 +70,9 @@ class Draws:
                  for begin in range(0, replicates, size)]  # fmt: skip
         self.weights = np.concatenate(parts)  # (replicates, clusters)
 
-    def blocks(self) -> Iterator[np.ndarray]:
-        """The weights as floats, some replicates at a time."""
-        size = max(1, _BLOCK // self.count)
+    def blocks(self, width: int = 1) -> Iterator[np.ndarray]:
+        """The weights as floats, some replicates at a time, so few that as many lines of `width` stay small too."""
+        size = max(1, _BLOCK // max(self.count, width))
         for begin in range(0, len(self.weights), size):
             yield self.weights[begin : begin + size].astype(float)
 

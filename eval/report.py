@@ -100,7 +100,8 @@ def write_report(report: dict[str, Any], scorer: Scorer, cases: Sequence[Any], o
     shown = show_cases(scorer, cases)
     write_json(out / "report.json", report | {"cases": {k: [c["id"] for c in v] for k, v in shown.items()}})
     facts = {"report": report, "cases": shown, "figures": scorer.figures(cases), "metrics": scorer.METRICS,
-             "answers": [*scorer.ANSWERS, "unparsed"], "counted_as": scorer.UNPARSED, "measured": measured,
+             "answers": [*scorer.ANSWERS, "unparsed"], "constants": scorer.BASELINES,
+             "counted_as": scorer.UNPARSED, "measured": measured,
              "number": number, "mcnemar_text": mcnemar_text}  # fmt: skip
     for name, autoescape in (("report.html", True), ("report.md", False)):
         environment = Environment(

@@ -28,6 +28,10 @@ SCORERS = {  # task -> its scorer; what one provides is listed in eval/scorer.py
     "dfj_pairwise": "eval.dfj_pairwise",
     "dfj_detect": "eval.dfj_detect",
     "dfj_reason": "eval.dfj_reason",
+    "fakevlm": "eval.fakevlm",
+    "loki_tf": "eval.loki_tf",
+    "loki_mc": "eval.loki_mc",
+    "loki_open": "eval.loki_open",
 }
 Row = dict[str, Any]
 NOTHING = type(None)
@@ -198,21 +202,28 @@ def grammar_for(asked: str | None, task: ModuleType, scorer: Scorer, rows: list[
     return asked or scorer.grammar_of(row for _, row in rows)
 
 
-def with_bertscore(args: argparse.Namespace, task: str, files: list[list[Any]]) -> tuple[list[list[Any]], str]:
-    """The cases of each file with their BERTScores, and what computed them."""
-    from eval.bertscore import layer_of, signature
-
-    if task != "dfj_reason":
-        raise ValueError(f"--bertscore compares the rationales of dfj_reason, these rows are {task}")
-    from eval.dfj_reason import add_bertscore
-
-    layer = layer_of(args.bertscore, args.bertscore_layer)
-    return [add_bertscore(cases, args.bertscore, layer) for cases in files], signature(args.bertscore, layer)
+def with_neural_scores(
+    args: argparse.Namespace, task: str, scorer: Scorer, files: list[list[Any]]
+) -> tuple[list[list[Any]], dict[str, str]]:
+    """The cases of each file with the scores that were asked for, by encoders, and what computed each."""
+    computed_by = {}
+    for name, model in (("bertscore", args.bertscore), ("css", args.css)):
+        if not model:
+            continue
+        add = getattr(scorer, f"add_{name}", None)
+        if add is None:
+            having = [other for other in SCORERS if hasattr(scorer_of(other), f"add_{name}")]
+            raise ValueError(f"--{name} compares the explanations of {', '.join(having)}, these rows are {task}")
+        encoder = import_module(f"eval.{name}")
+        options = (encoder.layer_of(model, args.bertscore_layer),) if name == "bertscore" else ()
+        files = [add(cases, model, *options) for cases in files]
+        computed_by[name] = encoder.signature(model, *options)
+    return files, computed_by
 
 
 def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
-    """(the report as JSON, the scored cases)."""
-    from eval.scorer import score
+    """(the report as JSON, the cases that its metrics are of)."""
+    from eval.robustness import score_rows
 
     run = run_facts(args.pred)
     rows = merge(args.pred, args.gold, run)
@@ -221,11 +232,9 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     args.grammar = grammar_for(args.grammar, task, scorer, rows)
     cases = read_cases(scorer, rows, args.grammar)
     named = read_baselines(args, name, scorer, [row["id"] for _, row in rows])
-    versions = {}
-    if args.bertscore:
-        files, versions["bertscore"] = with_bertscore(args, name, [cases, *named.values()])
-        cases, named = files[0], dict(zip(named, files[1:], strict=True))
-    found = score(scorer, cases, named)
+    (cases, *others), versions = with_neural_scores(args, name, scorer, [cases, *named.values()])
+    named = dict(zip(named, others, strict=True))
+    found, cases = score_rows(scorer, rows, cases, named)
     unparsed = sum(case.parsed.answer is None for case in cases)
     report = {
         "task": name,
@@ -267,7 +276,18 @@ def table(report: dict[str, Any], scorer: Scorer) -> str:
         lines.append(
             "Most answers do not follow this grammar; --grammar auto, where there is one, tells which they do."
         )
-    return "\n".join(lines + comparison_lines(report, decimals))
+    return "\n".join(lines + robustness_lines(report, decimals) + comparison_lines(report, decimals))
+
+
+def robustness_lines(report: dict[str, Any], decimals: dict[str, int]) -> list[str]:
+    """The first of the metrics that are followed, by kind and strength of the perturbation."""
+    from eval.robustness import grid
+
+    if "robustness" not in report:
+        return []
+    name = report["robustness"]["followed"][0]
+    return ["", *columns(grid(report["robustness"], name, decimals[name])),
+            "at strengths 1 to 5; their parameters, intervals and differences are in the report (--out)"]  # fmt: skip
 
 
 def comparison_lines(report: dict[str, Any], decimals: dict[str, int]) -> list[str]:
@@ -289,6 +309,8 @@ def comparison_lines(report: dict[str, Any], decimals: dict[str, int]) -> list[s
 
 
 def main(argv: list[str] | None = None) -> int:
+    from eval.css import RECOMMENDED
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pred", type=Path, required=True, help="JSONL of eval/predict.py")
     parser.add_argument("--gold", type=Path, help="the converter's JSONL with the truth (default: the meta in --pred)")
@@ -304,6 +326,9 @@ def main(argv: list[str] | None = None) -> int:
                         "of dfj_reason (default none: it is left out)")  # fmt: skip
     parser.add_argument("--bertscore-layer", type=int, metavar="N", help="the encoder's layer (default 17 for "
                         "roberta-large; for any other name one)")  # fmt: skip
+    parser.add_argument("--css", metavar="MODEL", help="sentence encoder, a local folder or a hub id with @REVISION, "
+                        "for the css of fakevlm and loki_open; the paper names none, use "
+                        f"{RECOMMENDED} (default none: it is left out)")  # fmt: skip
     args = parser.parse_args(argv)
     try:
         report, cases = score_file(args)

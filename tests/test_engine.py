@@ -2,10 +2,11 @@
 
 import base64
 import math
+from types import SimpleNamespace
 
 import pytest
 
-from eval.engine import chat_messages, choice_probabilities, data_uri
+from eval.engine import chat_messages, choice_probabilities, data_uri, result_of_head
 from swift_plugins.tasks import get_task
 
 POINTWISE = get_task("dfj_pointwise").CHOICES
@@ -93,3 +94,38 @@ def test_a_file_too_large_for_a_server_is_refused(tmp_path):
         file.truncate((64 << 20) + 1)
     with pytest.raises(ValueError, match="at most"):
         data_uri(str(tmp_path / "big.png"))
+
+
+FAKEVLM = get_task("fakevlm").CHOICES
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        steps("This is a ", "fake", " image.", " The real ", "skin", at=1, fake=0.6, real=0.2, nice=0.2),
+        steps("The person's eyes", " look ", "fake", ".", at=2, fake=0.6, real=0.2, odd=0.2),
+        steps("The image looks", " fake", ". Not real.", at=1, **{" fake": 0.6, " real": 0.2, " fine": 0.2}),
+        steps("F", "ake", at=0, F=0.6, R=0.2, I=0.2),
+    ],
+)
+def test_fakevlms_verdict_is_the_one_that_opens_the_answer(said):
+    assert choice_probabilities(FAKEVLM, said) == {"real": 0.25, "fake": 0.75}
+
+
+def test_one_token_may_hold_the_whole_opening():
+    said = steps("This is a fake image", ".", at=0, **{"This is a fake image": 0.5, "This is a real image": 0.5})
+    assert choice_probabilities(FAKEVLM, said) == {"real": 0.5, "fake": 0.5}
+
+
+def test_an_answer_that_opens_otherwise_tells_nothing():
+    assert choice_probabilities(FAKEVLM, steps("I", " see a fake image", at=1, **{" see a fake image": 1.0})) is None
+
+
+def test_a_heads_class_is_said_as_the_task_says_it():
+    usage = SimpleNamespace(prompt_tokens=40, completion_tokens=1)
+    tops = [{"index": 1, "logprob": math.log(0.9)}, {"index": 0, "logprob": math.log(0.1)}]
+    found = result_of_head({"index": 1, "logprobs": math.log(0.9), "top_logprobs": tops}, usage)
+    assert found == {"response": "This is a fake image.", "p_fake": 0.9, "finish_reason": "stop",
+                     "usage": {"prompt_tokens": 40, "completion_tokens": 0}}  # fmt: skip
+    found = result_of_head({"index": 0, "logprobs": math.log(0.9), "top_logprobs": tops[::-1]}, usage)
+    assert found["response"] == "This is a real image."

@@ -18,11 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("swift_plugins", "converters", "eval")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 SCRIPTS = [path for path in SOURCES if '__name__ == "__main__"' in path.read_text(encoding="utf-8")]
-HEAVY = {"swift", "torch", "torchvision", "transformers", "peft", "deepspeed", "torchmetrics", "vllm", "qwen_vl_utils"}
+HEAVY = {"swift", "torch", "torchvision", "transformers", "peft", "deepspeed", "torchmetrics", "vllm", "qwen_vl_utils",
+         "sentence_transformers"}  # fmt: skip
 # Modules that ms-swift loads may import it as they begin; these may import it where they need it.
 PLUGINS = {f"swift_plugins/{name}.py" for name in
            ("callbacks", "losses", "metrics", "models", "register", "remote_code", "rewards", "templates")}  # fmt: skip
-LAZY = {"swift_plugins/tiny_model.py", "eval/bertscore.py", "eval/engine.py"}
+LAZY = {"swift_plugins/tiny_model.py", "eval/bertscore.py", "eval/css.py", "eval/engine.py"}
 
 
 def name_of(path: Path) -> str:

@@ -14,7 +14,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
-TASKS = ("deeptrace", "dfj_pointwise", "dfj_pairwise", "dfj_detect", "dfj_reason", "fakevlm")
+TASKS = (
+    "deeptrace", "dfj_pointwise", "dfj_pairwise", "dfj_detect", "dfj_reason",
+    "fakevlm", "loki_tf", "loki_mc", "loki_open",
+)  # fmt: skip
 MAX_CHARS = 65_536  # what a parser reads of an output; the rest is ignored
 
 

@@ -66,10 +66,8 @@ def render(answer: Answer) -> str:
         raise ValueError(f"verdict must be one of {', '.join(VERDICTS)}, got {answer.verdict!r}")
     if answer.form not in FORMS:
         raise ValueError(f"form must be one of {', '.join(FORMS)}, got {answer.form!r}")
-    if answer.form == "word":
-        text = answer.verdict.capitalize()
-    else:
-        text = FORMS[answer.form].format(answer.verdict)
+    text = FORMS[answer.form].format(answer.verdict)
+    text = text[0].upper() + text[1:]
     if answer.explanation is not None:
         text += f" {answer.explanation}"
     parsed = parse_trained(text)
@@ -101,7 +99,8 @@ def parse_trained(text: str) -> Parsed:
             return Parsed(Answer(bare[1].lower(), None, "word"), "trained")
         return Parsed(None, "trained", 'does not begin with "This is a real/fake image"')
     verdict, form = _read(match)
-    for sentence in _SENTENCE.finditer(text, match.end()):
+    said = text if _OTHER[verdict] in text.lower() else ""  # most texts never name the other verdict
+    for sentence in _SENTENCE.finditer(said, match.end()):
         again = _OPENING.match(text, sentence.end())
         if again and _read(again) == (_OTHER[verdict], form):
             return Parsed(None, "trained", "two different verdicts")

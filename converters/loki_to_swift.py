@@ -1,0 +1,252 @@
+"""Convert LOKI's image and video questions to ms-swift JSONL, all of them for testing.
+
+    python converters/loki_to_swift.py --src LOKI --out data/loki
+    python converters/loki_to_swift.py --src LOKI --out data/loki_fakevlm --question fakevlm
+
+--src holds image/*.json and video/*.json; the media may lie beside, above or in media_data. Writes to --out, for the
+files found: {image,video}/{true_or_false,multi_choice}/test.jsonl and image/open_ended/test.jsonl with LOKI's own
+questions, or with --question fakevlm {image,video}/fakevlm/test.jsonl, each image or video once with the question that
+FakeVLM was tested with and what people wrote of it; manifest.json and rejects.jsonl tell of all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from converters.audit import audit_lines
+from converters.common import Output, argument_parser
+from converters.loki import (
+    CLASSES,
+    LICENCE,
+    Library,
+    Malformed,
+    Part,
+    Raw,
+    add_classes,
+    clusters,
+    find_subsets,
+    read_subset,
+)
+from swift_plugins.commands import run
+from swift_plugins.records import check_row, encode, sha256_text
+from swift_plugins.tasks import fakevlm, loki_mc, loki_open, loki_tf
+
+DATASET = "loki"
+PROMPT_IS = {
+    loki_tf: "the dataset's, kept to the letter, and the last line that its released evaluation adds",
+    loki_mc: "the dataset's, kept to the letter, and the choices and the last line that its released evaluation adds",
+    loki_open: "the dataset's, kept to the letter",
+}
+Job = tuple[str, Raw | Malformed, Callable[[], dict[str, Any]]]  # split, what its row is made of, what makes the row
+
+
+# ------------------------------------------------------------------------------------------------------------- the rows
+
+
+def origin(medium: str, raw: Raw) -> dict[str, str]:
+    """The keys of meta on where a medium comes from; a real video carries the generator of its counterpart."""
+    image = medium == "image"
+    generator = "" if image else raw.group
+    return {"dataset": DATASET, "source": generator if "fake" in raw.labels and generator else "LOKI",
+            "category": CLASSES.get(raw.group, raw.group) if image else "",
+            "class_on_disk": raw.group if image else "", "generator": generator}  # fmt: skip
+
+
+def question_row(part: Part, raw: Raw, cluster: str, library: Library) -> dict[str, Any]:
+    """One of LOKI's own questions; ValueError says why it cannot be asked."""
+    task, medium = part.subset.task, part.subset.medium
+    paths = library.use(raw.media)
+    prompt = raw.question + getattr(task, "PROMPT_END", "")
+    if task is loki_open:
+        if not raw.explanation:
+            raise ValueError("explanation: the row has none")
+        answer, own = task.Answer(raw.explanation), described(raw)
+    elif task is loki_tf:
+        answer, own = task.Answer(raw.answer.lower()), {"asks": raw.asks}
+    else:
+        answer, own = task.Answer(raw.answer), {"asks": raw.asks, "answer": raw.answer, "second": raw.media[1]}
+    row = {
+        "id": f"{part.name}/{raw.id}",
+        "task": task.NAME,
+        "messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": task.render(answer)}],
+        f"{medium}s": paths,
+        "meta": {
+            "media_id": cluster, "image": raw.media[0], "split": "test",
+            "label": raw.asks if task is loki_mc else raw.labels[0], **origin(medium, raw), **own,
+            "task_version": task.VERSION,
+        },
+    }  # fmt: skip
+    try:
+        check_row(row)
+    except ValueError as error:
+        raise ValueError(f"messages: {error}") from None
+    part.prompts[prompt] = None
+    return row
+
+
+def described(raw: Raw | None) -> dict[str, Any]:
+    """The keys of meta on what people wrote of an image."""
+    regions = [{"bbox": box, "description": text} for box, text in raw.regions] if raw else []
+    return {"explanation": raw.explanation if raw else "", "regions": encode(regions).decode() if regions else "",
+            "translator_remarks": raw.translator_remarks if raw else 0}  # fmt: skip
+
+
+def fakevlm_row(raws: list[Raw], medium: str, library: Library) -> dict[str, Any]:
+    """The row of one image or video from all of its questions."""
+    name, label = raws[0].media[0], raws[0].labels[0]
+    paths = library.use([name])
+    written = described(next((raw for raw in raws if raw.explanation), None))
+    answer = fakevlm.Answer(label, written["explanation"] or None, medium)
+    width, height = library.size(name)
+    return {
+        "id": f"{medium}/fakevlm/{name}",
+        "task": fakevlm.NAME,
+        "messages": [{"role": "user", "content": fakevlm.QUESTIONS[medium]},
+                     {"role": "assistant", "content": fakevlm.render(answer)}],
+        f"{medium}s": paths,
+        "meta": {
+            "media_id": name, "image": name, "split": "test", "label": label, **origin(medium, raws[0]),
+            "manipulation": "", "video": "", "part": "", "width": width, "height": height, **written,
+            "source_rows": len(raws), "task_version": fakevlm.VERSION,
+        },
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------------ the files
+
+
+def own_questions(parts: list[Part], library: Library) -> Iterator[Job]:
+    """Each question to its subset's file."""
+    for part in parts:
+        of_pair = clusters(raw.media for raw in part.good)
+        for raw in part.rows:
+            if isinstance(raw, Malformed):
+                yield f"{part.name}/test", raw, dict
+            else:
+                cluster = of_pair.get(raw.media[0], raw.media[0])
+                yield f"{part.name}/test", raw, partial(question_row, part, raw, cluster, library)
+
+
+def fakevlm_questions(parts: list[Part], library: Library) -> Iterator[Job]:
+    """Each image and each video once."""
+    for medium in dict.fromkeys(part.subset.medium for part in parts):
+        by_name: dict[str, list[Raw]] = {}
+        for raw in (raw for part in parts if part.subset.medium == medium for raw in part.rows):
+            if isinstance(raw, Malformed):
+                yield f"{medium}/fakevlm/test", raw, dict
+            else:
+                by_name.setdefault(raw.media[0], []).append(raw)
+        for raws in by_name.values():
+            yield f"{medium}/fakevlm/test", raws[0], partial(fakevlm_row, raws, medium, library)
+
+
+def write(output: Output, jobs: Iterator[Job]) -> None:
+    """Write or reject each row; ValueError where none is left."""
+    first = None
+    for split, raw, make in jobs:
+        try:
+            if isinstance(raw, Malformed):
+                raise ValueError(raw.reason)
+            output.row(split, make())
+        except ValueError as error:
+            first = first or f"{raw.where}: {error}"
+            output.reject(raw.where, raw.id, str(error))
+    if not output.rows:
+        raise ValueError(f"no usable row; the first one: {first}")
+
+
+def facts_of(part: Part) -> dict[str, Any]:
+    """What the manifest tells of a file with LOKI's own questions."""
+    task, prompts = part.subset.task, list(part.prompts)
+    return {
+        "task": task.NAME, "task_version": task.VERSION, "rows_in": len(part.rows),
+        "published_rows": part.subset.rows, "published_media": part.subset.media, "media": len(part.media),
+        "prompts": prompts, "prompt_sha256": [sha256_text(prompt) for prompt in prompts],
+        "prompt_is": PROMPT_IS[task],
+    }  # fmt: skip
+
+
+def fakevlm_facts(parts: list[Part], medium: str) -> dict[str, Any]:
+    """The same of one with FakeVLM's question: how many source rows how many of the media have."""
+    own = [part for part in parts if part.subset.medium == medium]
+    merged = Counter(Counter(raw.media[0] for part in own for raw in part.good).values())
+    prompt = fakevlm.QUESTIONS[medium]
+    return {
+        "task": fakevlm.NAME, "task_version": fakevlm.VERSION, "source_rows": {p.name: len(p.rows) for p in own},
+        "media": merged.total(), "media_by_source_rows": dict(sorted(merged.items())),
+        "prompts": [prompt], "prompt_sha256": [sha256_text(prompt)],
+        "prompt_is": "FakeVLM's and FakeClue's" if medium == "image" else "the project's own, after FakeVLM's",
+    }  # fmt: skip
+
+
+def convert(args: argparse.Namespace) -> None:
+    own = args.question == "loki"
+    subsets = {name: s for name, s in find_subsets(args.src).items() if own or s.task is not loki_mc}
+    parts = [Part(name, subset, read_subset(args.src, subset, args.limit)) for name, subset in subsets.items()]
+    add_classes(parts)
+    library = Library(args.src, parts, args.check, args.workers)
+    media = dict.fromkeys(part.subset.medium for part in parts)
+    names = [part.name for part in parts] if own else [f"{medium}/fakevlm" for medium in media]
+    output = Output(args.out, tuple(f"{name}/test" for name in names))
+    with output.open():
+        write(output, (own_questions if own else fakevlm_questions)(parts, library))
+    made = map(facts_of, parts) if own else (fakevlm_facts(parts, medium) for medium in media)
+    facts = {name: found | {"rows_out": sum(output.counts(f"{name}/test").values())}
+             for name, found in zip(names, made, strict=True)}  # fmt: skip
+    written = [raw for part in parts if part.subset.task is loki_open for raw in part.good]
+    shared = [{"subsets": [a.name, b.name], "media": len(a.media & b.media)}
+              for a, b in combinations(parts, 2) if a.media & b.media]  # fmt: skip
+    manifest = output.manifest(
+        {part.subset.path: args.src / part.subset.path for part in parts},
+        {key: value for key, value in vars(args).items() if key not in ("src", "out", "workers")},
+        dataset=DATASET, subsets=facts, media_root=str(library.root), media_checked=args.check,
+        media_missing=library.missing, image_audit=library.audit(),
+        descriptions={"all": sum(raw.descriptions for raw in written),
+                      "with_translator_remarks": sum(raw.translator_remarks for raw in written)},
+        leakage={"note": "every file is for testing; a medium may be in several", "shared": shared}, licence=LICENCE,
+    )  # fmt: skip
+    report(args, manifest)
+
+
+def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
+    """Print what was written, and what deserves a look."""
+    print(f"{manifest['rows_out']} rows to {args.out}, {manifest['rows_rejected']} rejected "
+          f"(of {manifest['rows_in']}); media in {manifest['media_root']}, checked: {args.check}")  # fmt: skip
+    for name, facts in manifest["subsets"].items():
+        counts = manifest["counts"][f"{name}/test"]
+        print(f"  {name:19} {facts['rows_out']} rows, {facts['media']} media: "
+              + ", ".join(f"{n} {label}" for label, n in counts.items()))  # fmt: skip
+        wanted = facts.get("published_rows", 0)
+        if not args.limit and 0 < abs(wanted - facts.get("rows_in", 0)) <= wanted // 10:
+            print(f"  count differs: {name} has {facts['rows_in']} rows, published are {wanted}")
+    for reason, n in manifest["reject_reasons"].items():
+        print(f"  rejected {n}: {reason}")
+    if n := manifest["descriptions"]["with_translator_remarks"]:
+        print(f"  note: {n} of {manifest['descriptions']['all']} descriptions hold the words of whoever translated "
+              "them (\"The text translates to: …\"); they are kept, and their rows say so")  # fmt: skip
+    for line in audit_lines(manifest["image_audit"]):
+        print(f"  {line}")
+    if args.check == "none" and manifest["media_missing"]:
+        print(f"note: {manifest['media_missing']} media are not there")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argument_parser(__doc__, "data/LOKI", "data/loki", check="header")
+    parser.add_argument("--question", choices=("loki", "fakevlm"), default="loki",
+                        help="what is asked: loki, the dataset's own questions; fakevlm, FakeVLM's, of each image and "
+                        "video once (default loki)")  # fmt: skip
+    return run(convert, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

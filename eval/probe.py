@@ -1,0 +1,167 @@
+"""Train a linear probe on a frozen model's features and answer a test set with it: FakeVLM's second strategy.
+
+    python eval/probe.py --model llava-1.5-7b-hf --recipe recipes/fakevlm/llava_1_5_7b_full.yaml \\
+        --train data/fakeclue/train.jsonl --data data/fakeclue/test.jsonl --out probe.jsonl
+
+The features are the last layer's states of the visual tokens, their mean (section 4.1 of the paper). They are computed
+once and kept in --features: a run that was killed goes on where it was, and another one on the same rows with the same
+model finds them there. The probe is scikit-learn's logistic regression on standardised features. --out is as
+eval/predict.py writes it, the bare verdict with P(fake): eval/score.py gives accuracy and AUC.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+
+from eval.asking import Item, add_model_options, check_paths, make_engine, media_of, model_fingerprint, settings_of
+from eval.engine import Row
+from eval.predict import check_rows_fit, load_data, out_row
+from swift_plugins import settings
+from swift_plugins.commands import run
+from swift_plugins.records import atomic_write, encode, jsonl_writer, sha256_file, sha256_text, write_json
+from swift_plugins.tasks import fakevlm
+
+SHARD = 512  # rows whose features make one file
+ITERATIONS = 5000  # of the solver at most; it stops when it has converged
+LIBRARIES = (*settings.LIBRARIES, "scikit-learn", "numpy")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file, whose labels must be known."""
+    rows = load_data(path, None, "trained", False, False)
+    for row in rows:
+        if row["task"] != fakevlm.NAME or row["meta"].get("label") not in fakevlm.VERDICTS:
+            raise ValueError(f"{path}: row {row['id']!r} is {row['task']} with the label {row['meta'].get('label')!r}; "
+                             f"a probe needs rows of {fakevlm.NAME}, real or fake")  # fmt: skip
+    return rows
+
+
+def row_features(engine: Any, rows: Sequence[Row]) -> list[np.ndarray | None]:
+    """The features of each row; where a batch fails its rows are tried one by one, and one that fails has none."""
+    try:
+        return list(engine.features(rows)) if rows else []
+    except (RuntimeError, ValueError, OSError):
+        return [None] if len(rows) == 1 else [found for row in rows for found in row_features(engine, [row])]
+
+
+class Extraction:
+    """Computes features, for which it loads the model when it must, and keeps them on the disk in shards."""
+
+    def __init__(self, args: argparse.Namespace, model: dict[str, Any]):
+        self.args, self.model = args, model
+        self.facts = {"model": {k: v for k, v in model.items() if k != "trained"},
+                      "fingerprint": model_fingerprint(model), "versions": settings.library_versions()}  # fmt: skip
+        self._engine: Any = None
+
+    def features(self, rows: list[Row], path: Path) -> np.ndarray:
+        """(rows, width) of float32; nan for a row whose image cannot be read."""
+        from tqdm import tqdm
+
+        facts = self.facts | {"data": sha256_file(path)}
+        folder = self.args.features / sha256_text(encode(facts).decode())[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "features.json", facts)
+        shards = {folder / f"{begin // SHARD:05d}.npy": rows[begin : begin + SHARD]
+                  for begin in range(0, len(rows), SHARD)}  # fmt: skip
+        todo = {file: some for file, some in shards.items() if not file.is_file()}
+        bad = check_paths({media for some in todo.values() for media in media_of(some)}, self.args) if todo else {}
+        with tqdm(total=len(rows), unit="row", desc=f"features of {path.name}") as progress:
+            for file, some in shards.items():
+                if file in todo:
+                    self._write(file, some, bad)
+                progress.update(len(some))
+        return np.concatenate([np.load(file, allow_pickle=False) for file in shards])
+
+    def _write(self, file: Path, rows: list[Row], bad: dict[str, str]) -> None:
+        self._engine = self._engine or make_engine(self.args, self.model)
+        good = [row for row in rows if not any(path in bad for path in media_of([row]))]
+        size = self.args.batch_size
+        found = [one for i in range(0, len(good), size) for one in row_features(self._engine, good[i : i + size])]
+        if all(one is None for one in found):
+            raise ValueError(f"none of {len(rows)} rows from {rows[0]['id']!r} on can be read: "
+                             + next(iter(bad.values()), "see --check"))  # fmt: skip
+        of_row = dict(zip((row["id"] for row in good), found, strict=True))
+        width = next(len(one) for one in found if one is not None)
+        none = np.full(width, np.nan, np.float32)
+        with atomic_write(file) as out:
+            np.save(out, np.array([none if of_row.get(row["id"]) is None else of_row[row["id"]] for row in rows]))
+
+
+def fit(features: np.ndarray, labels: Sequence[str], seed: int) -> Any:
+    """The probe; ValueError where there is but one class to learn from."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    fake, known = np.array([label == "fake" for label in labels]), ~np.isnan(features).any(1)
+    if len(np.unique(fake[known])) < 2:
+        raise ValueError("--train must hold real and fake rows whose images can be read")
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=ITERATIONS, random_state=seed))
+    return probe.fit(features[known], fake[known])
+
+
+def answers(probe: Any, features: np.ndarray) -> list[Row | Exception]:
+    """What the probe says of each row."""
+    known = ~np.isnan(features).any(1)
+    p_fake = np.full(len(features), np.nan)
+    p_fake[known] = probe.predict_proba(features[known])[:, 1]
+    texts = {verdict: fakevlm.render(fakevlm.Answer(verdict)) for verdict in fakevlm.VERDICTS}
+    return [{"response": texts["fake" if p > 0.5 else "real"], "p_fake": round(float(p), 6), "usage": None}
+            if not np.isnan(p) else ValueError("the image cannot be read") for p in p_fake]  # fmt: skip
+
+
+def probe_file(args: argparse.Namespace) -> None:
+    train, test = read_rows(args.train), read_rows(args.data)
+    model = settings_of(args)
+    check_rows_fit(test, model, args.data)
+    extraction = Extraction(args, model)
+    features = extraction.features(train, args.train)
+    labels = [row["meta"]["label"] for row in train]
+    probe = fit(features, labels, args.seed)
+    said = answers(probe, extraction.features(test, args.data))
+    record = extraction.facts | {
+        "model": model, "backend": "probe", "tasks": {fakevlm.NAME: fakevlm.VERSION},
+        "data": {"path": str(args.data.resolve()), "sha256": sha256_file(args.data), "rows": len(test)},
+        "train": {"path": str(args.train.resolve()), "sha256": sha256_file(args.train), "rows": len(train)},
+        "probe": {"features": "mean of the last layer's states of the visual tokens", "width": features.shape[1],
+                  "classifier": "logistic regression, L2, C = 1, on standardised features", "seed": args.seed},
+        "versions": settings.library_versions(LIBRARIES),
+    }  # fmt: skip
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(args.out) as file:
+        jsonl_writer(file).write_all(out_row(Item(row["id"], [row]), [one], 0.0)
+                                     for row, one in zip(test, said, strict=True))  # fmt: skip
+    write_json(args.out.with_name(f"{args.out.name}.run.json"), record)
+    known = ~np.isnan(features).any(1)
+    right = probe.predict(features[known]) == np.array([label == "fake" for label in labels])[known]
+    print(f"{len(test)} rows in {args.out}; the probe has {100 * right.mean():.1f} % of its training rows right "
+          f"({features.shape[1]} features, {known.sum()} rows)")  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_model_options(parser, "folder of the model, a base model or a checkpoint (full or LoRA), which stays as it is")
+    parser.add_argument("--train", type=Path, required=True, help="JSONL of a converter to train the probe on")
+    parser.add_argument("--data", type=Path, required=True, help="JSONL of a converter to answer")
+    parser.add_argument("--out", type=Path, required=True, help="JSONL to write")
+    parser.add_argument(
+        "--features", type=Path, help="folder that keeps the features (default: features, beside --out)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the solver (default 0)")
+    args = parser.parse_args(argv)
+    args.features = args.features or args.out.parent / "features"
+    args.backend, args.max_tokens = "transformers", 1  # features come from this machine alone
+    return run(probe_file, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
