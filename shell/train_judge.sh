@@ -21,17 +21,8 @@ fi
 unset MODEL DATASET TUNER DEEPSPEED NPROC_PER_NODE NUM_GPUS NNODES MIN_PIXELS MAX_PIXELS IMAGE_FACTOR
 [ -z "${OUTPUT_DIR:-}" ] || OUTPUT_DIR=$(realpath -m "$OUTPUT_DIR")
 cd "$shell/.."
-bash shell/setup.sh
 home=output/judge
-make() { # FOLDER SCRIPT…: unless it is there, whole
-    [ ! -f "$1/.made" ] || return 0
-    rm -rf "$1"
-    .venv/bin/python "${@:2}" --out "$1"
-    touch "$1/.made"
-}
-make $home/raw converters/sample_deepfakejudge.py
-make $home/data converters/deepfakejudge_to_swift.py --src $home/raw
-make $home/model swift_plugins/tiny_model.py --data $home/data/*/train.jsonl
+bash shell/sample.sh judge
 bash shell/train.sh recipes/deepfakejudge/tiny_$kind.yaml "$@"
 out=${OUTPUT_DIR:-$(sed -n 's/^output_dir: *\([^ #]*\).*/\1/p' recipes/deepfakejudge/tiny_$kind.yaml)}
 checkpoint=$(ls -dt "$out"/checkpoint-* 2> /dev/null | head -n 1) || exit 0 # a flag may have moved or saved none

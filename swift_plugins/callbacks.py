@@ -11,7 +11,7 @@ from swift.callbacks import TrainerCallback, callbacks_map
 
 from swift_plugins.losses import loss_weights
 from swift_plugins.records import sha256_file, write_json
-from swift_plugins.settings import CHECKPOINT_FILE, library_versions, vision_settings
+from swift_plugins.settings import CHECKPOINT_FILE, answer_form, library_versions, vision_settings
 from swift_plugins.tasks import get_task
 
 _FROM_MANIFEST = ("task", "task_version", "box_space", "setting", "pixel_limits", "prompt", "prompt_sha256",
@@ -59,14 +59,17 @@ def _absolute(model: str | None) -> str | None:
     return os.path.abspath(model) if model and os.path.isdir(model) else model
 
 
-def restore_weights(model, checkpoint: str) -> None:
-    """Load the weights of a full checkpoint into a model, in place.
+def restore_weights(model, checkpoint: str, recorded: dict[str, Any]) -> None:
+    """Load the weights of a full checkpoint into a model, in place; `recorded` are the run's arguments.
 
     transformers 5 saves Qwen2.5-VL and others under the weight names of their release but resumes by the names in
     memory, which differ: without DeepSpeed nothing is loaded and training goes on from the base model with only a
-    warning (huggingface/transformers issue 43701). from_pretrained translates the names.
+    warning (huggingface/transformers issue 43701). Loading the checkpoint as a model translates the names.
     """
-    saved = type(model).from_pretrained(checkpoint, dtype=model.dtype)
+    from swift.model import get_model_processor
+
+    kinds = {key: recorded.get(key) for key in ("model_type", "task_type", "num_labels", "problem_type")}
+    saved, _ = get_model_processor(checkpoint, torch_dtype=model.dtype, **kinds)
     model.load_state_dict(saved.state_dict())
 
 
@@ -76,13 +79,15 @@ class ForensicsCallback(TrainerCallback):
     def on_train_begin(self, args, state, control, model=None, **kwargs):
         recorded = json.loads((Path(args.output_dir) / "args.json").read_text(encoding="utf-8"))
         if args.resume_from_checkpoint and recorded["tuner_type"] == "full" and not (args.deepspeed or args.fsdp):
-            restore_weights(model, args.resume_from_checkpoint)
+            restore_weights(model, args.resume_from_checkpoint, recorded)
         paths = [p.split("#")[0] for p in recorded.get("dataset") or []]
         self.record = {
             "data": [describe_data(path) for path in paths if os.path.isfile(path)],
             "model": _absolute(recorded.get("model")),
             "model_type": recorded.get("model_type"),
             "template": recorded.get("template"),
+            "task_type": recorded.get("task_type"),
+            "answer_form": answer_form(),
             "tuner_type": recorded.get("tuner_type"),
             "torch_dtype": recorded.get("torch_dtype"),
             "seed": args.seed,

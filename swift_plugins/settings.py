@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from swift_plugins.tasks import unknown
+
 CHECKPOINT_FILE = "forensics.json"
 # What ms-swift and qwen-vl-utils read from the environment and what changes the pixels a model sees.
 VISION_ENV = (
@@ -20,7 +22,16 @@ VISION_ENV = (
     "FPS_MIN_FRAMES", "FPS_MAX_FRAMES", "FORCE_QWENVL_VIDEO_READER", "QWENVL_BBOX_FORMAT", "IMAGE_MIN_TOKEN_NUM",
     "IMAGE_MAX_TOKEN_NUM", "VIDEO_MIN_TOKEN_NUM", "VIDEO_MAX_TOKEN_NUM", "SPATIAL_MERGE_SIZE", "MODEL_SEQ_LEN",
 )  # fmt: skip
+ANSWER_FORMS = ("explained", "word")
 LIBRARIES = ("swift-forensics", "ms-swift", "torch", "transformers", "peft", "deepspeed", "qwen-vl-utils", "decord")
+
+
+def answer_form() -> str:
+    """The form in which FakeVLM's answers are trained: explained, as converted, or word; ValueError for another."""
+    form = os.environ.get("ANSWER_FORM", ANSWER_FORMS[0])
+    if form not in ANSWER_FORMS:
+        raise ValueError(unknown("ANSWER_FORM", form, ANSWER_FORMS))
+    return form
 
 
 def vision_settings() -> dict[str, str]:

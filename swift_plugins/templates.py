@@ -2,11 +2,67 @@
 
 from __future__ import annotations
 
-from swift.template import register_template
-from swift.template.templates.qwen import Qwen2_5VLTemplate, QwenTemplateMeta
+from swift.template import Template, TemplateMeta, register_template
+from swift.template.templates.llava import LlavaHfTemplate
+from swift.template.templates.qwen import Qwen2_5VLTemplate, Qwen3VLTemplate, QwenTemplateMeta
+
+from swift_plugins.settings import answer_form
+from swift_plugins.tasks import fakevlm
 
 
-class ForensicQwen2_5VLTemplate(Qwen2_5VLTemplate):
+class AnswerForms(Template):
+    """Trains FakeVLM's rows in the forms that figure 3 and table 6 of the paper compare, all from one dataset.
+
+    ANSWER_FORM=word in a recipe's ENV leaves "Real" or "Fake" of an answer. In the task seq_cls the answer is taken out
+    of the row, and its verdict, by its place in fakevlm.VERDICTS, is the class to learn.
+    """
+
+    def _preprocess_inputs(self, inputs):
+        super()._preprocess_inputs(inputs)
+        if answer_form() == "word" and inputs.messages[-1]["role"] == "assistant":
+            inputs.messages[-1]["content"] = fakevlm.render(fakevlm.Answer(_verdict(inputs), None, "word"))
+
+    def _seq_cls_encode(self, inputs):
+        if inputs.messages[-1]["role"] == "assistant":
+            inputs.label = fakevlm.VERDICTS.index(_verdict(inputs))
+            inputs.messages.pop()
+        return super()._seq_cls_encode(inputs)
+
+
+def _verdict(inputs) -> str:
+    """The verdict of a row's answer; ValueError where there is none."""
+    parsed = fakevlm.parse_trained(inputs.messages[-1]["content"] or "")
+    if parsed.answer is None:
+        raise ValueError(f"only answers of the task fakevlm have other forms; this one {parsed.reason}")
+    return parsed.answer.verdict
+
+
+class ForensicLlavaTemplate(AnswerForms, LlavaHfTemplate):
+    """LLaVA-1.5's chat as its own chat template has it, with which FakeVLM is trained (released training code)."""
+
+
+class BareLlavaTemplate(AnswerForms, LlavaHfTemplate):
+    """The question and nothing else, with which FakeVLM is evaluated (released evaluation code)."""
+
+    def replace_tag(self, media_type, index, inputs):
+        return ["<image>"]
+
+
+LLAVA = {"prefix": ["<s>"], "chat_sep": ["</s>"], "suffix": ["</s>"], "system_prefix": ["<s>{{SYSTEM}} "]}
+register_template(TemplateMeta("forensic_llava1_5", prompt=["USER: {{QUERY}} ASSISTANT:"],
+                               template_cls=ForensicLlavaTemplate, **LLAVA))  # fmt: skip
+register_template(TemplateMeta("forensic_llava1_5_bare", prompt=["{{QUERY}}"], template_cls=BareLlavaTemplate, **LLAVA))
+
+
+class ForensicQwen3VLTemplate(AnswerForms, Qwen3VLTemplate):
+    """Qwen3-VL's template."""
+
+
+register_template(QwenTemplateMeta("forensic_qwen3_vl", template_cls=ForensicQwen3VLTemplate, default_system=None,
+                                   thinking_prefix="<think>\n"))  # fmt: skip
+
+
+class ForensicQwen2_5VLTemplate(AnswerForms, Qwen2_5VLTemplate):
     """Qwen2.5-VL's template, for any vocabulary and with boxes on videos.
 
     The stock template holds the token ids of the released vocabulary and rescales `objects.bbox` to the resized frame

@@ -1,10 +1,10 @@
-"""Build a tiny, randomly initialised Qwen2.5-VL that any code for the real one can load.
+"""Build a tiny, randomly initialised Qwen2.5-VL or LLaVA-1.5 that any code for the real one can load.
 
     python swift_plugins/tiny_model.py --data data/deeptrace/train.jsonl --out output/tiny_qwen2_5_vl
 
-The architecture, file layout and special tokens are Qwen2.5-VL's; the sizes and the vocabulary (a byte-level BPE of the
-texts in --data) are small enough to train from scratch on two CPU cores. It is for tests and the embedded samples: it
-knows nothing.
+The architecture, file layout and special tokens are the real model's; the sizes and the vocabulary (a byte-level BPE of
+the texts in --data) are small enough to train from scratch on two CPU cores. It is for tests and the embedded samples:
+it knows nothing.
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ CHAT_TEMPLATE = (
 )
 _MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
 FRAME_PIXELS = 84 * 84
+MAX_LENGTH = 4096  # tokens
+LLAVA_TOKENS = ["<unk>", "<s>", "</s>", "<pad>", "<image>"]
+LLAVA_SIDE, LLAVA_PATCH = 84, 14  # px; 36 image tokens
 INIT_STD = 0.08  # about 1/sqrt(width); the 0.02 of wide models leaves narrow ones nearly linear and slow to learn
 
 
-def build_tokenizer(texts: list[str], vocab_size: int):
+def build_tokenizer(texts: list[str], vocab_size: int, special_tokens: list[str], **options: Any):
     """A byte-level BPE that may merge across spaces: a number, a mark or a phrase between marks can be one token.
 
     The long fixed prompt shrinks from about 80 tokens to 20, which more than halves the training time on a CPU.
@@ -57,27 +60,22 @@ def build_tokenizer(texts: list[str], vocab_size: int):
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size, special_tokens=SPECIAL_TOKENS, initial_alphabet=alphabet, show_progress=False
+        vocab_size=vocab_size, special_tokens=special_tokens, initial_alphabet=alphabet, show_progress=False
     )
     bpe.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=SPECIAL_TOKENS,
-        chat_template=CHAT_TEMPLATE,
-        model_max_length=4096,
+        tokenizer_object=bpe, additional_special_tokens=special_tokens, model_max_length=MAX_LENGTH, **options
     )
 
 
-def build_config(tokenizer):
+def qwen2_5_vl_config(tokenizer):
     """A Qwen2.5-VL configuration of about 1.5 million parameters."""
     from transformers import Qwen2_5_VLConfig
 
     token = tokenizer.convert_tokens_to_ids
     text = {
         "vocab_size": len(tokenizer), "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 4096, "rms_norm_eps": 1e-6,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": MAX_LENGTH, "rms_norm_eps": 1e-6,
         "rope_parameters": {"rope_type": "default", "mrope_section": [4, 6, 6], "rope_theta": 10000.0},
         "tie_word_embeddings": True, "bos_token_id": token("<|endoftext|>"), "eos_token_id": token("<|im_end|>"),
         "pad_token_id": token("<|endoftext|>"),
@@ -117,11 +115,9 @@ def texts_of(rows: Iterable[dict[str, Any]]) -> list[str]:
     return [_MEDIA_TAG.sub("", question) for question in questions] * 100 + texts
 
 
-def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0) -> int:
-    """Write model, tokenizer and processor to `out`; `texts` shape the vocabulary. Returns the number of parameters."""
-    import torch
+def qwen2_5_vl(texts: list[str], vocab_size: int):
+    """(model, processor) of a Qwen2.5-VL; the caller sets the seed of its weights."""
     from transformers import (
-        GenerationConfig,
         Qwen2_5_VLForConditionalGeneration,
         Qwen2_5_VLProcessor,
         Qwen2VLImageProcessor,
@@ -129,13 +125,8 @@ def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0) ->
     )
 
     frame = ["system\nYou are a helpful assistant.", "user\n", "assistant\n"]
-    tokenizer = build_tokenizer(frame * 100 + texts, vocab_size)
-    config = build_config(tokenizer)
-    torch.manual_seed(seed)
-    model = Qwen2_5_VLForConditionalGeneration(config)
-    model.generation_config = GenerationConfig(
-        eos_token_id=[tokenizer.eos_token_id, tokenizer.pad_token_id], pad_token_id=tokenizer.pad_token_id
-    )
+    tokenizer = build_tokenizer(frame * 100 + texts, vocab_size, SPECIAL_TOKENS, eos_token="<|im_end|>",
+                                pad_token="<|endoftext|>", chat_template=CHAT_TEMPLATE)  # fmt: skip
     size = {"shortest_edge": 28 * 28, "longest_edge": FRAME_PIXELS}
     processor = Qwen2_5_VLProcessor(
         image_processor=Qwen2VLImageProcessor(size=size),
@@ -143,6 +134,55 @@ def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0) ->
         tokenizer=tokenizer,
         chat_template=CHAT_TEMPLATE,
     )
+    return Qwen2_5_VLForConditionalGeneration(qwen2_5_vl_config(tokenizer)), processor
+
+
+def llava_config(tokenizer):
+    """A LLaVA-1.5 configuration of about 1.4 million parameters: CLIP, whose last layer but one is read, and Llama."""
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
+
+    token = tokenizer.convert_tokens_to_ids
+    text = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=128, intermediate_size=384, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=4, max_position_embeddings=MAX_LENGTH, tie_word_embeddings=True, initializer_range=INIT_STD,
+        bos_token_id=token("<s>"), eos_token_id=token("</s>"), pad_token_id=token("<pad>"),
+    )  # fmt: skip
+    vision = CLIPVisionConfig(
+        hidden_size=96, intermediate_size=192, projection_dim=96, num_hidden_layers=4, num_attention_heads=4,
+        image_size=LLAVA_SIDE, patch_size=LLAVA_PATCH, initializer_factor=INIT_STD / 0.02,
+    )  # fmt: skip
+    return LlavaConfig(  # type: ignore[call-arg]
+        text_config=text, vision_config=vision, image_token_index=token("<image>"), tie_word_embeddings=True,
+        image_seq_length=(LLAVA_SIDE // LLAVA_PATCH) ** 2, pad_token_id=token("<pad>"),
+    )  # fmt: skip
+
+
+def llava1_5(texts: list[str], vocab_size: int):
+    """(model, processor) of a LLaVA-1.5; the caller sets the seed of its weights."""
+    from transformers import CLIPImageProcessor, LlavaForConditionalGeneration, LlavaProcessor
+
+    tokenizer = build_tokenizer(["USER: ", " ASSISTANT:"] * 100 + texts, vocab_size, LLAVA_TOKENS, bos_token="<s>",
+                                eos_token="</s>", unk_token="<unk>", pad_token="<pad>")  # fmt: skip
+    images = CLIPImageProcessor(size={"shortest_edge": LLAVA_SIDE},
+                                crop_size={"height": LLAVA_SIDE, "width": LLAVA_SIDE})  # fmt: skip
+    processor = LlavaProcessor(images, tokenizer, patch_size=LLAVA_PATCH, vision_feature_select_strategy="default",
+                               num_additional_image_tokens=1)  # fmt: skip
+    return LlavaForConditionalGeneration(llava_config(tokenizer)), processor
+
+
+ARCHITECTURES = {"qwen2_5_vl": qwen2_5_vl, "llava1_5": llava1_5}
+NAMES = {"qwen2_5_vl": "Qwen2.5-VL", "llava1_5": "LLaVA-1.5"}
+
+
+def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0, architecture: str = "qwen2_5_vl") -> int:
+    """Write model, tokenizer and processor to `out`; `texts` shape the vocabulary. Returns the number of parameters."""
+    import torch
+    from transformers import GenerationConfig
+
+    torch.manual_seed(seed)
+    model, processor = ARCHITECTURES[architecture](texts, vocab_size)
+    eos, pad = processor.tokenizer.eos_token_id, processor.tokenizer.pad_token_id
+    model.generation_config = GenerationConfig(eos_token_id=[eos, pad], pad_token_id=pad)
     model.save_pretrained(out)
     processor.save_pretrained(out)
     return sum(p.numel() for p in model.parameters())
@@ -154,6 +194,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--data", type=Path, required=True, nargs="+", help="converters' JSONL; their texts shape the vocabulary"
     )
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default="qwen2_5_vl",
+                        help="what to build (default qwen2_5_vl)")  # fmt: skip
     parser.add_argument("--vocab-size", type=int, default=1200, help="tokens in the vocabulary (default 1200)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random weights (default 0)")
     args = parser.parse_args(argv)
@@ -163,10 +205,10 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(str(error))
     try:
         args.out.mkdir(parents=True, exist_ok=True)
-        count = build(args.out, texts, args.vocab_size, args.seed)
+        count = build(args.out, texts, args.vocab_size, args.seed, args.architecture)
     except OSError as error:
         parser.error(f"cannot write to --out: {error}")
-    print(f"wrote a random Qwen2.5-VL with {count:,} parameters to {args.out}")
+    print(f"wrote a random {NAMES[args.architecture]} with {count:,} parameters to {args.out}")
     return 0
 
 

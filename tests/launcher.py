@@ -28,7 +28,10 @@ case "$*" in *device_count*) echo "${GPUS:-2}" ;; *import*) ;; *)
     echo "$*" >> scripts.txt
     while [ "$1" != --out ]; do shift; done
     mkdir -p "$2" && touch "$2/config.json" "$2/half"
-    mkdir -p "$2/pointwise" "$2/pairwise" && touch "$2/pointwise/train.jsonl" "$2/pairwise/train.jsonl"
+    case "$2" in
+        *fakevlm*) touch "$2/train.jsonl" "$2/test.jsonl" ;;
+        *) mkdir -p "$2/pointwise" "$2/pairwise" && touch "$2/pointwise/train.jsonl" "$2/pairwise/train.jsonl" ;;
+    esac
     [ "$2" != "$FAIL" ] ;;
 esac
 """

@@ -69,7 +69,7 @@ def test_no_special_token_reaches_the_model_as_one(name):
     pytest.importorskip("tokenizers")
     from swift_plugins.tiny_model import SPECIAL_TOKENS, build_tokenizer
 
-    tokenizer = build_tokenizer(["a few words to learn from"], 400)
+    tokenizer = build_tokenizer(["a few words to learn from"], 400, SPECIAL_TOKENS)
     special = {tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
     safe = neutralise(compose(ATTACKS[name], CANDIDATE, "<score>5</score>", "5"))
     assert not special & set(tokenizer.encode(safe, add_special_tokens=False))

@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RECIPES = {str(path.relative_to(ROOT)): path for path in sorted((ROOT / "recipes").glob("*/*.yaml"))}
 VIDEO = {"VIDEO_MIN_PIXELS", "VIDEO_MAX_PIXELS", "FPS", "FPS_MAX_FRAMES"}
 IMAGE = {"MIN_PIXELS", "MAX_PIXELS", "IMAGE_FACTOR"}
+TOKENS = {"IMAGE_MIN_TOKEN_NUM", "IMAGE_MAX_TOKEN_NUM"}  # Qwen3-VL's
+LLAVA_TOKENS = 576  # of an image of 336 x 336 px, to which LLaVA's own processor crops: no variable changes it
 PROMPT = 256  # tokens that the question and the answer take at least
 JUDGES = list(itertools.product(("3b", "7b"), ("pointwise", "pairwise")))
 
@@ -21,7 +23,8 @@ def read(path):
 
 
 SERVING = {name: path for name, path in RECIPES.items() if "infer_backend" in read(path)}
-TRAINING = {name: path for name, path in RECIPES.items() if name not in SERVING}
+TRAINING = {name: path for name, path in RECIPES.items() if "dataset" in read(path)}
+ASKING = {name: path for name, path in RECIPES.items() if name not in SERVING | TRAINING}  # eval/predict.py --recipe
 
 
 @pytest.fixture(params=TRAINING.values(), ids=TRAINING.keys())
@@ -80,7 +83,10 @@ def test_a_recipe_is_strict_seeded_private_and_says_where_it_writes(recipe):
 @pytest.mark.parametrize("path", RECIPES.values(), ids=RECIPES.keys())
 def test_every_recipe_pins_what_the_model_sees_and_gives_no_null(path):
     content = read(path)
-    assert any(content["ENV"].keys() >= pinned for pinned in (VIDEO, IMAGE))
+    if content["model_type"] == "llava1_5_hf":
+        assert not content["ENV"].keys() & (VIDEO | IMAGE | TOKENS)
+    else:
+        assert any(content["ENV"].keys() >= pinned for pinned in (VIDEO, IMAGE, TOKENS))
     assert None not in content.values()  # null would arrive as the string "None"
     assert not [key for key, value in content.items() if key.endswith("strategy") and value is False]  # YAML's bare no
 
@@ -90,18 +96,24 @@ def test_no_two_recipes_write_to_one_folder():
     assert len(set(folders)) == len(folders)
 
 
-def media_tokens(env):
+def media_tokens(content):
     """The most visual tokens that one row can bring: all frames of a video, in pairs, or one image."""
+    env = content["ENV"]
+    if content["model_type"] == "llava1_5_hf":
+        return 36 if content.get("use_cpu") else LLAVA_TOKENS  # the tiny one crops to 84 x 84 px
     if env.keys() >= VIDEO:
         return env["FPS_MAX_FRAMES"] / 2 * env["VIDEO_MAX_PIXELS"] / 28**2
+    if env.keys() >= TOKENS:
+        return env["IMAGE_MAX_TOKEN_NUM"]
     return env["MAX_PIXELS"] / env["IMAGE_FACTOR"] ** 2
 
 
-@pytest.mark.parametrize("path", RECIPES.values(), ids=RECIPES.keys())
+@pytest.mark.parametrize("path", (SERVING | TRAINING).values(), ids=(SERVING | TRAINING).keys())
 def test_media_and_prompt_fit_the_length(path):
     content = read(path)
     length = content.get("max_length") or content["vllm_max_model_len"] - content["max_new_tokens"]
-    assert media_tokens(content["ENV"]) + PROMPT <= length
+    room = 160 if content.get("use_cpu") else PROMPT
+    assert media_tokens(content) + room <= length
 
 
 def test_without_validation_data_nothing_is_evaluated(recipe):
@@ -133,11 +145,17 @@ def flags_of(content):
 def stand_ins(tmp_path):
     """What is not here, the model and the data: a tiny model of the same type, and one row."""
     pytest.importorskip("swift")
-    from swift_plugins.tiny_model import build
+    from swift_plugins.tiny_model import ARCHITECTURES, build
 
-    build(tmp_path / "model", [], vocab_size=400)
     (tmp_path / "row.jsonl").write_text('{"messages": [{"role": "user", "content": "a"}]}\n')
-    return {"model": str(tmp_path / "model"), "external_plugins": str(ROOT / "swift_plugins" / "register.py")}
+
+    def of(content):
+        architecture = {"llava1_5_hf": "llava1_5"}.get(content["model_type"], "qwen2_5_vl")
+        assert architecture in ARCHITECTURES
+        build(tmp_path / "model", [], vocab_size=400, architecture=architecture)
+        return {"model": str(tmp_path / "model"), "external_plugins": str(ROOT / "swift_plugins" / "register.py")}
+
+    return of
 
 
 def put_in_environment(env, monkeypatch):
@@ -157,7 +175,7 @@ def test_the_argument_classes_take_every_recipe(recipe, stand_ins, tmp_path, mon
     put_in_environment(content.pop("ENV"), monkeypatch)
     assert not content.keys() - {field.name for field in fields(SftArguments)}
     row = str(tmp_path / "row.jsonl")
-    content |= stand_ins | {"output_dir": str(tmp_path), "use_cpu": True, "bf16": False, "use_hf": False}
+    content |= stand_ins(content) | {"output_dir": str(tmp_path), "use_cpu": True, "bf16": False, "use_hf": False}
     content |= {key: row for key in ("dataset", "val_dataset") if key in content}
     args, remaining = parse_args(SftArguments, flags_of(content))
     assert remaining == []
@@ -181,7 +199,7 @@ def test_the_argument_class_takes_every_serving_recipe(serving, stand_ins, tmp_p
     put_in_environment(content.pop("ENV"), monkeypatch)
     assert not content.keys() - {field.name for field in fields(DeployArguments)}
     monkeypatch.chdir(tmp_path)
-    args, remaining = parse_args(DeployArguments, flags_of(content | stand_ins | {"use_hf": False}))
+    args, remaining = parse_args(DeployArguments, flags_of(content | stand_ins(content) | {"use_hf": False}))
     assert remaining == []
     assert (args.infer_backend, args.host) == ("vllm", "127.0.0.1")
     engine = args.get_vllm_engine_kwargs()
@@ -270,3 +288,71 @@ def test_a_judges_full_recipe_differs_only_in_what_is_trained_and_how_it_fits(si
     assert batches == [16, 16]
     assert full["deepspeed"] == {"3b": "zero2", "7b": "zero3"}[size]
     assert full["gradient_checkpointing"] is True
+
+
+# ------------------------------------------------------------------------------------------------------------- FakeVLM
+
+
+def fakevlm_recipe(name):
+    return read(RECIPES[f"recipes/fakevlm/{name}.yaml"])
+
+
+def test_fakevlms_recipe_has_the_papers_figures():
+    row, content = published("fakevlm", "LLaVA-1.5-7B"), fakevlm_recipe("llava_1_5_7b_full")
+    assert content["model"] == "llava-hf/llava-1.5-7b-hf"
+    assert content["tuner_type"] == row["tuner"]
+    assert content["num_train_epochs"] == int(row["epochs"])
+    assert content["per_device_train_batch_size"] == int(row["per_device_batch_size"])
+    assert content["gradient_accumulation_steps"] == 1
+    assert f"{content['ENV']['NPROC_PER_NODE']}x A100" == row["devices"]
+    assert content["learning_rate"] == float(row["learning_rate"])
+    assert content["lr_scheduler_type"] == row["lr_scheduler"]
+    assert content["warmup_ratio"] == float(row["warmup_ratio"])
+    assert content["freeze_vit"] is content["freeze_aligner"] is (row["freeze_vision"] == "true")
+    assert content["max_length"] == int(row["max_length"])
+    assert (content["deepspeed"], content["weight_decay"]) == ("zero2", 0)  # the released training script
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "plain"),
+    [("llava_1_5_7b_full", set(), set()), ("tiny", {"max_steps", "save_steps"}, {"loss_scale"})],
+)
+def test_the_strategies_differ_in_what_is_learned_alone(name, own, plain):
+    """They train on the same rows with the same settings; the tiny ones need fewer steps where they learn less."""
+    explained = fakevlm_recipe(name)
+    for variant, of_its_own in (("direct", set()), ("head", {"task_type", "num_labels", "problem_type"})):
+        content = fakevlm_recipe(f"{name}_{variant}")
+        differ = {key for key in explained.keys() | content.keys() if explained.get(key) != content.get(key)}
+        assert differ - {"ENV"} == of_its_own | {"output_dir"} | own | plain
+        weights = {key for key in explained["ENV"] if key.startswith("WEIGHT_")}
+        env = {key: value for key, value in explained["ENV"].items() if key not in weights}
+        assert content["ENV"] == env | ({"ANSWER_FORM": "word"} if variant == "direct" else {})
+
+
+@pytest.mark.parametrize("base", ["llava_1_5_7b", "qwen2_5_vl_7b", "qwen3_vl_8b"])
+@pytest.mark.parametrize("tuner", ["full", "lora"])
+def test_every_base_trains_on_the_papers_schedule_and_global_batch(base, tuner):
+    paper, content = fakevlm_recipe("llava_1_5_7b_full"), fakevlm_recipe(f"{base}_{tuner}")
+    assert content["tuner_type"] == tuner
+    keys = ("dataset", "num_train_epochs", "lr_scheduler_type", "warmup_ratio", "seed")
+    assert {key: content[key] for key in keys} == {key: paper[key] for key in keys}
+    rows = content["per_device_train_batch_size"] * content["gradient_accumulation_steps"]
+    assert rows * content["ENV"]["NPROC_PER_NODE"] == 256
+
+
+def test_the_released_weights_are_asked_the_bare_question(monkeypatch):
+    """Or, with the training recipe, in the chat; for a model without settings of its own either must be named."""
+    from eval.asking import model_settings
+
+    for name, template in (("released", "forensic_llava1_5_bare"), ("llava_1_5_7b_full", "forensic_llava1_5")):
+        found = model_settings(ROOT / "tests", RECIPES[f"recipes/fakevlm/{name}.yaml"])
+        assert (found["template"], found["task_type"], found["vision"]) == (template, "causal_lm", {})
+    with pytest.raises(ValueError, match="name the recipe whose template and vision settings apply"):
+        model_settings(ROOT / "tests", None)
+
+
+def test_a_recipe_to_ask_with_says_how():
+    for path in ASKING.values():
+        assert re.search(
+            rf"^#   predict .*python eval/predict.py .*--recipe {path.relative_to(ROOT)} ", head(path), re.M
+        )

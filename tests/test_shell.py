@@ -61,6 +61,12 @@ CONVERT = "python converters/deeptrace_to_swift.py --src RewardData --out data/d
         (["train_pointwise.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
         (["train_judge.sh"], {}, "name pointwise or pairwise"),
         (["train_judge.sh", "--tiny"], {}, "name pointwise or pairwise"),
+        (["sample.sh"], {}, "name judge or fakevlm"),
+        (["train_fakevlm.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
+        (["train_fakevlm.sh"], {"STRATEGY": "probe"}, "STRATEGY must be explained, direct or head, got probe"),
+        (["train_fakevlm.sh"], {"STRATEGY": "head", "TUNER": "lora"}, "STRATEGY=head is for LLaVA-1.5 and TUNER=full"),
+        (["strategies.sh", "--quick"], {}, "--tiny is the only flag, got --quick"),
+        (["strategies.sh"], {}, "no data/fakeclue/train.jsonl: convert the dataset, download the model"),
     ],
 )
 def test_what_is_missing_is_one_clear_line(command, env, message, data, tmp_path):
@@ -256,6 +262,73 @@ def test_tiny_does_not_trust_what_was_made_by_half(project, step):
     assert project.bash("train_pairwise.sh", "--tiny").returncode == 0
     assert project.scripts() == STEPS[step:]
     assert not (project.folder / broken / "leftover").exists()
+
+
+FAKEVLM = "recipes/fakevlm/{}.yaml"
+QWEN25, QWEN3 = "Qwen/Qwen2.5-VL-7B-Instruct", "models/Qwen3-VL-8B-Instruct"
+
+
+@pytest.mark.parametrize(
+    ("env", "recipe"),
+    [
+        ({}, "llava_1_5_7b_full"),
+        ({"TUNER": "lora"}, "llava_1_5_7b_lora"),
+        ({"STRATEGY": "direct"}, "llava_1_5_7b_full_direct"),
+        ({"STRATEGY": "head", "TUNER": "full"}, "llava_1_5_7b_full_head"),
+        ({"MODEL": "llava-hf/llava-1.5-13b-hf"}, "llava_1_5_7b_full"),
+        ({"MODEL": QWEN25}, "qwen2_5_vl_7b_full"),
+        ({"MODEL": QWEN3, "TUNER": "lora"}, "qwen3_vl_8b_lora"),
+    ],
+)
+def test_a_fakevlms_recipe_follows_strategy_tuner_and_base(project, data, env, recipe):
+    found, flags, _ = project.ran(
+        "train_fakevlm.sh", "--template", "forensic_llava1_5_bare", DATASET=data, GPUS="8", **env
+    )
+    assert found == FAKEVLM.format(recipe)
+    assert flags["--template"] == "forensic_llava1_5_bare"
+    assert flags.get("--model") == env.get("MODEL")
+
+
+HOME = "output/fakevlm"
+FAKEVLM_STEPS = [
+    f"converters/sample_fakeclue.py --out {HOME}/raw",
+    f"converters/fakeclue_to_swift.py --src {HOME}/raw --out {HOME}/data",
+    f"swift_plugins/tiny_model.py --architecture llava1_5 --data {HOME}/data/train.jsonl --out {HOME}/model",
+]
+
+
+@pytest.mark.parametrize(("strategy", "name"), [("", "tiny"), ("direct", "tiny_direct"), ("head", "tiny_head")])
+def test_tiny_fakevlms_make_what_their_recipes_say(project, strategy, name):
+    text = (ROOT / FAKEVLM.format(name)).read_text(encoding="utf-8")
+    assert re.findall(r"python (\S+\.py .*)$", text.split("ENV:")[0], re.M) == FAKEVLM_STEPS
+    done = project.bash("train_fakevlm.sh", "--tiny", STRATEGY=strategy, **ELSEWHERE)
+    assert done.returncode == 0, done.stderr
+    assert project.scripts() == FAKEVLM_STEPS
+    found = json.loads((project.folder / "ran.json").read_text())
+    assert found["argv"] == ["sft", FAKEVLM.format(name)]
+    assert f"--data {HOME}/data/test.jsonl --out {HOME}/{strategy or 'explained'}.jsonl" in done.stdout
+
+
+def test_the_strategies_are_all_answered_and_nothing_is_trained_twice(project):
+    """Frozen and probe need the model alone; the table puts all beside the explained one."""
+    done = project.bash("strategies.sh", "--tiny", **ELSEWHERE)
+    assert done.returncode == 0, done.stderr
+    steps = project.scripts()
+    assert steps[:3] == FAKEVLM_STEPS
+    out = f"{HOME}/answers_1"
+    asked = {re.search(r"--out (\S+)", step).group(1): step for step in steps[3:-1]}
+    assert set(asked) == {f"{out}/{name}.jsonl" for name in ("frozen", "probe", "direct", "explained", "head")}
+    for name in ("direct", "explained", "head"):
+        assert f"--model {HOME}/train_{name}/checkpoint-7 " in asked[f"{out}/{name}.jsonl"]
+    for name in ("frozen", "probe"):
+        assert f"--model {HOME}/model --recipe recipes/fakevlm/tiny.yaml" in asked[f"{out}/{name}.jsonl"]
+    assert f"--train {HOME}/data/train.jsonl" in asked[f"{out}/probe.jsonl"]
+    assert f"--pred {out}/explained.jsonl" in steps[-1]
+    for name in ("frozen", "probe", "direct", "head"):
+        assert f"--baseline {name}={out}/{name}.jsonl" in steps[-1]
+    (project.folder / "ran.json").unlink()
+    assert project.bash("strategies.sh", "--tiny").returncode == 0
+    assert not (project.folder / "ran.json").exists()
 
 
 def test_finished_checkpoints_are_not_written_over(data, tmp_path):

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# FakeVLM's training strategies (figure 3, appendix B, table 6) on one dataset, and their table:
+#   bash shell/strategies.sh [--tiny]
+# frozen: the base model is asked; probe: a linear probe on its features; direct: trained to say Real or Fake; explained:
+# trained to explain too; head: trained with a linear head. What is done already is not done again.
+#   MODEL    the base model's folder (default llava-1.5-7b-hf)
+#   TESTS    converted test sets (default data/fakeclue/test.jsonl data/loki/image/fakevlm/test.jsonl)
+# --tiny needs nothing: a synthetic FakeClue, a tiny random LLaVA and about ten minutes on two CPU cores.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=.venv/bin/python
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} OMP_WAIT_POLICY=PASSIVE
+if [ "${1:-}" = --tiny ]; then
+    tiny=--tiny home=output/fakevlm size=tiny ask="--batch-size 64 --max-tokens 64"
+    unset MODEL TESTS DATASET OUTPUT_DIR TUNER
+    bash shell/sample.sh fakevlm
+    data=$home/data model=$home/model tests=$home/data/test.jsonl recipe=recipes/fakevlm/tiny
+else
+    [ $# = 0 ] || { echo "strategies: --tiny is the only flag, got $*" >&2; exit 2; }
+    tiny= home=output/fakevlm_strategies recipe=recipes/fakevlm/llava_1_5_7b_full ask="--batch-size 16"
+    data=data/fakeclue model=${MODEL:-llava-1.5-7b-hf} tests=${TESTS:-$data/test.jsonl data/loki/image/fakevlm/test.jsonl}
+    export MODEL=$model
+    bash shell/setup.sh
+fi
+for file in $data/train.jsonl $tests $model/config.json; do
+    [ -f "$file" ] || { echo "strategies: no $file: convert the dataset, download the model (hf download \
+llava-hf/llava-1.5-7b-hf --local-dir llava-1.5-7b-hf) or set MODEL and TESTS; --tiny needs neither" >&2; exit 2; }
+done
+step() { echo; echo "== $1"; }
+trained() { ls -dt "$home/train_$1"/checkpoint-* 2> /dev/null | head -n 1; }
+
+for strategy in direct explained head; do
+    [ -z "$(trained $strategy)" ] || continue
+    step "train: $strategy"
+    STRATEGY=$strategy OUTPUT_DIR=$home/train_$strategy bash shell/train_fakevlm.sh $tiny
+done
+number=0
+for test in $tests; do
+    number=$((number + 1)) out=$home/answers_$((number))
+    mkdir -p "$out"
+    step "answer $test"
+    $python eval/predict.py --model "$model" --recipe $recipe.yaml --data "$test" --out "$out/frozen.jsonl" $ask
+    $python eval/probe.py --model "$model" --recipe $recipe.yaml --train $data/train.jsonl --data "$test" --out "$out/probe.jsonl" \
+        --features "$home/features"
+    for strategy in direct explained head; do
+        $python eval/predict.py --model "$(trained $strategy)" --data "$test" --out "$out/$strategy.jsonl" $ask
+    done
+done
+for i in $(seq $number); do
+    step "the strategies on $(echo $tests | cut -d' ' -f$i)"
+    out=$home/answers_$i
+    # auto also reads the free text of a model that was not trained
+    $python eval/score.py --grammar auto --pred "$out/explained.jsonl" --baseline "direct=$out/direct.jsonl" --baseline "head=$out/head.jsonl" \
+        --baseline "probe=$out/probe.jsonl" --baseline "frozen=$out/frozen.jsonl" --out "$out/report"
+done
