@@ -33,9 +33,10 @@ from converters.fakeclue import (
     people_in,
     published_counts,
 )
+from converters.fakevlm_rows import fakevlm_row, size_in_check
 from swift_plugins.commands import run
 from swift_plugins.media import Media
-from swift_plugins.records import check_row, sha256_text
+from swift_plugins.records import sha256_text
 from swift_plugins.tasks import fakevlm
 
 
@@ -58,50 +59,17 @@ def make_row(at: Located, media: dict[str, Media | str]) -> dict[str, Any]:
         raise ValueError(raw)
     if (label := LABELS.get(raw.label)) is None:
         raise ValueError(f"label: must be 0 (fake) or 1 (real), got {raw.label}")
-    found = media.get(path)
-    if isinstance(found, str) or (found and found.duration is not None):
-        raise ValueError(f"media: {found if isinstance(found, str) else 'a video'}: {raw.image[:80]!r}")
+    size_in_check(media.get(path), raw.image)  # refuses what is no image
     question, answer = raw.conversations
     if (question.sender, answer.sender) != ("human", "gpt"):
         raise ValueError(f"conversations: must be human, then gpt, got {question.sender!r:.40}, {answer.sender!r:.40}")
-    explanation = read_answer(answer.value, label)
     origin = origin_of(raw.image.rpartition("/")[0], label)
     tag = "" if "<image>" in question.value else "<image>"
-    row = {
-        "id": f"{split}/{at.place}",
-        "task": fakevlm.NAME,
-        "messages": [
-            {"role": "user", "content": tag + question.value}, {"role": "assistant", "content": answer.value},
-        ],
-        "images": [path],
-        "meta": {
-            "media_id": origin.video or raw.image.removeprefix("./"), "image": raw.image, "split": split,
-            "source": origin.source, "label": label, "dataset": "fakeclue", "category": raw.cate,
-            "manipulation": origin.manipulation, "video": origin.video, "part": "", "width": raw.width,
-            "height": raw.height, "explanation": explanation, "task_version": fakevlm.VERSION,
-        },
-    }  # fmt: skip
-    try:
-        check_row(row)
-    except ValueError as error:
-        raise ValueError(f"messages: {error}") from None
-    return row
-
-
-def read_answer(text: str, label: str) -> str:
-    """The explanation in an answer's text; ValueError unless its verdict is the label and it can be written again."""
-    parsed = fakevlm.parse_trained(text)
-    if parsed.answer is None:
-        raise ValueError(f"answer: {parsed.reason}: {text[:60]!r}")
-    if parsed.answer.verdict != label:
-        raise ValueError(f"contradiction: the answer says {parsed.answer.verdict}, the label is {label}")
-    explanation = parsed.answer.explanation or ""
-    if text != f"This is a {label} image. {explanation}":  # else it was read back already
-        try:
-            fakevlm.render(parsed.answer)  # reads back what it wrote
-        except ValueError as error:
-            raise ValueError(f"answer: {error}") from None
-    return explanation
+    return fakevlm_row(f"{split}/{at.place}", tag + question.value, answer.value, path, {
+        "media_id": origin.video or raw.image.removeprefix("./"), "image": raw.image, "split": split,
+        "source": origin.source, "label": label, "dataset": "fakeclue", "category": raw.cate,
+        "manipulation": origin.manipulation, "video": origin.video, "width": raw.width, "height": raw.height,
+    })  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------------- what is odd

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from converters.audit import audit_images, audit_lines
 from converters.common import Output, report_counts
+from converters.fakevlm_rows import fakevlm_row
 from swift_plugins.media import Media
-from swift_plugins.records import check_row
-from swift_plugins.tasks import fakevlm, unknown
+from swift_plugins.tasks import unknown
 
 FOUR = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")  # those of FakeVLM, section 5.1 and table 5
 MANIPULATIONS = (*FOUR, "FaceShifter")
@@ -116,29 +116,12 @@ def make_row(
     found = media.get(medium.path)
     if isinstance(found, str):
         raise ValueError(f"media: {found}: {medium.image!r}")
-    answer = fakevlm.parse_trained(text).answer
-    if answer is None:
-        raise ValueError(f"answer: it does not begin with a verdict: {text[:80]!r}")
-    if answer.verdict != video.label:
-        raise ValueError(f"contradiction: the answer says {answer.verdict}, the video is {video.label}")
-    fakevlm.render(answer)  # refuses what would not read back
-    row: dict[str, Any] = {
-        "id": row_id,
-        "task": fakevlm.NAME,
-        "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": text}],
-        "videos" if medium.number is None else "images": [medium.path],
-        "meta": {
-            "media_id": video.name, "image": medium.image, "split": split, "source": f"FF++ {video.manipulation}",
-            "label": video.label, "category": "deepfake", "manipulation": video.manipulation, "video": video.name,
-            "frame": medium.number, "width": found.width if found else None, "height": found.height if found else None,
-            "explanation": answer.explanation or "", **own, "task_version": fakevlm.VERSION,
-        },
-    }  # fmt: skip
-    try:
-        check_row(row)
-    except ValueError as error:
-        raise ValueError(f"messages: {error}") from None
-    return row
+    size = {"width": found.width, "height": found.height} if found else {}
+    return fakevlm_row(row_id, question, text, medium.path, {
+        "media_id": video.name, "image": medium.image, "split": split, "source": f"FF++ {video.manipulation}",
+        "label": video.label, "category": "deepfake", "manipulation": video.manipulation, "video": video.name,
+        "frame": medium.number, **size, **own,
+    }, "video" if medium.number is None else "image")  # fmt: skip
 
 
 def write_rows(output: Output, lines: Iterable[Line]) -> set[tuple[str, str]]:

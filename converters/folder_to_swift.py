@@ -28,10 +28,11 @@ if not __package__:
 
 from converters.audit import audit_images, audit_lines
 from converters.common import MediaFolders, Output, argument_parser, check_files, report_counts
+from converters.fakevlm_rows import fakevlm_row, size_in_check
 from converters.folders import SPLITS, Item, label_by_folders, read_table, walk
 from swift_plugins.commands import run, spread
 from swift_plugins.media import Media
-from swift_plugins.records import check_row, sha256_text
+from swift_plugins.records import sha256_text
 from swift_plugins.tasks import fakevlm
 
 SHOWN = 40  # folders that are printed
@@ -56,31 +57,16 @@ def make_row(item: Item, media: dict[str, Media | str], dataset: str) -> dict[st
     """One training row; ValueError says why an image cannot become one."""
     if item.problem:
         raise ValueError(item.problem)
-    found = media.get(item.path)
-    if isinstance(found, str) or (found and found.duration is not None):
-        raise ValueError(f"media: {found if isinstance(found, str) else 'a video'}")
+    size = size_in_check(media.get(item.path), item.image)
     try:
         answer = fakevlm.render(fakevlm.Answer(item.label, item.explanation or None))
     except ValueError as error:
         raise ValueError(f"explanation: {error}") from None
-    row = {
-        "id": item.image,
-        "task": fakevlm.NAME,
-        "messages": [{"role": "user", "content": fakevlm.QUESTION}, {"role": "assistant", "content": answer}],
-        "images": [item.path],
-        "meta": {
-            "media_id": item.video or item.image, "image": item.image, "split": item.split, "source": item.source,
-            "label": item.label, "dataset": dataset, "category": item.category, "manipulation": item.manipulation,
-            "video": item.video, "part": "", "width": found.width if found else None,
-            "height": found.height if found else None, "explanation": item.explanation,
-            "task_version": fakevlm.VERSION,
-        },
-    }  # fmt: skip
-    try:
-        check_row(row)
-    except ValueError as error:
-        raise ValueError(f"messages: {error}") from None
-    return row
+    return fakevlm_row(item.image, fakevlm.QUESTION, answer, item.path, {
+        "media_id": item.video or item.image, "image": item.image, "split": item.split, "source": item.source,
+        "label": item.label, "dataset": dataset, "category": item.category, "manipulation": item.manipulation,
+        "video": item.video, **size,
+    })  # fmt: skip
 
 
 def locate(items: list[Item], folders: MediaFolders) -> None:

@@ -25,6 +25,7 @@ if not __package__:
 
 from converters.audit import audit_lines
 from converters.common import Output, argument_parser
+from converters.fakevlm_rows import fakevlm_row
 from converters.loki import (
     CLASSES,
     LICENCE,
@@ -101,25 +102,17 @@ def described(raw: Raw | None) -> dict[str, Any]:
             "translator_remarks": raw.translator_remarks if raw else 0}  # fmt: skip
 
 
-def fakevlm_row(raws: list[Raw], medium: str, library: Library) -> dict[str, Any]:
+def medium_row(raws: list[Raw], medium: str, library: Library) -> dict[str, Any]:
     """The row of one image or video from all of its questions."""
     name, label = raws[0].media[0], raws[0].labels[0]
-    paths = library.use([name])
+    (path,) = library.use([name])
     written = described(next((raw for raw in raws if raw.explanation), None))
-    answer = fakevlm.Answer(label, written["explanation"] or None, medium)
+    answer = fakevlm.render(fakevlm.Answer(label, written["explanation"] or None, medium))
     width, height = library.size(name)
-    return {
-        "id": f"{medium}/fakevlm/{name}",
-        "task": fakevlm.NAME,
-        "messages": [{"role": "user", "content": fakevlm.QUESTIONS[medium]},
-                     {"role": "assistant", "content": fakevlm.render(answer)}],
-        f"{medium}s": paths,
-        "meta": {
-            "media_id": name, "image": name, "split": "test", "label": label, **origin(medium, raws[0]),
-            "manipulation": "", "video": "", "part": "", "width": width, "height": height, **written,
-            "source_rows": len(raws), "task_version": fakevlm.VERSION,
-        },
-    }  # fmt: skip
+    return fakevlm_row(f"{medium}/fakevlm/{name}", fakevlm.QUESTIONS[medium], answer, path, {
+        "media_id": name, "image": name, "split": "test", "label": label, **origin(medium, raws[0]), "width": width,
+        "height": height, **written, "source_rows": len(raws),
+    }, medium)  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------------ the files
@@ -147,7 +140,7 @@ def fakevlm_questions(parts: list[Part], library: Library) -> Iterator[Job]:
             else:
                 by_name.setdefault(raw.media[0], []).append(raw)
         for raws in by_name.values():
-            yield f"{medium}/fakevlm/test", raws[0], partial(fakevlm_row, raws, medium, library)
+            yield f"{medium}/fakevlm/test", raws[0], partial(medium_row, raws, medium, library)
 
 
 def write(output: Output, jobs: Iterator[Job]) -> None:

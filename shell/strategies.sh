@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=.venv/bin/python
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} OMP_WAIT_POLICY=PASSIVE
 if [ "${1:-}" = --tiny ]; then
-    tiny=--tiny home=output/fakevlm size=tiny ask="--batch-size 64 --max-tokens 64"
+    tiny=--tiny home=output/fakevlm ask="--batch-size 64 --max-tokens 64"
     unset MODEL TESTS DATASET OUTPUT_DIR TUNER
     bash shell/sample.sh fakevlm
     data=$home/data model=$home/model tests=$home/data/test.jsonl recipe=recipes/fakevlm/tiny
@@ -27,29 +27,28 @@ for file in $data/train.jsonl $tests $model/config.json; do
 llava-hf/llava-1.5-7b-hf --local-dir llava-1.5-7b-hf) or set MODEL and TESTS; --tiny needs neither" >&2; exit 2; }
 done
 step() { echo; echo "== $1"; }
-trained() { ls -dt "$home/train_$1"/checkpoint-* 2> /dev/null | head -n 1; }
+latest() { ls -dt "$home/train_$1"/checkpoint-* 2> /dev/null | head -n 1 || true; }
 
 for strategy in direct explained head; do
-    [ -z "$(trained $strategy)" ] || continue
+    [ ! -f "$home/train_$strategy/.done" ] || continue
     step "train: $strategy"
-    STRATEGY=$strategy OUTPUT_DIR=$home/train_$strategy bash shell/train_fakevlm.sh $tiny
+    begun=$(latest $strategy) # of a training that was cut off
+    STRATEGY=$strategy OUTPUT_DIR=$home/train_$strategy bash shell/train_fakevlm.sh $tiny ${begun:+--resume_from_checkpoint "$begun"}
+    touch "$home/train_$strategy/.done"
 done
-number=0
 for test in $tests; do
-    number=$((number + 1)) out=$home/answers_$((number))
+    name=$(echo "$test" | tr / _) out=$home/answers/${name%.jsonl}
     mkdir -p "$out"
     step "answer $test"
     $python eval/predict.py --model "$model" --recipe $recipe.yaml --data "$test" --out "$out/frozen.jsonl" $ask
-    $python eval/probe.py --model "$model" --recipe $recipe.yaml --train $data/train.jsonl --data "$test" --out "$out/probe.jsonl" \
-        --features "$home/features"
+    $python eval/probe.py --model "$model" --recipe $recipe.yaml --train $data/train.jsonl --data "$test" \
+        --out "$out/probe.jsonl" --features "$home/features"
     for strategy in direct explained head; do
-        $python eval/predict.py --model "$(trained $strategy)" --data "$test" --out "$out/$strategy.jsonl" $ask
+        $python eval/predict.py --model "$(latest $strategy)" --data "$test" --out "$out/$strategy.jsonl" $ask
     done
-done
-for i in $(seq $number); do
-    step "the strategies on $(echo $tests | cut -d' ' -f$i)"
-    out=$home/answers_$i
+    step "the strategies on $test"
     # auto also reads the free text of a model that was not trained
-    $python eval/score.py --grammar auto --pred "$out/explained.jsonl" --baseline "direct=$out/direct.jsonl" --baseline "head=$out/head.jsonl" \
-        --baseline "probe=$out/probe.jsonl" --baseline "frozen=$out/frozen.jsonl" --out "$out/report"
+    $python eval/score.py --grammar auto --pred "$out/explained.jsonl" --baseline "direct=$out/direct.jsonl" \
+        --baseline "head=$out/head.jsonl" --baseline "probe=$out/probe.jsonl" --baseline "frozen=$out/frozen.jsonl" \
+        --out "$out/report"
 done

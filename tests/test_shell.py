@@ -315,7 +315,7 @@ def test_the_strategies_are_all_answered_and_nothing_is_trained_twice(project):
     assert done.returncode == 0, done.stderr
     steps = project.scripts()
     assert steps[:3] == FAKEVLM_STEPS
-    out = f"{HOME}/answers_1"
+    out = f"{HOME}/answers/output_fakevlm_data_test"
     asked = {re.search(r"--out (\S+)", step).group(1): step for step in steps[3:-1]}
     assert set(asked) == {f"{out}/{name}.jsonl" for name in ("frozen", "probe", "direct", "explained", "head")}
     for name in ("direct", "explained", "head"):
@@ -326,9 +326,13 @@ def test_the_strategies_are_all_answered_and_nothing_is_trained_twice(project):
     assert f"--pred {out}/explained.jsonl" in steps[-1]
     for name in ("frozen", "probe", "direct", "head"):
         assert f"--baseline {name}={out}/{name}.jsonl" in steps[-1]
-    (project.folder / "ran.json").unlink()
+    ran = project.folder / "ran.json"
+    ran.unlink()
     assert project.bash("strategies.sh", "--tiny").returncode == 0
-    assert not (project.folder / "ran.json").exists()
+    assert not ran.exists()
+    (project.folder / HOME / "train_head" / ".done").unlink()
+    assert project.bash("strategies.sh", "--tiny").returncode == 0
+    assert json.loads(ran.read_text())["argv"][-2:] == ["--resume_from_checkpoint", f"{HOME}/train_head/checkpoint-7"]
 
 
 def test_finished_checkpoints_are_not_written_over(data, tmp_path):
