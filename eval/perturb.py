@@ -66,7 +66,9 @@ def load(path: Path, limit: int | None, variants: Sequence[Variant]) -> list[tup
                     raise ValueError(f"the row would have the id {row_id!r}, as a row of line {before}")
         except ValueError as error:
             raise ValueError(f"{path}:{line}: {error}") from None
-    return [rows[i] for i in spread(len(rows), limit)]
+    # Spread over each label's rows: where labels take turns a stride would else pick but one of them.
+    by_label = sorted(range(len(rows)), key=lambda i: str(rows[i][1]["meta"].get("label")))
+    return [rows[i] for i in sorted(by_label[place] for place in spread(len(rows), limit))]
 
 
 def check_row_fits(row: Row, first: Row, variants: Sequence[Variant]) -> None:
@@ -283,7 +285,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--strengths", type=names_of(STRENGTHS, "strength"), default=list(STRENGTHS),
                         help="comma-separated, from 1, mild, to 5 (default all)")  # fmt: skip
     parser.add_argument("--seed", type=whole_number(0), default=0, help="for the noise (default 0)")
-    parser.add_argument("--limit", type=whole_number(), help="only this many source rows, evenly spread (default all)")
+    parser.add_argument("--limit", type=whole_number(), help="only this many source rows, evenly spread over each "
+                        "label's (default all)")  # fmt: skip
     parser.add_argument("--workers", type=whole_number(), default=os.cpu_count() or 1,
                         help="processes (default all)")  # fmt: skip
     return run(perturb_file, parser.parse_args(argv))

@@ -4,7 +4,7 @@
 # frozen: the base model is asked; probe: a linear probe on its features; direct: trained to say Real or Fake; explained:
 # trained to explain too; head: trained with a linear head. What is done already is not done again.
 #   MODEL    the base model's folder (default llava-1.5-7b-hf)
-#   TESTS    converted test sets (default data/fakeclue/test.jsonl data/loki/image/fakevlm/test.jsonl)
+#   TESTS    converted test sets (default data/fakeclue/test.jsonl data/loki_fakevlm/image/fakevlm/test.jsonl)
 # --tiny needs nothing: a synthetic FakeClue, a tiny random LLaVA and about ten minutes on two CPU cores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -18,7 +18,7 @@ if [ "${1:-}" = --tiny ]; then
 else
     [ $# = 0 ] || { echo "strategies: --tiny is the only flag, got $*" >&2; exit 2; }
     tiny= home=output/fakevlm_strategies recipe=recipes/fakevlm/llava_1_5_7b_full ask="--batch-size 16"
-    data=data/fakeclue model=${MODEL:-llava-1.5-7b-hf} tests=${TESTS:-$data/test.jsonl data/loki/image/fakevlm/test.jsonl}
+    data=data/fakeclue model=${MODEL:-llava-1.5-7b-hf} tests=${TESTS:-$data/test.jsonl data/loki_fakevlm/image/fakevlm/test.jsonl}
     export MODEL=$model
     bash shell/setup.sh
 fi

@@ -206,6 +206,14 @@ def test_the_files_tell_of_themselves_as_a_converters_do(tmp_path):
     assert (out / "rejects.jsonl").read_bytes() == b""
 
 
+def test_a_limit_takes_of_each_label_where_labels_take_turns(tmp_path):
+    """A stride of two over rows that alternate would take but one of them."""
+    data = dataset(tmp_path, 8)
+    assert run(data, tmp_path / "out", "--kinds", "jpeg", "--strengths", "1", "--limit", "4") == 0
+    clean = [row for row in rows_of(tmp_path / "out") if row["meta"]["strength"] == 0]
+    assert [row["meta"]["label"] for row in clean] == ["real", "fake", "real", "fake"]
+
+
 def test_the_same_seed_gives_the_same_bytes_on_every_way(tmp_path):
     data = dataset(tmp_path, 4)
     options = ("--kinds", "noise,screenshot", "--strengths", "2")
@@ -216,7 +224,7 @@ def test_the_same_seed_gives_the_same_bytes_on_every_way(tmp_path):
     assert pictures(tmp_path / "a") == pictures(tmp_path / "b")
     assert run(data, tmp_path / "few", *options, "--limit", "2") == 0
     few = pictures(tmp_path / "few")
-    assert len(few) == 4  # rows 0 and 2, evenly spread
+    assert len(few) == 4
     assert few.items() <= pictures(tmp_path / "a").items()
     assert run(data, tmp_path / "other", *options, "--seed", "1") == 0
     other = pictures(tmp_path / "other")
