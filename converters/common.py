@@ -31,8 +31,8 @@ def argument_parser(doc: str, src: str, out: str, check: str = "none") -> argpar
                         help="convert only this many rows of each source file, evenly spread (default all)",
                         )  # fmt: skip
     parser.add_argument("--check", choices=LEVELS, default=check,
-                        help="look at the media: none; header: each file opens and has the annotated size; decode: its "
-                        f"first, middle and last frame decode too (default {check})")  # fmt: skip
+                        help="look at the media: none, they may be absent; header: each file opens; decode: its first, "
+                        f"middle and last frame decode too (default {check})")  # fmt: skip
     parser.add_argument("--workers", type=whole_number(), default=os.cpu_count() or 1,
                         help="processes for --check (default all)")  # fmt: skip
     return parser
@@ -157,7 +157,7 @@ class MediaFolders:
         if "://" in relative or "\0" in relative:
             raise ValueError(f"not a file path: the path is {relative[:80]!r}")
         try:
-            return str(resolve_under(Path(self.root), part))
+            return resolve_under(self.root, part)
         except ValueError:
             end = os.path.realpath(os.path.join(self.root, relative))
             raise ValueError(
@@ -165,11 +165,22 @@ class MediaFolders:
             ) from None
 
 
+def read_text(path: Path) -> bytes:
+    """A file's text in UTF-8 without a byte order mark; one of UTF-16 says that it is on disk."""
+    content = path.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return content.decode("utf-16").encode()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: its byte order mark says UTF-16, but {error}") from None
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
 def read_list(path: Path, kind: type[T], limit: int | None = None) -> dict[int, T | str]:
     """index -> row for a file that is one JSON list of msgspec structs, or why that row has no usable form."""
-    content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     wrong = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
     rows: list[T | str]
+    content = read_text(path)
     try:
         rows = msgspec.json.decode(content, type=list[kind], strict=False)  # type: ignore[valid-type]
     except wrong:  # the second reading finds out which row it is
@@ -189,8 +200,8 @@ def _read_one(item: msgspec.Raw, kind: type[T]) -> T | str:
         return f"malformed row: {error}"
 
 
-def report_counts(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
-    """Print how many rows were written to which split and why the others were not."""
+def report_counts(args: argparse.Namespace, manifest: dict[str, Any], missing: str = "images are not there") -> None:
+    """Print how many rows were written to which split, why the others were not, and how many media are `missing`."""
     print(f"{manifest['rows_out']} rows to {args.out}, {manifest['rows_rejected']} rejected "
           f"(of {manifest['rows_in']}); media checked: {args.check}")  # fmt: skip
     for split, counts in manifest["counts"].items():
@@ -198,7 +209,7 @@ def report_counts(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
     for reason, n in manifest["reject_reasons"].items():
         print(f"  rejected {n}: {reason}")
     if manifest["media_missing"]:
-        print(f"  note: {manifest['media_missing']} images are not there")
+        print(f"  note: {manifest['media_missing']} {missing}")
 
 
 def check_files(paths: list[str], level: str, workers: int) -> dict[str, Media | str]:

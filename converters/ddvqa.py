@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from converters import ffpp
+from converters.common import read_text
 from converters.ffpp import Video, manipulation_of
 from swift_plugins.records import read_rows
 from swift_plugins.tasks import fakevlm
@@ -94,8 +95,9 @@ def find_source(src: Path) -> dict[str, Path]:
 def read_answers(name: str, path: Path) -> Iterator[Item]:
     """Yield each answer of a file, or (where, its key, why there is none)."""
     split, folder = name.split("_set/")[0], name.split("/")[1]
+    content = read_text(path)
     try:
-        images = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        images = msgspec.json.decode(content, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: expected a JSON object of images: {error}") from None
     for key, questions in images.items():

@@ -105,8 +105,7 @@ def facts_of(said: list[Said], splits: ffpp.Splits) -> dict[str, Any]:
 def convert(args: argparse.Namespace) -> None:
     if (args.frame_rule.kind == "file") != (args.frame_file is not None):
         raise ValueError("--frame-rule file and --frame-file FILE go together")
-    if (root := find_root(args.ffpp)) is None and args.check != "none":
-        raise ValueError(f"there is no FaceForensics++ in {args.ffpp}: {ffpp.DOWNLOAD}, or convert with --check none")
+    source = FaceForensics(find_root(args.ffpp, args.check), args.compression)
     files = find_source(args.src)
     folder = next(iter(files.values())).parents[2] / "split"
     splits = ffpp.read_splits(folder)
@@ -116,7 +115,6 @@ def convert(args: argparse.Namespace) -> None:
         items += [of_file[i] for i in spread(len(of_file), args.limit)]
     said = [one for one in items if isinstance(one, Said)]
     numbers = read_frame_file(args.frame_file) if args.frame_file else None
-    source = FaceForensics(root or args.ffpp, args.compression)
     rules = rules_of(said, args.frame_rule, numbers)
     found = source.frames(rules, args.out, args.workers, nominal=args.check == "none")
     images = ffpp.images_of(((one.split, one.video) for one in said), found)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from converters.common import MediaFolders
+from converters.ffpp import ORIGINAL, spelled
 from converters.folders import FAKE, REAL, SPLIT_OF
 from swift_plugins.commands import spread
 
@@ -50,8 +51,6 @@ class Raw(msgspec.Struct, gc=False):
 # ------------------------------------------------------------------------------------------------------ what paths tell
 
 _FFPP = ("ff++", "ffpp", "faceforensics++")
-_MANIPULATIONS = ("Deepfakes", "Face2Face", "FaceSwap", "FaceShifter", "NeuralTextures")
-_SPELLINGS = {spelt: name for name in _MANIPULATIONS for spelt in (name.lower(), name.lower().rstrip("s"))}
 _CLIP = re.compile(r"\d{3}(_\d{3})?")
 _PLAIN = {"images", *SPLIT_OF, *REAL, *FAKE}  # tell no origin
 
@@ -73,10 +72,9 @@ def origin_of(folder: str, label: str) -> Origin:
         return Origin(f"GenImage {parts[1]}" if len(parts) > 1 else "GenImage")
     if top not in _FFPP:
         return Origin(parts[0] if parts else "unknown")
-    named = [_SPELLINGS[part.lower()] for part in parts if part.lower() in _SPELLINGS]
-    if named and label == "real":
-        raise ValueError(f"contradiction: the label is real, the path says {named[0]}")
-    manipulation = named[0] if named else "original" if label == "real" else ""
+    manipulation = next(filter(None, map(spelled, parts)), ORIGINAL if label == "real" else "")
+    if manipulation and (manipulation == ORIGINAL) != (label == "real"):
+        raise ValueError(f"contradiction: the label is {label}, the path says {manipulation}")
     source = f"FF++ {manipulation}".rstrip()
     in_video = _CLIP.fullmatch(parts[-1]) or parts[-2:-1] == ["frames"]
     return Origin(source, manipulation, f"{manipulation or 'unknown'}/{parts[-1]}" if in_video else "")

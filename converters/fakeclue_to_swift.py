@@ -157,7 +157,8 @@ def convert(args: argparse.Namespace) -> None:
     with output.open():
         written, questions, first = write_rows(output, located, files, media)
         if not written:
-            raise ValueError(f"no usable row; the first one: {first}")
+            unpack = "" if any(roots.values()) else ". Unpack the images in --src, or convert with --check none"
+            raise ValueError(f"no usable row; the first one: {first}{unpack}")
     metas = [meta for _, meta in written]
     unknown = Counter(meta["category"] for meta in metas if meta["category"] not in CATEGORIES)
     manifest = output.manifest(

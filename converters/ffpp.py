@@ -23,20 +23,25 @@ FOUR = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")  # those of Fake
 MANIPULATIONS = (*FOUR, "FaceShifter")
 ORIGINAL = "original"
 SPLITS = ("train", "val", "test")
+NO_FILE = "no file"  # where the frames of a video are from that is not there
 PUBLISHED_PAIRS = {"train": 360, "val": 70, "test": 70}
 LICENCE = (
     "FaceForensics++: given out by its authors on request, for research and education alone and not to be passed on "
     "(terms of use of FaceForensics); the videos come from YouTube and keep the terms of their owners."
 )
 DOWNLOAD = "ask for it by the form at https://github.com/ondyari/FaceForensics and run the script that it sends"
-SPELLED = {name.lower().rstrip("s"): name for name in (*MANIPULATIONS, ORIGINAL)}
+_SPELLED = {name.lower().rstrip("s"): name for name in (*MANIPULATIONS, ORIGINAL)}
 _ID = re.compile(r"[0-9]{3}")
 
 
+def spelled(name: str) -> str | None:
+    """The manipulation, or "original", of which `name` is a spelling, such as Neuraltexture; None for another name."""
+    return _SPELLED.get(name.strip().lower().rstrip("s"))
+
+
 def manipulation_of(name: str) -> str:
-    """The manipulation, or "original", that is meant by a name such as Neuraltexture; ValueError for another."""
-    found = SPELLED.get(name.strip().lower().rstrip("s"))
-    if found is None:
+    """The same; ValueError for another name."""
+    if (found := spelled(name)) is None:
         raise ValueError(unknown("manipulation", name, (*MANIPULATIONS, ORIGINAL)))
     return found
 
@@ -159,11 +164,11 @@ def audit_of(images: Mapping[str, tuple[str, str]], media: Mapping[str, Media | 
 
 def report_rows(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
     """Print what was written, and of the media what deserves a look."""
-    report_counts(args, manifest | {"media_missing": 0})  # what is missing are videos, see below
-    if len(origins := manifest["frames_from"]) > 1:
+    origins = dict(manifest["frames_from"])
+    named = ", one frame of each is named as if it were extracted" if origins.pop(NO_FILE, 0) else ""
+    report_counts(args, manifest, f"videos are not there{named}: {DOWNLOAD}")
+    if len(origins) > 1:
         print("  note: frames of " + ", ".join(f"{n} videos are from {origin}" for origin, n in origins.items())
               + ": those of frames folders may be cropped to the face, those cut from videos are not")  # fmt: skip
     for line in audit_lines(manifest["image_audit"]) if manifest["image_audit"] else ():
         print(f"  {line}")
-    if manifest["media_missing"]:
-        print(f"  note: {manifest['media_missing']} videos are not there: {DOWNLOAD}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from converters.common import MediaFolders, list_folder
-from converters.ffpp import SPELLED, Medium, Video
+from converters.ffpp import DOWNLOAD, NO_FILE, Medium, Video, spelled
 from swift_plugins.commands import spread
 from swift_plugins.media import Media, check_media, resolve_under, run_guarded
 from swift_plugins.records import atomic_write
@@ -28,12 +28,18 @@ CUT_LIMIT = 600.0  # seconds for all frames of one video
 _FRAME = re.compile(r"([0-9]{1,6})\.png", re.I)
 
 
-def find_root(folder: Path) -> Path | None:
-    """The folder that holds the sequences: `folder` or the FaceForensics++ in it; None where neither does."""
+def find_root(folder: Path, check: str) -> Path:
+    """The folder that holds the sequences: `folder` or the FaceForensics++ in it.
+
+    Where neither does it is `folder`, if the media are not to be checked; else ValueError.
+    """
     for root in (folder, folder / "FaceForensics++"):
         if any((root / name).is_dir() for name in ("original_sequences", "manipulated_sequences")):
             return root
-    return None
+    if check != "none":
+        raise ValueError(f"{folder} holds neither original_sequences nor manipulated_sequences: {DOWNLOAD}, "
+                         "or convert with --check none")  # fmt: skip
+    return folder
 
 
 class FrameRule(NamedTuple):
@@ -108,7 +114,7 @@ def _is_cut(target: str, path: str, media: Media) -> bool:
 class FaceForensics:
     """The videos and frames of one compression below a dataset's folder, which need not be there.
 
-    `missing` collects the videos of which nothing is there; `origins` counts where the frames of the others are from.
+    `missing` collects the videos of which nothing is there; `origins` counts where the frames are from.
     """
 
     def __init__(self, root: Path, compression: str):
@@ -118,8 +124,8 @@ class FaceForensics:
         self._spelled: dict[str, str] = {}
         sequences = Path(self.media.root) / "manipulated_sequences"
         for name in sorted(os.listdir(sequences)) if sequences.is_dir() else ():
-            if spelled := SPELLED.get(name.lower().rstrip("s")):
-                self._spelled.setdefault(spelled, name)
+            if manipulation := spelled(name):
+                self._spelled.setdefault(manipulation, name)
 
     def below(self, video: Video) -> str:
         name = self._spelled.get(video.manipulation, video.manipulation)
@@ -147,7 +153,7 @@ class FaceForensics:
     def extracted(self, video: Video, rule: FrameRule) -> list[Medium]:
         """The frames of the dataset's own frames folder that `rule` takes; [] where it has none of the video."""
         folder = f"{self.below(video)}/frames/{video.id}"
-        listed = list_folder(str(resolve_under(Path(self.media.root), folder)))
+        listed = list_folder(resolve_under(self.media.root, folder))
         names = sorted({*listed.files, *(listed.links or ())})
         numbers = {int(match[1]): name for name in names if (match := _FRAME.fullmatch(name))}
         images = [(number, f"{folder}/{numbers[number]}") for number in (rule.pick(sorted(numbers)) if numbers else ())]
@@ -158,7 +164,8 @@ class FaceForensics:
     ) -> dict[Video, list[Medium] | str]:
         """video -> its frames, or why there are none: those of a frames folder, else cut from the video to out/frames.
 
-        With `nominal` a video of which nothing is there gives the path at which its frame would be.
+        With `nominal` a video of which nothing is there gives the path at which one frame would be, of evenly spread
+        ones the first: how many there are, and so which are the others, only the video tells.
         """
         from tqdm import tqdm
 
@@ -189,7 +196,9 @@ class FaceForensics:
 
     def _nominal(self, video: Video, rule: FrameRule, allowed: bool) -> list[Medium] | str:
         below = self.below(video)
-        if not allowed or rule.kind == "uniform":  # how many frames a video has, and so which, only its file tells
+        if not allowed:
             return f"missing: neither {below}/frames/{video.id}/ nor {below}/videos/{video.id}.mp4 is there"
-        image = f"{below}/frames/{video.id}/{rule.n:03d}.png"
-        return [Medium(f"{self.media.root}/{image}", image, rule.n)]
+        number = rule.n if rule.kind == "index" else 0
+        image = f"{below}/frames/{video.id}/{number:03d}.png"
+        self.origins[NO_FILE] += 1
+        return [Medium(f"{self.media.root}/{image}", image, number)]

@@ -22,7 +22,6 @@ if not __package__:
 
 from converters.common import Output, argument_parser, check_files
 from converters.ffpp import (
-    DOWNLOAD,
     FOUR,
     LICENCE,
     MANIPULATIONS,
@@ -58,7 +57,7 @@ def find_media(args: argparse.Namespace, source: FaceForensics, wanted: Wanted) 
     if args.media == "videos":
         return source.videos(videos)
     rule = FrameRule("uniform", args.frames_per_video)
-    return source.frames(dict.fromkeys(videos, rule), args.out, args.workers)
+    return source.frames(dict.fromkeys(videos, rule), args.out, args.workers, nominal=args.check == "none")
 
 
 def rows_of(
@@ -94,8 +93,7 @@ def facts_of(splits: Splits, manipulations: list[str], seen: set[tuple[str, str]
 
 
 def convert(args: argparse.Namespace) -> None:
-    if (root := find_root(args.src)) is None:
-        raise ValueError(f"{args.src} holds neither original_sequences nor manipulated_sequences: {DOWNLOAD}")
+    root = find_root(args.src, args.check)
     folder = args.splits or (root / "splits" if (root / "splits").is_dir() else root)
     splits, source = read_splits(folder), FaceForensics(root, args.compression)
     manipulations = list(dict.fromkeys(args.manipulations))

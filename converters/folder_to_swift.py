@@ -8,8 +8,9 @@ What an image is follows from the folders above it, by their names in any case:
   fake, 1_fake, ai, full_synthetic, tampered          the image is fake
   train, val, valid, validation, test                 its split; val beside ai and nature is GenImage's test set
 Where no folder says fake and some are called real_*, as in DMimage, the folders beside those hold fakes and either
-name is the source. Else the source is the first folder that says none of this: the generator. An image whose folders
-say both or nothing is rejected.
+name is the source. Else the source is the first folder that says none of this: the generator. A real_* with "fake" in
+its name (real_vs_fake) or above a plain name (real_world/fake) says nothing itself. An image whose folders say both or
+nothing is rejected.
 With --csv a table says it: columns path (below --src) and label (real or fake) and, if wanted, split, category, source,
 manipulation, video (the video that the image is a frame of) and explanation.
 """

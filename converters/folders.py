@@ -42,10 +42,20 @@ class Item(msgspec.Struct):
 # ----------------------------------------------------------------------------------------------------------- by folders
 
 
-def mark_of(part: str) -> str:
-    """What a folder's name says of the images in it: "real", "fake" or ""."""
-    part = part.lower()
-    return "real" if part in REAL or part.startswith("real_") else "fake" if part in FAKE else ""
+def marks_of(parts: list[str]) -> dict[int, str]:
+    """place -> "real" or "fake" for those of an image's folders whose names say it.
+
+    A plain name outdoes a real_* above it: real_world/fake holds fakes.
+    """
+    names = [part.lower() for part in parts]
+    plain = {i: "real" if name in REAL else "fake" for i, name in enumerate(names) if name in REAL | FAKE}
+    last = max(plain, default=-1)
+    return plain | {i: "real" for i, name in enumerate(names) if i > last and _is_named(name)}
+
+
+def _is_named(part: str) -> bool:
+    """Whether a folder is called real_*, but not as real_vs_fake, which holds both."""
+    return part.lower().startswith("real_") and "fake" not in part.lower()
 
 
 def walk(root: Path, others: Counter[str]) -> Iterator[Item]:
@@ -93,21 +103,17 @@ def label_by_folders(items: list[Item], dataset: str, split: str) -> None:
     """Fill in what the folders say, or why they do not say it."""
     usable = [item for item in items if not item.problem]
     parts = {folder: folder.split("/") if folder else [] for folder in {os.path.dirname(i.image) for i in usable}}
+    marks = {folder: marks_of(some) for folder, some in parts.items()}
     beside: set[str] = set()  # the folders that hold a real_*, where nothing is called fake
-    if not any(mark_of(part) == "fake" for some in parts.values() for part in some):
-        beside = {"/".join(some[:i]) for some in parts.values() for i, part in enumerate(some) if _is_named(part)}
-    said = {folder: understand(some, beside, dataset, split) for folder, some in parts.items()}
+    if not any("fake" in of.values() for of in marks.values()):
+        beside = {"/".join(some[:i]) for folder, some in parts.items() for i in marks[folder] if _is_named(some[i])}
+    said = {folder: understand(some, marks[folder], beside, dataset, split) for folder, some in parts.items()}
     for item in usable:
         item.place, item.label, item.split, item.source, item.problem = said[os.path.dirname(item.image)]
 
 
-def _is_named(part: str) -> bool:
-    return part.lower().startswith("real_")
-
-
-def understand(parts: list[str], beside: set[str], dataset: str, split: str) -> Said:
+def understand(parts: list[str], marks: dict[int, str], beside: set[str], dataset: str, split: str) -> Said:
     """What a folder says of its images; where it says no source and no split they are `dataset` and `split`."""
-    marks = {i: mark for i, part in enumerate(parts) if (mark := mark_of(part))}
     if not marks:
         marks = {i: "fake" for i in range(len(parts)) if "/".join(parts[:i]) in beside}
     labels = set(marks.values())

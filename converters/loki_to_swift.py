@@ -29,15 +29,14 @@ from converters.fakevlm_rows import fakevlm_row
 from converters.loki import (
     CLASSES,
     LICENCE,
-    Library,
     Malformed,
     Part,
     Raw,
     add_classes,
-    clusters,
     find_subsets,
     read_subset,
 )
+from converters.loki_media import Library, clusters
 from swift_plugins.commands import run
 from swift_plugins.records import check_row, encode, sha256_text
 from swift_plugins.tasks import fakevlm, loki_mc, loki_open, loki_tf

@@ -11,6 +11,8 @@ from typing import Any
 
 LEVELS = ("none", "header", "decode")
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".avif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+# Pillow's names of what may be in a file of such a suffix; it would hand some others, as EPS, to another program.
+IMAGE_FORMATS = {"JPEG", "MPO", "PNG", "AVIF", "WEBP", "BMP", "GIF", "TIFF"}
 MAX_BYTES = 4 << 30
 MAX_PIXELS = 64_000_000  # of one frame
 MAX_SECONDS = 3600.0
@@ -35,14 +37,13 @@ class Media:
     quantisation: str | None = None
 
 
-def resolve_under(root: Path, relative: str) -> Path:
-    """The real path of `relative` below `root`; ValueError if it is a URL or, links resolved, leaves `root`."""
+def resolve_under(root: str, relative: str) -> str:
+    """The real path of `relative` below the real path `root`; ValueError for a URL or what, by links too, leaves it."""
     if "://" in relative or "\0" in relative:
         raise ValueError(f"not a file path: {relative[:80]!r}")
-    root = Path(os.path.realpath(root))
-    path = Path(os.path.realpath(root / relative))
-    if not path.is_relative_to(root):
-        raise ValueError(f"the path leaves {root.name}/: {relative[:80]!r}")
+    path = os.path.realpath(os.path.join(root, relative))
+    if path != root and not path.startswith(os.path.join(root, "")):
+        raise ValueError(f"the path leaves {os.path.basename(root)}/: {relative[:80]!r}")
     return path
 
 
@@ -65,6 +66,8 @@ def _check_image(path: str, level: str) -> Media:
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
         with Image.open(path) as image:
+            if image.format not in IMAGE_FORMATS:
+                raise ValueError(f"{image.format} is none of the formats {', '.join(sorted(IMAGE_FORMATS))}")
             if level == "decode" and image.width * image.height <= MAX_PIXELS:
                 image.load()  # a truncated file passes the header and verify(); only decoding finds it out
             return Media(image.width, image.height, format=image.format, quantisation=_tables(image))

@@ -178,11 +178,23 @@ def test_without_the_images_the_texts_convert(tmp_path, capsys):
     assert "or convert with --check none" in capsys.readouterr().err
 
 
-def test_frames_of_an_unknown_number_are_not_made_up(tmp_path, capsys):
-    """How many frames a video has, and so which are evenly spread, only its file tells."""
+def test_of_a_video_that_is_absent_the_first_of_its_frames_is_named(tmp_path, capsys):
+    """How many frames a video has, and so which are evenly spread, only its file tells; the first is always one."""
     options = ("--check", "none", "--ffpp", str(tmp_path), "--frame-rule", "uniform:4")
-    assert main(["--src", str(source(tmp_path / "DQ_FF++")), "--out", str(tmp_path / "out"), *options]) == 2
-    assert "no usable row; the first one: train_set/Neuraltexture" in capsys.readouterr().err
+    manifest = convert(source(tmp_path / "DQ_FF++"), tmp_path / "out", *options)
+    assert [row["id"] for row in rows_of(tmp_path / "out", "test")] == ["test/0_953_974/image/1/f0"]
+    assert rows_of(tmp_path / "out")[0]["images"][0].endswith("/frames/071_054/000.png")
+    assert (manifest["media_checked"], manifest["frames_from"]) == ("none", {"no file": 3})
+    assert "3 videos are not there, one frame of each is named as if it were extracted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_says_the_encoding(encoding, tmp_path):
+    src = source(tmp_path / "DQ_FF++", answers("The image looks fake. Odd “ear”."))
+    file = src / "train_set" / "Deepfakes" / "Deepfakes.json"
+    file.write_text(json.dumps(json.loads(file.read_text()), ensure_ascii=False), encoding=encoding)
+    convert(src, tmp_path / "out", "--check", "none")
+    assert rows_of(tmp_path / "out")[0]["meta"]["explanation"] == "Odd “ear”."
 
 
 @pytest.mark.parametrize(

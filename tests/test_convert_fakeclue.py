@@ -163,6 +163,7 @@ def test_every_row_keeps_the_contract(convert):
         (fake("a\0.png"), "image: not a file path"),
         (fake("ff++/"), "image: not a file path"),
         (real(FRAME), "contradiction: the label is real, the path says Deepfakes"),
+        (fake("ff++/original/c23/frames/071/0.png"), "contradiction: the label is fake, the path says original"),
         (real("first.png"), "contradiction: an earlier row says fake of this image"),
     ],
 )
@@ -190,6 +191,8 @@ def test_an_image_may_be_in_several_rows_that_agree(convert):
         (FRAME, "fake", ("FF++ Deepfakes", "Deepfakes", "Deepfakes/071_054")),
         (PRISTINE, "real", ("FF++ original", "original", "original/071")),
         ("FF++/fake/Neuraltexture/c23/frames/001_870/0.png", "fake",
+         ("FF++ NeuralTextures", "NeuralTextures", "NeuralTextures/001_870")),
+        ("ff++/fake/Neuraltextures/001_870/0.png", "fake",
          ("FF++ NeuralTextures", "NeuralTextures", "NeuralTextures/001_870")),
         ("ff++/fake/face2face/001_870/0.png", "fake", ("FF++ Face2Face", "Face2Face", "Face2Face/001_870")),
         ("ff++/real/actors/c23/frames/01__go/0.png", "real", ("FF++ original", "original", "original/01__go")),
@@ -324,6 +327,7 @@ def test_the_manifest_names_licence_task_and_hashes(convert):
         ("", "expected one JSON list of rows"),
         ("[]", "the list is empty"),
         ("[" * 100_000, "expected one JSON list of rows"),
+        (b"\xff\xfe[", "test.json: its byte order mark says UTF-16, but"),
         (b'["\xff"]', "no usable row; the first one: test.json[0]: malformed row"),
         ("[{}, 3]", "no usable row; the first one: test.json[0]: malformed row"),
     ],
@@ -337,8 +341,9 @@ def test_deep_nesting_in_a_field_that_is_not_read(tmp_path, refused):
     assert "expected one JSON list of rows" in refused(source(tmp_path / "FakeClue", text), "--check", "none")
 
 
-def test_a_byte_order_mark_is_passed_over(tmp_path):
-    src = source(tmp_path / "FakeClue", b"\xef\xbb\xbf" + json.dumps([fake()]).encode())
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_says_the_encoding(tmp_path, encoding):
+    src = source(tmp_path / "FakeClue", json.dumps([fake()]).encode(encoding))
     assert len(Converted(src, tmp_path / "out", "--check", "none").rows) == 1
 
 
@@ -349,3 +354,4 @@ def test_without_the_dataset_it_says_how_to_get_it(tmp_path, refused):
 def test_images_that_are_all_missing_are_named(tmp_path, refused):
     error = refused(source(tmp_path / "FakeClue", [fake()]))
     assert "no usable row; the first one: test.json[0]: media: the file does not exist" in error
+    assert "Unpack the images in --src, or convert with --check none" in error

@@ -111,6 +111,18 @@ def test_the_official_splits_convert_to_the_video(published, tmp_path):
     assert manifest["leakage"] == {"ids_in_several_splits": []}
 
 
+def test_the_official_splits_convert_without_any_video(published, tmp_path, capsys):
+    """By default to frames: of each of the 5000 videos the first."""
+    manifest = convert(published / "ffpp_splits", tmp_path / "out", "--check", "none")
+    assert manifest["counts"] == {"train": {"fake": 2880, "real": 720}, "val": {"fake": 560, "real": 140},
+                                  "test": {"fake": 560, "real": 140}}  # fmt: skip
+    assert (manifest["media_checked"], manifest["media_missing"]) == ("none", 5000)
+    assert {row["meta"]["frame"] for row in rows_of(tmp_path / "out", "val")} == {0}
+    said = capsys.readouterr().out
+    assert "note: 5000 videos are not there, one frame of each is named" in said
+    assert "images are not there" not in said
+
+
 @pytest.mark.parametrize(
     ("splits", "message"),
     [
@@ -131,7 +143,9 @@ def test_a_split_of_something_else_is_refused(splits, message, dataset, tmp_path
 
 def test_what_is_missing_is_said_in_one_line(tmp_path, capsys):
     assert main(["--src", str(tmp_path / "nothing"), "--out", str(tmp_path / "out")]) == 2
-    assert "github.com/ondyari/FaceForensics" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "github.com/ondyari/FaceForensics" in error
+    assert "or convert with --check none" in error
     (tmp_path / "original_sequences").mkdir()
     assert main(["--src", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert "dataset/splits of https://github.com/ondyari/FaceForensics" in capsys.readouterr().err

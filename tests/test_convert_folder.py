@@ -151,6 +151,24 @@ def test_beside_real_something_nothing_is_fake_once_a_folder_says_fake(convert):
     assert done.rejects == {"other/2.png": "label: the folders say neither real nor fake"}
 
 
+def test_a_real_something_above_a_plain_name_or_with_fake_in_its_name_says_nothing(convert):
+    done = convert("real_vs_fake/train/fake/1.png", "Real_vs_Fake/train/real/2.png", "real_world/ai/3.png",
+                   "real_and_fake/4.png", "fake/real_people/5.png")  # fmt: skip
+    assert done.of("label", "source") == {
+        "real_vs_fake/train/fake/1.png": ("fake", "real_vs_fake"),
+        "Real_vs_Fake/train/real/2.png": ("real", "Real_vs_Fake"), "real_world/ai/3.png": ("fake", "real_world"),
+    }  # fmt: skip
+    assert done.rejects == {
+        "real_and_fake/4.png": "label: the folders say neither real nor fake",
+        "fake/real_people/5.png": "label: the folders say both real and fake (fake, real_people)",
+    }
+
+
+def test_what_lies_beside_a_real_something_that_says_nothing_is_not_fake(convert):
+    done = convert("real_world/real/1.png", "real_vs_fake/2.png", "other/3.png")
+    assert done.of("label") == {"real_world/real/1.png": ("real",)}
+
+
 def test_a_file_name_says_nothing(convert, refused):
     with pytest.raises(AssertionError):
         convert("fake.png", "real_1.png")

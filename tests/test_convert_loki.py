@@ -451,6 +451,14 @@ def test_missing_and_damaged_media_are_set_aside_and_sizes_are_known(tmp_path, s
     assert all(reason.startswith("media: ") for reason in reasons)
 
 
+def test_media_that_are_all_absent_are_one_clear_line(tmp_path, capsys):
+    src = source(tmp_path / "LOKI", {"image/true_or_false": both("gone.png", "fake")})
+    said = refused(capsys, "--src", src, "--out", tmp_path / "out")
+    assert "none of the 1 media is in, above or beside" in said
+    assert "unzip -q" in said
+    assert "convert with --check none" in said
+
+
 @pytest.mark.parametrize("where", ["LOKI", "LOKI/media_data", "."])
 def test_the_media_are_found_beside_in_or_above(tmp_path, where):
     src = source(tmp_path / "LOKI", WHOLE)
@@ -501,7 +509,7 @@ def test_files_that_share_media_are_named(convert):
         (b"{", "image/true_or_false.json: expected one JSON list of rows: "),
         (b"{}", "image/true_or_false.json: expected one JSON list of rows: got dict"),
         (b"[]", "image/true_or_false.json: expected one JSON list of rows: got list, empty"),
-        (b"\xff\xfe{", "image/true_or_false.json: expected one JSON list of rows: "),
+        (b"\xff\xfe{", "image/true_or_false.json: its byte order mark says UTF-16, but"),
         (b"[" * 100_000, "image/true_or_false.json: expected one JSON list of rows: "),
         (b'["\\ud800"]', "image/true_or_false.json: "),
         (b"[1]", "no usable row; the first one: image/true_or_false.json[0]: row: expected a JSON object, got int"),

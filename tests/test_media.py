@@ -214,6 +214,15 @@ def test_the_format_is_what_the_file_holds_and_not_what_it_is_called(tmp_path):
 # --------------------------------------------------------------------------------------------------------- many at once
 
 
+@pytest.mark.parametrize("level", ["header", "decode"])
+def test_a_format_that_another_program_would_draw_is_refused(tmp_path, level):
+    """Pillow hands an EPS file, whatever it is called, to Ghostscript."""
+    text = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    (tmp_path / "a.png").write_text(text)
+    with pytest.raises(ValueError, match="EPS is none of the formats AVIF, BMP, GIF, JPEG"):
+        check_media(str(tmp_path / "a.png"), level)
+
+
 def misbehave(path: str, level: str) -> Media:
     """A reader that does to itself what its file's name says."""
     name = Path(path).stem
@@ -294,7 +303,11 @@ def tree(tmp_path) -> Path:
 
 @pytest.mark.parametrize("relative", ["videos/a.mp4", "./videos/../videos/a.mp4", "in.mp4"])
 def test_a_path_inside_is_resolved(tree, relative):
-    assert resolve_under(tree, relative) == tree / "videos" / "a.mp4"
+    assert resolve_under(str(tree), relative) == f"{tree}/videos/a.mp4"
+
+
+def test_everything_is_inside_the_root_of_the_file_system():
+    assert resolve_under("/", "dev/../dev/null") == "/dev/null"
 
 
 @pytest.mark.parametrize(
@@ -313,4 +326,4 @@ def test_a_path_inside_is_resolved(tree, relative):
 )
 def test_a_path_outside_is_refused(tree, relative, complaint):
     with pytest.raises(ValueError, match=complaint):
-        resolve_under(tree, relative)
+        resolve_under(str(tree), relative)

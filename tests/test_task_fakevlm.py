@@ -36,6 +36,8 @@ NO_OPENING = 'does not begin with "This is a real/fake image"'
         ("The image looks real. The person has even skin.", ("real", "The person has even skin.", "looks")),
         ("The person's eyes look fake. They differ.", ("fake", "They differ.", "eyes")),
         ("The person’s skin looks real.", ("real", None, "skin")),
+        ("The person's \u017fkin looks fa\u212ae.", ("fake", None, "skin")),  # a long s, the sign of kelvin
+        ("This is a fake image. So. This is a real image", "two different verdicts"),
         (" \n\"This is a fake image.", ("fake", None, "image")),
         ("Fake", ("fake", None, "word")),
         ("real.", ("real", None, "word")),

@@ -77,12 +77,12 @@ def render(answer: Answer) -> str:
 
 
 def _read(match: re.Match[str]) -> tuple[str, str]:
-    """(verdict, form) of an opening."""
+    """(verdict, form) of an opening, with the letters, such as the long s, that are like others but for their case."""
     if match["image"]:
-        return match["image"].lower(), match["medium"].lower()
+        return match["image"].casefold(), match["medium"].casefold()
     if match["looks"]:
-        return match["looks"].lower(), "looks"
-    return match["of_part"].lower(), match["part"].lower()
+        return match["looks"].casefold(), "looks"
+    return match["of_part"].casefold(), match["part"].casefold()
 
 
 def parse_trained(text: str) -> Parsed:
@@ -99,11 +99,11 @@ def parse_trained(text: str) -> Parsed:
             return Parsed(Answer(bare[1].lower(), None, "word"), "trained")
         return Parsed(None, "trained", 'does not begin with "This is a real/fake image"')
     verdict, form = _read(match)
-    said = text if _OTHER[verdict] in text.lower() else ""  # most texts never name the other verdict
-    for sentence in _SENTENCE.finditer(said, match.end()):
-        again = _OPENING.match(text, sentence.end())
-        if again and _read(again) == (_OTHER[verdict], form):
-            return Parsed(None, "trained", "two different verdicts")
+    if _OTHER[verdict] in text.lower():  # most texts never name it
+        for sentence in _SENTENCE.finditer(text, match.end()):
+            again = _OPENING.match(text, sentence.end())
+            if again and _read(again) == (_OTHER[verdict], form):
+                return Parsed(None, "trained", "two different verdicts")
     rest = text[_STOP.match(text, match.end()).end() :].rstrip()  # type: ignore[union-attr]
     return Parsed(Answer(verdict, rest or None, form), "trained")
 
