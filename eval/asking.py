@@ -1,4 +1,4 @@
-"""Ask a model many things: its settings, an output that survives a kill, and the loop between the two.
+"""Ask a model many things: its settings, and the loop from the rows to their answers.
 
 What prediction, judging and the robustness suites share.
 """
@@ -6,29 +6,23 @@ What prediction, judging and the robustness suites share.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from eval.engine import Engine, Row, Server
+from eval.outfile import OutFile, check_run
 from swift_plugins import settings
 from swift_plugins.commands import whole_number
 from swift_plugins.media import LEVELS, check_many
-from swift_plugins.records import atomic_write, jsonl_writer, read_rows, sha256_file, sha256_text, write_json
+from swift_plugins.records import sha256_file, sha256_text
 from swift_plugins.tasks import get_task
 
-TRAINED = (
-    "data",
-    "seed",
-    "global_step",
-    "loss_weights",
-    "answer_form",
-    "versions",
-)  # what a checkpoint tells of itself
+# What a checkpoint tells of itself.
+TRAINED = ("data", "seed", "global_step", "loss_weights", "answer_form", "versions")
 Result = Row | Exception | str  # what the model said, or what went wrong
 
 
@@ -71,8 +65,10 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
             raise ValueError(f"{recipe}: not YAML: {str(error).splitlines()[0]}") from None
         if not isinstance(content, dict) or not isinstance(content.get("ENV"), dict):
             raise ValueError(f"{recipe}: not a recipe: it has no ENV block")
+        if content.get("task_type") == "seq_cls":
+            raise ValueError(f"{recipe} trains a linear head, of which {model} has none: name a checkpoint of it")
         found = {"vision": {k: str(v) for k, v in content["ENV"].items() if k in settings.VISION_ENV}}
-        found |= {key: content.get(key) for key in ("model_type", "template", "torch_dtype", "task_type")}
+        found |= {key: content.get(key) for key in ("model_type", "template", "torch_dtype")}
     assert found is not None
     is_adapter = (model / "adapter_config.json").is_file()
     base = str(found.get("model")) if is_adapter else str(model)
@@ -100,49 +96,6 @@ def server_settings(name: str, base_url: str | None) -> dict[str, Any]:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise ValueError("--base-url must be http(s)://host[:port]/path, without a name or password in it")
     return {"model": name, "adapter": None, "base_url": base_url, "vision": {}, "trained": {}}
-
-
-class OutFile:
-    """The growing output: knows what is done, loses nothing, and is written by one process at a time."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = self._locked()
-        self.done: set[str] = set()
-
-    def _locked(self) -> BinaryIO:
-        file: BinaryIO = open(self.path, "ab")  # noqa: SIM115
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"{self.path} is being written by another process") from None
-        return file
-
-    def resume(self, retry_errors: bool) -> None:
-        """Take over what an earlier run wrote; it may end in a torn line, as a killed writer leaves one."""
-        self.file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
-        rows = [row for _, row in read_rows(self.path)]
-        kept = [row for row in rows if not (retry_errors and "error" in row)]
-        if len(kept) < len(rows):
-            with atomic_write(self.path) as file:
-                jsonl_writer(file).write_all(kept)
-            self.file.close()
-            self.file = self._locked()
-        self.done = {row["id"] for row in kept}
-
-    def write(self, rows: list[Row]) -> None:
-        jsonl_writer(self.file).write_all(rows)
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.done.update(row["id"] for row in rows)
-
-    def finish(self, order: list[str]) -> None:
-        """Put the rows into the order of the input, in which a retry may have left them not."""
-        rows = {row["id"]: row for _, row in read_rows(self.path)}
-        if list(rows) != order:
-            with atomic_write(self.path) as file:
-                jsonl_writer(file).write_all(rows[i] for i in order)
 
 
 def model_fingerprint(model: dict[str, Any]) -> dict[str, str]:
@@ -184,23 +137,6 @@ def run_record(args: argparse.Namespace, model: dict[str, Any], rows: list[Row])
         "check": args.check,
         "versions": settings.library_versions(),
     }
-
-
-def check_run(path: Path, run: dict[str, Any], has_output: bool) -> None:
-    """Write run.json, or refuse when the one that is there says that the output came from another run."""
-    import msgspec
-
-    if has_output:
-        if not path.is_file():
-            raise ValueError(f"the output exists but {path} does not: delete the output or name another --out")
-        before = msgspec.json.decode(path.read_bytes())
-        changed = sorted(k for k in run.keys() | before.keys() if run.get(k) != before.get(k))
-        if changed:
-            raise ValueError(
-                f"the output was made with other settings ({', '.join(changed)} differ, see {path.name}): "
-                "delete it or name another --out"
-            )
-    write_json(path, run)
 
 
 def error_text(fault: Result) -> str:

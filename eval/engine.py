@@ -137,7 +137,8 @@ class Engine:
             inputs = to_device(template.data_collator(encoded), network.device)
             visual = torch.isin(inputs["input_ids"], torch.tensor(template.placeholder_tokens, device=network.device))
             _, inputs = template.pre_forward_hook(network, None, inputs)
-            states = network(**inputs, output_hidden_states=True, logits_to_keep=1).hidden_states[-1].float()
+            few = {} if self.has_head else {"logits_to_keep": 1}  # those of a whole prompt would fill the memory
+            states = network(**inputs, output_hidden_states=True, **few).hidden_states[-1].float()
             found = (states * visual.unsqueeze(-1)).sum(1) / visual.sum(1, keepdim=True)
         return found.cpu().numpy()
 

@@ -51,6 +51,7 @@ ANSWERS = ("real", "fake")
 BASELINES = ("majority verdict",)
 UNPARSED = "wrong"
 POLICY = {key: dfj_detect.POLICY[key] for key in ("unparsed", "auc", "ece", "brier")} | {
+    "auc_none": "no AUC has a value, of a manipulation or by video neither, where a parsed answer has no P(fake)",
     "f1": "positive class fake, as real_f1 has real; the paper does not say which its F1 takes",
     "auc_of_a_manipulation": "its fakes against the real rows of FaceForensics++ (manipulation original); auc_average "
     "is the mean of the four of table 5",
@@ -143,6 +144,8 @@ def measure(cases: Sequence[Explained], rows: np.ndarray, draws: Draws) -> dict[
     found |= estimate({"accuracy_upstream_parser": (upstream, np.ones(len(cases)))}, draws, rows)
     found |= text_metrics(cases, rows, draws)
     fake, p = np.array([case.fake for case in cases]), np.array([case.p_fake for case in cases], float)
+    if np.isnan(p).any():  # the AUC of what is left, perhaps only of the unparsed, would tell nothing of the model
+        p = np.full(len(p), np.nan)
     found |= manipulation_aucs([case.manipulation for case in cases], p, fake, rows, draws)
     found |= video_metrics(cases, p, fake, rows, draws)
     return {name: found[name] for name in METRICS if name in found}
@@ -152,8 +155,10 @@ def text_metrics(cases: Sequence[Explained], rows: np.ndarray, draws: Draws) -> 
     """TEXT_METRICS on the rows with a gold explanation."""
     explained = np.array([bool(case.gold) for case in cases])
     some = [case for case in cases if case.gold]
-    if not any(case.explanation for case in some):
-        return dfj.missing(TEXT_METRICS, len(some), "no answer explains" if some else "no row with a gold explanation")
+    if not some:
+        return dfj.missing(TEXT_METRICS, 0, "no row with a gold explanation")
+    if any(case.parsed.answer for case in some) and not any(case.explanation for case in some):
+        return dfj.missing(TEXT_METRICS, len(some), "no answer explains")
     unasked = [name for name in TEXT_METRICS if getattr(some[0], name) is None]
     scores = {name: (100 * np.array([getattr(case, name) for case in some]), np.ones(len(some)))
               for name in TEXT_METRICS if name not in unasked}  # fmt: skip

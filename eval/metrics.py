@@ -133,6 +133,15 @@ def number(metric: dict[str, Any] | None, decimals: int = 1, interval: bool = Tr
     return text
 
 
+def reasons(metrics: Mapping[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """reason -> the names of the metrics that have no value for it."""
+    found: dict[str, list[str]] = {}
+    for name, metric in metrics.items():
+        if metric["value"] is None:
+            found.setdefault(metric["reason"], []).append(name)
+    return found
+
+
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 
 

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from eval.outfile import held
 from eval.perturbations import KINDS, STRENGTHS, codec_versions, parameter, perturb, rgb, size_after
 from swift_plugins.commands import run, spread, whole_number
 from swift_plugins.media import Media, check_many, run_guarded
@@ -211,9 +212,8 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
                 raise ValueError(f"{out} was made with other settings ({', '.join(changed)} differ, see {MANIFEST}): "
                                  "delete it or name another --out")  # fmt: skip
             return
-    if out.exists() and any(out.iterdir()):
+    if any(out.iterdir()):
         raise ValueError(f"{out} holds other things: name a new or empty folder")
-    out.mkdir(parents=True, exist_ok=True)
     write_json(path, settings)
 
 
@@ -239,23 +239,24 @@ def perturb_file(args: argparse.Namespace) -> None:
     variants = [(kind, strength) for kind in args.kinds for strength in args.strengths]
     rows = load(args.data, args.limit, variants)
     settings = settings_of(args, variants)
-    begin(args.out, settings)
-    sources = examine((row["images"][0] for _, row in rows), args.workers)
-    failed = write_images(sources, variants, args)
-    found = ((line, row_id, result) for line, row in rows
-             for row_id, result in outcomes(row, sources[row["images"][0]], variants, failed, args.out))  # fmt: skip
-    counts, reasons = write_rows(found, args)
-    task = get_task(rows[0][1]["task"])
-    by_kind: dict[str, dict[str, int]] = {}
-    for (kind, label), n in counts.items():
-        by_kind.setdefault(kind, {})[label] = n
-    write_json(args.out / MANIFEST, {
-        "rows_in": len(rows), "rows_out": counts.total(), "rows_rejected": reasons.total(),
-        "reject_reasons": dict(reasons.most_common()), "counts": by_kind, **settings,
-        "files": {ROWS: sha256_file(args.out / ROWS)}, "task": task.NAME, "task_version": task.VERSION,
-        "media_checked": "decode",
-        "licence": "the images are altered copies of the source's: its terms hold for them too",
-    })  # fmt: skip
+    with held(args.out):
+        begin(args.out, settings)
+        sources = examine((row["images"][0] for _, row in rows), args.workers)
+        failed = write_images(sources, variants, args)
+        found = ((line, row_id, result) for line, row in rows for row_id, result in
+                 outcomes(row, sources[row["images"][0]], variants, failed, args.out))  # fmt: skip
+        counts, reasons = write_rows(found, args)
+        task = get_task(rows[0][1]["task"])
+        by_kind: dict[str, dict[str, int]] = {}
+        for (kind, label), n in counts.items():
+            by_kind.setdefault(kind, {})[label] = n
+        write_json(args.out / MANIFEST, {
+            "rows_in": len(rows), "rows_out": counts.total(), "rows_rejected": reasons.total(),
+            "reject_reasons": dict(reasons.most_common()), "counts": by_kind, **settings,
+            "files": {ROWS: sha256_file(args.out / ROWS)}, "task": task.NAME, "task_version": task.VERSION,
+            "media_checked": "decode",
+            "licence": "the images are altered copies of the source's: its terms hold for them too",
+        })  # fmt: skip
     print(f"{counts.total()} rows to {args.out / ROWS}: {len(rows)} source rows x (1 + {len(variants)}), "
           f"{reasons.total()} rejected")  # fmt: skip
     for reason, n in reasons.most_common():

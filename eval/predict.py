@@ -28,7 +28,7 @@ from eval.engine import Row
 from swift_plugins.commands import run, whole_number
 from swift_plugins.records import read_training_rows
 from swift_plugins.settings import CHECKPOINT_FILE
-from swift_plugins.tasks import get_task
+from swift_plugins.tasks import fakevlm, get_task
 from swift_plugins.tasks.candidates import MODES
 
 
@@ -71,16 +71,24 @@ def zero_shot_question(task: ModuleType) -> str:
 def out_row(item: Item, results: Sequence[Result], seconds: float) -> Row:
     """The output row of one input row."""
     (row,), (result,) = item.rows, results
+    timed = {"latency_s": round(seconds, 4)} if isinstance(result, dict) else {}
+    return answered(row, result) | timed
+
+
+def answered(row: Row, result: Result) -> Row:
+    """A row with what was answered to it, or what went wrong, in place of its own answer."""
     out = {k: v for k, v in row.items() if k != "messages"}
     out["messages"] = [m for m in row["messages"] if m["role"] != "assistant"]
     out["labels"] = next((m["content"] for m in row["messages"] if m["role"] == "assistant"), None)
     if isinstance(result, dict):
-        return out | result | {"latency_s": round(seconds, 4)}
+        return out | result
     return out | {"response": None, "error": error_text(result)}
 
 
 def check_rows_fit(rows: list[Row], model: dict[str, Any], path: Path) -> None:
     """Refuse rows whose task, question, box space or task version is not what the checkpoint was trained on."""
+    if model.get("task_type") == "seq_cls" and (other := next((r for r in rows if r["task"] != fakevlm.NAME), None)):
+        raise ValueError(f"{path}: row {other['id']!r} is {other['task']}, a linear head answers {fakevlm.NAME} alone")
     trained = model["trained"].get("data") or []
     grammars = [get_task(data["task"]).GRAMMARS for data in trained if data.get("task")]
     for row in rows if grammars else []:

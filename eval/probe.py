@@ -6,7 +6,8 @@
 The features are the last layer's states of the visual tokens, their mean (section 4.1 of the paper). They are computed
 once and kept in --features: a run that was killed goes on where it was, and another one on the same rows with the same
 model finds them there. The probe is scikit-learn's logistic regression on standardised features. --out is as
-eval/predict.py writes it, the bare verdict with P(fake): eval/score.py gives accuracy and AUC.
+eval/predict.py writes it, the bare verdict with P(fake), without usage and latency_s: eval/score.py gives accuracy and
+AUC. One that another run wrote is not replaced.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ if not __package__:
 
 import numpy as np
 
-from eval.asking import Item, add_model_options, check_paths, make_engine, media_of, model_fingerprint, settings_of
+from eval.asking import add_model_options, check_paths, make_engine, media_of, model_fingerprint, settings_of
 from eval.engine import Row
-from eval.predict import check_rows_fit, load_data, out_row
+from eval.outfile import check_run
+from eval.predict import answered, check_rows_fit, load_data
 from swift_plugins import settings
 from swift_plugins.commands import run
 from swift_plugins.records import atomic_write, encode, jsonl_writer, sha256_file, sha256_text, write_json
@@ -115,7 +117,7 @@ def answers(probe: Any, features: np.ndarray) -> list[Row | Exception]:
     p_fake = np.full(len(features), np.nan)
     p_fake[known] = probe.predict_proba(features[known])[:, 1]
     texts = {verdict: fakevlm.render(fakevlm.Answer(verdict)) for verdict in fakevlm.VERDICTS}
-    return [{"response": texts["fake" if p > 0.5 else "real"], "p_fake": round(float(p), 6), "usage": None}
+    return [{"response": texts["fake" if p > 0.5 else "real"], "p_fake": round(float(p), 6)}
             if not np.isnan(p) else ValueError("the image cannot be read") for p in p_fake]  # fmt: skip
 
 
@@ -137,10 +139,9 @@ def probe_file(args: argparse.Namespace) -> None:
         "versions": settings.library_versions(LIBRARIES),
     }  # fmt: skip
     args.out.parent.mkdir(parents=True, exist_ok=True)
+    check_run(args.out.with_name(f"{args.out.name}.run.json"), record, has_output=args.out.exists())
     with atomic_write(args.out) as file:
-        jsonl_writer(file).write_all(out_row(Item(row["id"], [row]), [one], 0.0)
-                                     for row, one in zip(test, said, strict=True))  # fmt: skip
-    write_json(args.out.with_name(f"{args.out.name}.run.json"), record)
+        jsonl_writer(file).write_all(answered(row, one) for row, one in zip(test, said, strict=True))
     known = ~np.isnan(features).any(1)
     right = probe.predict(features[known]) == np.array([label == "fake" for label in labels])[known]
     print(f"{len(test)} rows in {args.out}; the probe has {100 * right.mean():.1f} % of its training rows right "

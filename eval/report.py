@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.metrics import number
+from eval.metrics import number, reasons
 from eval.scorer import Scorer, mcnemar_text
 from swift_plugins.media import frame_at, run_guarded
 from swift_plugins.records import atomic_write, write_json
@@ -82,9 +82,9 @@ def show_cases(scorer: Scorer, cases: Sequence[Any]) -> dict[str, list[dict[str,
 _MARKDOWN = re.compile(r"([\\`*_\[\](){}#!|<>~:@]|(?<=www)\.)", re.I)  # with what makes a bare address a link
 
 
-def plain_markdown(text: Any) -> str:
-    """A text of the data, so that Markdown shows it as it is: on one line, nothing in it a link, a picture or HTML."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(str(text)[:200].split()))
+def plain_markdown(text: Any, limit: int = 200) -> str:
+    """A text, so that Markdown shows its beginning as it is: on one line, nothing in it a link, a picture or HTML."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(str(text)[:limit].split()))
 
 
 def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
@@ -102,7 +102,7 @@ def write_report(report: dict[str, Any], scorer: Scorer, cases: Sequence[Any], o
     facts = {"report": report, "cases": shown, "figures": scorer.figures(cases), "metrics": scorer.METRICS,
              "answers": [*scorer.ANSWERS, "unparsed"], "constants": scorer.BASELINES,
              "counted_as": scorer.UNPARSED, "measured": measured,
-             "number": number, "mcnemar_text": mcnemar_text}  # fmt: skip
+             "number": number, "reasons": reasons, "mcnemar_text": mcnemar_text}  # fmt: skip
     for name, autoescape in (("report.html", True), ("report.md", False)):
         environment = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=autoescape, undefined=StrictUndefined,

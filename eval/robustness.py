@@ -14,7 +14,8 @@ from eval.scorer import Scorer, as_json, compare, score
 
 POLICY = ("headline, slices, baselines and confusion are of the clean rows alone; per kind and strength the metrics on "
           "its rows, and their difference to the clean rows of the same images: interval of the paired clustered "
-          "bootstrap, exact McNemar test, p not adjusted for the number of tests")  # fmt: skip
+          "bootstrap, exact McNemar test, p not adjusted for the number of tests; of this run alone, files named by "
+          "--baseline are compared on the clean rows")  # fmt: skip
 Row = dict[str, Any]
 
 

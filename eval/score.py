@@ -177,8 +177,10 @@ def read_cases(scorer: Scorer, rows: list[tuple[str, Row]], grammar: str) -> lis
     return cases
 
 
-def read_baselines(args: argparse.Namespace, name: str, scorer: Scorer, ids: list[str]) -> dict[str, list[Any]]:
-    """title -> cases of the files named by --baseline, which must answer the same rows."""
+def read_baselines(
+    args: argparse.Namespace, name: str, scorer: Scorer, truth: list[tuple[str, Row]]
+) -> dict[str, list[Any]]:
+    """title -> cases of the files named by --baseline, which must answer the same rows; `truth` are those of --pred."""
     found: dict[str, list[Any]] = {}
     for text in args.baseline:
         title, _, path = text.partition("=")
@@ -187,10 +189,22 @@ def read_baselines(args: argparse.Namespace, name: str, scorer: Scorer, ids: lis
         if title in found or title in scorer.BASELINES:
             raise ValueError(f"--baseline {title!r} is there already: choose another name")
         rows = {row["id"]: (where, row) for where, row in merge(Path(path), args.gold, run_facts(Path(path)))}
-        if task_of(list(rows.values()))[0] != name or rows.keys() != set(ids):
+        if task_of(list(rows.values()))[0] != name or rows.keys() != {row["id"] for _, row in truth}:
             raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
-        found[title] = read_cases(scorer, [rows[i] for i in ids], args.grammar)
+        judged = [with_truth(*rows[true["id"]], true) for _, true in truth]
+        found[title] = read_cases(scorer, judged, args.grammar)
     return found
+
+
+def with_truth(where: str, row: Row, true: Row) -> tuple[str, Row]:
+    """A baseline's row with the truth of --pred's, by which both are measured; how it was asked stays its own."""
+    said, label = row["meta"].get("label"), true["meta"].get("label")
+    if said not in (None, label):
+        raise ValueError(f"{where}: meta.label is {said!r:.40}, in --pred {label!r:.40}: a baseline must answer the "
+                         "same rows, or name the truth with --gold")  # fmt: skip
+    own = {key: row["meta"][key] for key in MUST_AGREE if key in row["meta"]}
+    facts = {key: true[key] for key in ("labels", "images", "videos") if key in true}
+    return where, row | facts | {"meta": true["meta"] | own}
 
 
 def grammar_for(asked: str | None, task: ModuleType, scorer: Scorer, rows: list[tuple[str, Row]]) -> str:
@@ -231,7 +245,7 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     scorer = scorer_of(name)
     args.grammar = grammar_for(args.grammar, task, scorer, rows)
     cases = read_cases(scorer, rows, args.grammar)
-    named = read_baselines(args, name, scorer, [row["id"] for _, row in rows])
+    named = read_baselines(args, name, scorer, rows)
     (cases, *others), versions = with_neural_scores(args, name, scorer, [cases, *named.values()])
     named = dict(zip(named, others, strict=True))
     found, cases = score_rows(scorer, rows, cases, named)
@@ -248,64 +262,6 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         | judge_facts(args.pred),
     }
     return report, cases
-
-
-def columns(rows: list[list[str]]) -> list[str]:
-    """Lines of text with the cells of each column below one another."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def table(report: dict[str, Any], scorer: Scorer) -> str:
-    """The report's head as text for a terminal."""
-    from eval.metrics import number
-
-    decimals = {name: metric.decimals for name, metric in scorer.METRICS.items()}
-    rows = [["metric", "value [95 % interval]", "n", *report["baselines"]]]
-    for name, metric in report["metrics"].items():
-        others = [number(other.get(name), decimals[name], interval=False) for other in report["baselines"].values()]
-        rows.append([name, number(metric, decimals[name]), str(metric["n"]), *others])
-    matched = ", ".join(f"{grammar} {n}" for grammar, n in report["grammars"].items())
-    lines = [f"{report['task']}: {report['n']} rows, {report['n_unparsed']} unparsed (counted as {scorer.UNPARSED}), "
-             f"grammar {report['policy']['grammar']} (parsed: {matched or 'none'})", "", *columns(rows)]  # fmt: skip
-    lines += [f"{name}: {m['reason']}" for name, m in report["metrics"].items() if m["value"] is None]
-    lines += report["remarks"]
-    lines += [f"published {row['model']}: {row['note']}" for row in report["published"]["rows"] if "note" in row]
-    lines += [f"unparsed {n}: {reason}" for reason, n in list(report["unparsed_reasons"].items())[:5]]
-    if report["parse_rate"] < 0.5 and report["policy"]["grammar"] != "auto":
-        lines.append(
-            "Most answers do not follow this grammar; --grammar auto, where there is one, tells which they do."
-        )
-    return "\n".join(lines + robustness_lines(report, decimals) + comparison_lines(report, decimals))
-
-
-def robustness_lines(report: dict[str, Any], decimals: dict[str, int]) -> list[str]:
-    """The first of the metrics that are followed, by kind and strength of the perturbation."""
-    from eval.robustness import grid
-
-    if "robustness" not in report:
-        return []
-    name = report["robustness"]["followed"][0]
-    return ["", *columns(grid(report["robustness"], name, decimals[name])),
-            "at strengths 1 to 5; their parameters, intervals and differences are in the report (--out)"]  # fmt: skip
-
-
-def comparison_lines(report: dict[str, Any], decimals: dict[str, int]) -> list[str]:
-    """The differences to the other files, and the tests."""
-    from eval.metrics import number
-    from eval.scorer import mcnemar_text
-
-    compared = report["comparisons"]
-    if not compared:
-        return []
-    rows = [["this run minus", *(f"{title} [95 % interval]" for title in compared)]]
-    for name in report["metrics"]:
-        rows.append([name, *(number(other["metrics"][name], decimals[name], sign=True) for other in compared.values())])
-    return [
-        "",
-        *columns(rows),
-        *(mcnemar_text(title, other) for title, other in compared.items() if "mcnemar" in other),
-    ]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -344,6 +300,8 @@ def main(argv: list[str] | None = None) -> int:
 
         print(encode(report).decode())
     else:
+        from eval.terminal import table
+
         print(table(report, scorer_of(report["task"])))
         if args.out:
             print(f"report: {(args.out / 'report.html').resolve()}")

@@ -124,7 +124,7 @@ class Scorer(Protocol):
         """What the page shows of a case: `verdict` (truth and answer), `facts`, and `texts` as (title, text).
 
         Where there are any also `boxes` as (kind, x, y, width, height) in percent, the `second` of a video to look at,
-        and `right`, if that is about more than this one row.
+        and `right`, if that is about more than this one row, or None where an answer is neither right nor wrong.
         """
 
     def figures(self, cases: Sequence[Any]) -> list[Figure]: ...
@@ -160,6 +160,7 @@ def score(scorer: Scorer, cases: list[Any], named: dict[str, list[Any]]) -> dict
     simple = {title: scorer.measure(other, every, draws) for title, other in scorer.simple_baselines(cases).items()}
     metrics = as_json(found)
     extras = scorer.extras(cases, draws, metrics)
+    unparsed = {title: sum(case.parsed.answer is None for case in other) for title, other in named.items()}
     return {
         "metrics": metrics,
         "slices": sliced(scorer, cases, draws),
@@ -171,8 +172,8 @@ def score(scorer: Scorer, cases: list[Any], named: dict[str, list[Any]]) -> dict
         "grammars": dict(Counter(c.parsed.grammar for c in cases if c.parsed.answer is not None)),
         "published": scorer.published(cases),
         "slice_metrics": scorer.SLICE_METRICS,
-        "remarks": [],
         **extras,
+        "remarks": [*extras.get("remarks", []), *(f"{title}: {n} unparsed" for title, n in unparsed.items() if n)],
         "policy": {**scorer.POLICY, **extras.get("policy", {}), "bootstrap": BOOTSTRAP}
         | ({"comparisons": COMPARISONS} if named else {}),
     }

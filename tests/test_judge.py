@@ -335,5 +335,7 @@ def test_what_cannot_be_swapped_is_refused(change, problem):
 def test_rows_of_another_task_than_the_checkpoints_are_refused():
     model = {"trained": {"data": [{"task": "dfj_detect"}]}}
     check_rows_fit([pair() | {"task": "dfj_reason"}], model, "x")  # the same answers
+    with pytest.raises(ValueError, match="a linear head answers fakevlm alone"):
+        check_rows_fit([pair()], {"task_type": "seq_cls", "trained": {}}, "x")
     with pytest.raises(ValueError, match="is dfj_pairwise, the checkpoint was trained for dfj_detect"):
         check_rows_fit([pair()], model, "x")

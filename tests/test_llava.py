@@ -122,3 +122,26 @@ def test_the_tiny_llava_loads_with_plain_transformers_and_answers_about_an_image
     out = model.generate(**inputs, max_new_tokens=4, do_sample=False)
     assert out.shape[1] > inputs["input_ids"].shape[1]
     assert processor.tokenizer.decode(processor.tokenizer(ANSWER)["input_ids"]) == ANSWER
+
+
+def test_a_probe_reads_the_same_features_beside_a_head(tiny, image):
+    """The mean of the last layer's states of an image's 36 tokens, here taken from plain transformers."""
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    from eval.engine import Engine
+
+    model = {"model": tiny, "adapter": None, "model_type": "llava1_5_hf", "template": CHAT, "torch_dtype": "float32"}
+    rows = [{"messages": [{"role": "user", "content": text}], "images": [image]}
+            for text in (fakevlm.QUESTION, f"{fakevlm.QUESTION} Look closely.")]  # fmt: skip
+    alone, head = (Engine(model | {"task_type": kind}, 2, 1).features(rows) for kind in ("causal_lm", "seq_cls"))
+    processor, network = AutoProcessor.from_pretrained(tiny), AutoModelForImageTextToText.from_pretrained(tiny)
+    inputs = processor(text="<s>USER: <image>\nDoes the image looks real/fake? ASSISTANT:", images=Image.open(image),
+                       return_tensors="pt")  # fmt: skip
+    with torch.no_grad():
+        states = network(**inputs, output_hidden_states=True).hidden_states[-1][0]
+    wanted = states[inputs["input_ids"][0] == network.config.image_token_id].mean(0)
+    for found in (alone, head):
+        assert found.shape == (2, 128)
+        assert found[0] == pytest.approx(wanted.numpy(), abs=1e-4)
+    assert alone[1] == pytest.approx(alone[0], abs=1e-4)  # what stands behind the image is not seen, nor is padding

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from eval import perturb as command
+from eval.outfile import held
 from eval.perturbations import KINDS, STRENGTHS, parameter, perturb, rgb, size_after
 from eval.predict import load_data
 from swift_plugins.records import read_rows, sha256_file
@@ -277,6 +278,15 @@ def test_other_settings_and_other_folders_are_refused(tmp_path, capsys):
         assert run(data, other) == 2
         assert "holds other things" in capsys.readouterr().err
         assert [path.name for path in other.iterdir()] == ["manifest.json"]
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path, capsys):
+    data, out = dataset(tmp_path, 1), tmp_path / "out"
+    with held(out):
+        assert run(data, out, "--kinds", "jpeg", "--strengths", "1") == 2
+        assert "out is being written by another process" in capsys.readouterr().err
+        assert list(out.iterdir()) == []
+    assert run(data, out, "--kinds", "jpeg", "--strengths", "1") == 0
 
 
 def test_a_damaged_image_costs_its_own_rows(tmp_path, capsys):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval import probe
+from eval import probe, score
 from eval.probe import Extraction, answers, fit, main
 from swift_plugins.tasks import fakevlm
 
@@ -118,6 +118,47 @@ def test_where_nothing_can_be_read_there_is_one_clear_line(extract, data, tmp_pa
         path.write_bytes(b"no image")
     with pytest.raises(ValueError, match="none of 4 rows from '0' on can be read: the image cannot be read"):
         extract(Moody())
+
+
+@pytest.fixture
+def command(tmp_path, data, monkeypatch):
+    """Run the command with an engine whose features tell the rows' order."""
+    model = MODEL | {"task_type": "causal_lm", "vision": {}, "trained": {}}
+    monkeypatch.setattr(probe, "settings_of", lambda args: model)
+    monkeypatch.setattr(probe, "make_engine", lambda args, model: Moody())
+
+    def call(*options):
+        return main(["--model", "x", "--train", str(data), "--data", str(data), "--out", str(tmp_path / "o.jsonl"),
+                     *options])  # fmt: skip
+
+    return call
+
+
+def test_the_output_is_what_the_scorer_reads(command, tmp_path, capsys, data):
+    assert command() == 0
+    rows = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows if "error" in row] == ["4", "5"]
+    assert "latency_s" not in rows[0]  # it had no time of its own
+    assert json.loads((tmp_path / "o.jsonl.run.json").read_text())["probe"]["width"] == 2
+    for gold in ([], ["--gold", str(data)]):
+        capsys.readouterr()
+        assert score.main(["--pred", str(tmp_path / "o.jsonl"), "--json", *gold]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert (report["n"], report["n_unparsed"]) == (7, 2)
+        assert report["metrics"]["auc"]["value"] is not None
+    before = (tmp_path / "o.jsonl").read_bytes()
+    assert command() == 0
+    assert (tmp_path / "o.jsonl").read_bytes() == before
+
+
+def test_what_another_run_wrote_is_not_replaced(command, tmp_path, capsys):
+    assert command() == 0
+    assert command("--seed", "1") == 2
+    assert "the output was made with other settings (probe differ" in capsys.readouterr().err
+    (tmp_path / "o.jsonl.run.json").unlink()
+    (tmp_path / "o.jsonl").write_text("mine\n")
+    assert command() == 2
+    assert (tmp_path / "o.jsonl").read_text() == "mine\n"
 
 
 def test_rows_of_another_task_are_refused(data, tmp_path, capsys):

@@ -346,6 +346,8 @@ def test_the_released_weights_are_asked_the_bare_question(monkeypatch):
         assert (found["template"], found["task_type"], found["vision"]) == (template, "causal_lm", {})
     with pytest.raises(ValueError, match="name the recipe whose template and vision settings apply"):
         model_settings(ROOT / "tests", None)
+    with pytest.raises(ValueError, match="trains a linear head, of which "):  # it would be a random one
+        model_settings(ROOT / "tests", RECIPES["recipes/fakevlm/tiny_head.yaml"])
 
 
 def test_a_recipe_to_ask_with_says_how():

@@ -3,7 +3,10 @@
 import pytest
 
 from eval import perturb
+from eval.report import plain_markdown
+from eval.robustness import POLICY
 from tests.scoring import dfj_row, refusal, score_rows, table_of, values, write_rows
+from tests.test_score_fakevlm import answered
 
 
 def verdict(image, label, answered, kind="none", strength=0, p_fake=None, **meta):
@@ -114,6 +117,32 @@ def test_pairs_asked_in_both_orders_find_their_clean_rows(tmp_path):
     assert (apart["accuracy"], apart["consistency"]) == (-100, -100)
 
 
+def test_where_nothing_can_be_parsed_any_more_explanations_are_worth_0(tmp_path):
+    rows = [answered("a", "fake", "This is a fake image. the fur melts", perturbation="none", strength=0, parameter=""),
+            answered("a/blur/5", "fake", "Hm.", perturbation="blur", strength=5, parameter="x")]  # fmt: skip
+    point = points_of(score_rows(tmp_path, rows), "blur")[5]
+    assert point["metrics"]["rouge_l"]["value"] == 0
+    assert point["minus_clean"]["metrics"]["rouge_l"]["value"] == -100
+
+
+def test_a_task_may_have_no_baseline(tmp_path):
+    """One explanation alone has no other image's to stand beside it."""
+    rows = [
+        dfj_row(
+            "loki_open",
+            row_id,
+            "It melts.",
+            explanation="it melts",
+            perturbation=kind,
+            strength=strength,
+            parameter="x" * strength,
+        )
+        for row_id, kind, strength in (("a", "none", 0), ("a/jpeg/1", "jpeg", 1))
+    ]
+    assert score_rows(tmp_path, rows, "--out", tmp_path / "report")["baselines"] == {}
+    assert 'aria-label="rouge_l under jpeg by strength"' in (tmp_path / "report" / "report.html").read_text()
+
+
 def test_other_detectors_are_compared_on_the_clean_rows(tmp_path):
     other = write_rows(tmp_path / "other.jsonl", [row | {"response": "<answer>real</answer>"} for row in ROWS])
     report = score_rows(tmp_path, ROWS, "--baseline", f"other={other}")
@@ -137,6 +166,7 @@ def test_the_page_and_the_markdown_show_every_point(tmp_path):
     for shown in ("jpeg 1", "jpeg 3", "blur 2", "quality 70", "-25.0"):
         assert shown in page
         assert shown in text
+    assert plain_markdown(POLICY, 1000) in text  # whole
     table = text[text.index("## Robustness") : text.index("## Answers")].strip().splitlines()
     assert sum(line.startswith("| ") for line in table) == 1 + 4  # the head, and clean once for all kinds
     assert "" not in table[table.index(next(line for line in table if line.startswith("|"))) :]

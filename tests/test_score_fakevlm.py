@@ -9,6 +9,7 @@ import pytest
 from eval import fakevlm
 from eval.fakevlm_tables import FILES, f1_range, real_share, table
 from eval.metrics import Draws
+from eval.report import plain_markdown
 from tests.scoring import dfj_row, refusal, score_rows, table_of, values, write_rows
 
 MELTS = "the fur melts"
@@ -143,6 +144,19 @@ def test_without_p_fake_there_is_one_reason(tmp_path):
     assert metrics["accuracy_by_video"]["value"] == 62.5
 
 
+def test_one_parsed_answer_without_p_fake_leaves_no_auc_of_what_is_left(tmp_path):
+    """What is left may be the unparsed alone, which count as wrong: their AUC would be 0."""
+    rows = [row | {"response": "No idea."} for row in FACES[:-1]] + [FACES[-1] | {"p_fake": None}]
+    metrics = score_rows(tmp_path, rows)["metrics"]
+    assert [metrics[name]["value"] for name in ("auc", *fakevlm.AUCS)] == [None] * 6
+    assert [metrics[name]["value"] for name in fakevlm.BY_VIDEO if name != "accuracy_by_video"] == [None] * 6
+
+
+def test_answers_that_cannot_be_parsed_explain_nothing_and_count_as_0(tmp_path):
+    metrics = score_rows(tmp_path, [answered("a", "fake", "Hm."), answered("b", "real", "Hm.")])["metrics"]
+    assert metrics["rouge_l"]["value"] == 0
+
+
 def test_replicates_are_those_of_the_resampled_videos():
     rng = np.random.default_rng(0)
     rows = []
@@ -194,6 +208,35 @@ def test_two_models_are_compared(tmp_path):
     found = score_rows(tmp_path, FACES, "--baseline", f"other={other}")["comparisons"]["other"]
     assert found["metrics"]["auc_df_by_video"]["value"] == 25
     assert found["mcnemar"]["only_this"] == 8
+
+
+def test_a_baseline_is_measured_by_the_truth_of_the_rows_it_stands_beside(tmp_path, capsys):
+    """Predicted before its rows told of manipulation, video and explanation, it has all metrics nevertheless."""
+    lacking = ("manipulation", "video", "explanation", "label")
+    bare = [row | {"meta": {k: v for k, v in row["meta"].items() if k not in lacking}} for row in FACES]
+    other = write_rows(tmp_path / "other.jsonl", bare)
+    report = score_rows(tmp_path, FACES, "--baseline", f"other={other}")
+    assert report["baselines"]["other"] == report["metrics"]
+    assert report["comparisons"]["other"]["metrics"]["auc_df_by_video"]["value"] == 0
+    turned = [row | {"meta": row["meta"] | {"label": "fake"}} for row in FACES]
+    write_rows(other, turned)
+    error = refusal(tmp_path, capsys, FACES, "--baseline", f"other={other}")
+    assert f"{other}:1: meta.label is 'fake', in --pred 'real'" in error
+
+
+def test_a_baselines_unparsed_answers_are_counted(tmp_path):
+    other = write_rows(tmp_path / "other.jsonl", [row | {"response": "Hm."} for row in MIXED])
+    assert score_rows(tmp_path, MIXED, "--baseline", f"other={other}")["remarks"][-1] == "other: 5 unparsed"
+
+
+def test_the_terminal_shows_what_has_a_value_and_why_the_rest_has_none(tmp_path):
+    said = table_of(tmp_path, [row | {"p_fake": None} for row in MIXED]).splitlines()
+    first = [line.partition(" ")[0] for line in said]
+    assert "accuracy" in first
+    assert "auc" not in first
+    assert "no value: css, css_answer: not asked for: score with --css" in said
+    assert "no value: auc, ece, brier: 4 rows have no P(fake) (p_fake)" in said
+    assert next(line for line in said if line.startswith("f1: ")).startswith("f1: positive class fake")
 
 
 @pytest.mark.parametrize(
@@ -306,5 +349,9 @@ def test_the_table_of_the_rows_dataset_stands_beside(tmp_path, dataset):
     assert columns <= {"set", "model", "fake_f1", "note", *fakevlm.METRICS}
     text = (tmp_path / "report" / "report.md").read_text()
     assert (f"{published['title']}. Compare only" in text) == bool(published["rows"]) == (dataset != "own")
-    said = table_of(tmp_path, rows)
-    assert all(f"published {row['model']}: {row['note']}" in said for row in published["rows"] if "note" in row)
+    said, noted = table_of(tmp_path, rows), [row for row in published["rows"] if "note" in row]
+    assert all(plain_markdown(row["note"], 1000) in text for row in noted)
+    if len(noted) > 2:
+        assert f"in the report (--out), with notes on {', '.join(row['model'] for row in noted)}" in said
+    else:
+        assert all(f"published {row['model']}: {row['note']}" in said for row in noted)
