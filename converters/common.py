@@ -15,7 +15,7 @@ import msgspec
 
 from swift_plugins.commands import spread, whole_number
 from swift_plugins.media import LEVELS, Media, check_many, resolve_under
-from swift_plugins.records import atomic_files, encode_into, sha256_file, write_json
+from swift_plugins.records import atomic_files, check_row, encode_into, sha256_file, write_json
 from swift_plugins.settings import library_versions
 
 T = TypeVar("T")
@@ -217,6 +217,22 @@ def check_files(paths: list[str], level: str, workers: int) -> dict[str, Media |
     from tqdm import tqdm
 
     return dict(tqdm(check_many(paths, level, workers), total=len(paths), unit="file", desc=f"check {level}"))
+
+
+def image_size(found: Media | str | None, image: str) -> dict[str, int]:
+    """width and height as an image's check found them, nothing without a check; ValueError for what is no image."""
+    if isinstance(found, str) or (found and found.duration is not None):
+        raise ValueError(f"media: {found if isinstance(found, str) else 'a video'}: {image[:80]!r}")
+    return {"width": found.width, "height": found.height} if found else {}
+
+
+def checked_row(row: dict[str, Any]) -> dict[str, Any]:
+    """The row, which has the form of a training row; else ValueError, of the class "messages"."""
+    try:
+        check_row(row)
+    except ValueError as error:
+        raise ValueError(f"messages: {error}") from None
+    return row
 
 
 def best_rule(counts: Mapping[tuple[Any, str], int], balanced: bool = False) -> tuple[dict[Any, str], str | None]:

@@ -25,7 +25,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from converters.audit import audit_images, audit_lines
-from converters.common import MediaFolders, Output, argument_parser, check_files
+from converters.common import MediaFolders, Output, argument_parser, check_files, checked_row, image_size
 from converters.deepfakejudge import (
     LICENCE,
     SUBSETS,
@@ -40,7 +40,7 @@ from converters.deepfakejudge import (
 from converters.judge_prompts import Recovered, recover_prompt
 from swift_plugins.commands import run, spread
 from swift_plugins.media import Media
-from swift_plugins.records import check_row, encode, scan_rows, sha256_file, sha256_text
+from swift_plugins.records import encode, scan_rows, sha256_file, sha256_text
 from swift_plugins.tasks import dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason, get_task
 from swift_plugins.tasks.candidates import fill, neutralise
 
@@ -234,11 +234,7 @@ def make_row(part: Part, raw: Raw, hashes: dict[str, str]) -> dict[str, Any]:
             **({"pair": row_id} if task is dfj_pairwise else {}), **own, "task_version": task.VERSION,
         },
     }  # fmt: skip
-    try:
-        check_row(row)
-    except ValueError as error:
-        raise ValueError(f"messages: {error}") from None
-    return row
+    return checked_row(row)
 
 
 def facts_of(part: Part, rows: int) -> dict[str, Any]:
@@ -300,9 +296,7 @@ def write_part(
             if isinstance(raw, str):
                 raise ValueError(raw)
             path = part.paths[raw.image]
-            found = media.get(path)
-            if isinstance(found, str) or (found and found.duration is not None):
-                raise ValueError(f"media: {found if isinstance(found, str) else 'a video'}: {raw.image[:80]!r}")
+            image_size(media.get(path), raw.image)  # refuses what is no image
             if (other := elsewhere.get(hashes.get(path, ""))) is not None:
                 raise ValueError(f"leaked: the same image is in {other}: {raw.image[:80]!r}")
             output.row(part.name, make_row(part, raw, hashes))

@@ -21,7 +21,7 @@ if not __package__:
 import msgspec
 
 from converters.audit import audit_images, audit_lines
-from converters.common import MediaFolders, Output, argument_parser, check_files, read_list, report_counts
+from converters.common import MediaFolders, Output, argument_parser, check_files, image_size, read_list, report_counts
 from converters.fakeclue import (
     CATEGORIES,
     LABELS,
@@ -33,7 +33,7 @@ from converters.fakeclue import (
     people_in,
     published_counts,
 )
-from converters.fakevlm_rows import fakevlm_row, size_in_check
+from converters.fakevlm_rows import fakevlm_row
 from swift_plugins.commands import run
 from swift_plugins.media import Media
 from swift_plugins.records import sha256_text
@@ -59,7 +59,7 @@ def make_row(at: Located, media: dict[str, Media | str]) -> dict[str, Any]:
         raise ValueError(raw)
     if (label := LABELS.get(raw.label)) is None:
         raise ValueError(f"label: must be 0 (fake) or 1 (real), got {raw.label}")
-    size_in_check(media.get(path), raw.image)  # refuses what is no image
+    image_size(media.get(path), raw.image)  # refuses what is no image
     question, answer = raw.conversations
     if (question.sender, answer.sender) != ("human", "gpt"):
         raise ValueError(f"conversations: must be human, then gpt, got {question.sender!r:.40}, {answer.sender!r:.40}")

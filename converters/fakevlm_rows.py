@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from swift_plugins.media import Media
-from swift_plugins.records import check_row
+from converters.common import checked_row
 from swift_plugins.tasks import fakevlm
 
 # What a row tells where its dataset does not: every row of every dataset has the same keys.
 UNKNOWN = {"category": "", "manipulation": "", "video": "", "part": "", "width": None, "height": None}
-
-
-def size_in_check(found: Media | str | None, image: str) -> dict[str, int]:
-    """width and height as an image's check found them, nothing without a check; ValueError for what is no image."""
-    if isinstance(found, str) or (found and found.duration is not None):
-        raise ValueError(f"media: {found if isinstance(found, str) else 'a video'}: {image[:80]!r}")
-    return {"width": found.width, "height": found.height} if found else {}
 
 
 def read_answer(text: str, label: str) -> str:
@@ -43,15 +35,10 @@ def fakevlm_row(
 
     ValueError, which begins with the class of the fault, says why there is none.
     """
-    row = {
+    return checked_row({
         "id": row_id,
         "task": fakevlm.NAME,
         "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}],
         f"{medium}s": [path],
         "meta": {**UNKNOWN, **meta, "explanation": read_answer(answer, meta["label"]), "task_version": fakevlm.VERSION},
-    }
-    try:
-        check_row(row)
-    except ValueError as error:
-        raise ValueError(f"messages: {error}") from None
-    return row
+    })  # fmt: skip

@@ -28,8 +28,8 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from converters.audit import audit_images, audit_lines
-from converters.common import MediaFolders, Output, argument_parser, check_files, report_counts
-from converters.fakevlm_rows import fakevlm_row, size_in_check
+from converters.common import MediaFolders, Output, argument_parser, check_files, image_size, report_counts
+from converters.fakevlm_rows import fakevlm_row
 from converters.folders import SPLITS, Item, label_by_folders, read_table, walk
 from swift_plugins.commands import run, spread
 from swift_plugins.media import Media
@@ -58,7 +58,7 @@ def make_row(item: Item, media: dict[str, Media | str], dataset: str) -> dict[st
     """One training row; ValueError says why an image cannot become one."""
     if item.problem:
         raise ValueError(item.problem)
-    size = size_in_check(media.get(item.path), item.image)
+    size = image_size(media.get(item.path), item.image)
     try:
         answer = fakevlm.render(fakevlm.Answer(item.label, item.explanation or None))
     except ValueError as error:

@@ -24,7 +24,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from converters.audit import audit_lines
-from converters.common import Output, argument_parser
+from converters.common import Output, argument_parser, checked_row
 from converters.fakevlm_rows import fakevlm_row
 from converters.loki import (
     CLASSES,
@@ -38,7 +38,7 @@ from converters.loki import (
 )
 from converters.loki_media import Library, clusters
 from swift_plugins.commands import run
-from swift_plugins.records import check_row, encode, sha256_text
+from swift_plugins.records import encode, sha256_text
 from swift_plugins.tasks import fakevlm, loki_mc, loki_open, loki_tf
 
 DATASET = "loki"
@@ -86,10 +86,7 @@ def question_row(part: Part, raw: Raw, cluster: str, library: Library) -> dict[s
             "task_version": task.VERSION,
         },
     }  # fmt: skip
-    try:
-        check_row(row)
-    except ValueError as error:
-        raise ValueError(f"messages: {error}") from None
+    checked_row(row)
     part.prompts[prompt] = None
     return row
 

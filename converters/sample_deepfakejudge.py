@@ -17,7 +17,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from converters.sample_deeptrace import CELL, COLOURS, CRATE, GRID, INSET, background, bar, disc, paint_trace
-from swift_plugins.commands import make_sample, whole_number
+from swift_plugins.commands import make_items, make_sample, whole_number
 from swift_plugins.tasks import dfj_pairwise, dfj_pointwise
 from swift_plugins.tasks.candidates import fill, neutralise
 from swift_plugins.tasks.dfj_detect import FOLD
@@ -244,27 +243,15 @@ def make_image(out: Path, seed: int, split: str, index: int) -> dict[str, list[d
     return rows
 
 
-def _make_some(job: tuple[Path, int, str, range]) -> list[dict[str, list[dict[str, Any]]]]:
-    out, seed, split, indices = job
-    return [make_image(out, seed, split, index) for index in indices]
-
-
 def write_all(args: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
     counts = {split: getattr(args, split) for split in SPLITS}
     folders = [folder for split in SPLITS for folder in FOLDERS[split]]
     for folder in folders:
         (args.out / folder / "images").mkdir(parents=True, exist_ok=True)
-    jobs = [(args.out, args.seed, split, range(begin, min(begin + 50, count)))
-            for split, count in counts.items() for begin in range(0, count, 50)]  # fmt: skip
     rows: dict[str, list[dict[str, Any]]] = {folder: [] for folder in folders}
-    with ProcessPoolExecutor(args.workers) as pool, tqdm(total=sum(counts.values()), unit="image") as progress:
-        for made in pool.map(_make_some, jobs):
-            for by_folder in made:
-                for folder, some in by_folder.items():
-                    rows[folder] += some
-            progress.update(len(made))
+    for _, by_folder in make_items(make_image, args, counts, "image"):
+        for folder, some in by_folder.items():
+            rows[folder] += some
     for folder, some in rows.items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
         (args.out / folder / "data.jsonl").write_text(text, encoding="utf-8")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 if not __package__:
@@ -21,7 +20,7 @@ if not __package__:
 
 import numpy as np
 
-from swift_plugins.commands import make_sample, whole_number
+from swift_plugins.commands import make_items, make_sample, whole_number
 from swift_plugins.tasks.deeptrace import CATEGORIES
 
 CELL, GRID = 56, 3  # a frame is GRID x GRID cells of CELL px; a trace fills one of them
@@ -193,27 +192,14 @@ def make_clip(out: Path, seed: int, split: str, index: int) -> dict:
     }  # fmt: skip
 
 
-def _make_some(job: tuple[Path, int, str, range]) -> list[dict]:
-    out, seed, split, indices = job
-    return [make_clip(out, seed, split, index) for index in indices]
-
-
 def write_all(args: argparse.Namespace) -> None:
     for folder in ("videos", "real_videos"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
 
     import json
 
-    from tqdm import tqdm
-
-    jobs = [(args.out, args.seed, split, range(begin, min(begin + 50, count)))
-            for split, count in zip(SPLITS, (args.train, args.val, args.test), strict=True)
-            for begin in range(0, count, 50)]  # fmt: skip
-    rows: list[dict] = []
-    with ProcessPoolExecutor(args.workers) as pool, tqdm(total=args.train + args.val + args.test, unit="clip") as bar_:
-        for made in pool.map(_make_some, jobs):
-            rows += made
-            bar_.update(len(made))
+    counts = {split: getattr(args, split) for split in SPLITS}
+    rows: list[dict] = [row for _, row in make_items(make_clip, args, counts, "clip")]
     rows.sort(key=lambda row: row["video_type"])  # all fakes, then all reals, as published
     (args.out / "all_data.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     print(f"wrote {len(rows)} clips and all_data.json to {args.out}")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from converters.sample_deeptrace import CELL, GRID, SIZE, XX, YY, background, bar, disc
-from swift_plugins.commands import make_sample, whole_number
+from swift_plugins.commands import make_items, make_sample, whole_number
 from swift_plugins.tasks import fakevlm
 
 SPLITS = ("train", "test")
@@ -161,23 +160,12 @@ def make_image(out: Path, seed: int, split: str, index: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _make_some(job: tuple[Path, int, str, range]) -> list[dict[str, Any]]:
-    out, seed, split, indices = job
-    return [make_image(out, seed, split, index) for index in indices]
-
-
 def write_all(args: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
     counts = {split: getattr(args, split) for split in SPLITS}
     (args.out / "data_json").mkdir(parents=True, exist_ok=True)
-    jobs = [(args.out, args.seed, split, range(begin, min(begin + 50, count)))
-            for split, count in counts.items() for begin in range(0, count, 50)]  # fmt: skip
     rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
-    with ProcessPoolExecutor(args.workers) as pool, tqdm(total=sum(counts.values()), unit="image") as progress:
-        for (_, _, split, _), made in zip(jobs, pool.map(_make_some, jobs), strict=True):
-            rows[split] += made
-            progress.update(len(made))
+    for split, row in make_items(make_image, args, counts, "image"):
+        rows[split].append(row)
     for split, some in rows.items():
         (args.out / "data_json" / f"{split}.json").write_text(json.dumps(some, indent=1), encoding="utf-8")
     print(f"wrote {sum(counts.values())} images to {args.out}")

@@ -149,13 +149,12 @@ class Engine:
         top = TopTokens()
 
         def keep_top_tokens(kwargs):
-            if not self.has_head:
-                kwargs["inputs"]["logits_processor"] = LogitsProcessorList([top])
+            kwargs["inputs"]["logits_processor"] = LogitsProcessorList([top])
             return kwargs
 
         # `_infer` is what `infer` calls for a batch; it alone takes the hook that lets us see the logits. Its own
         # logprobs would hold those of the whole vocabulary for every token in memory.
-        replies = self.engine._infer(requests, self.config, pre_infer_hook=keep_top_tokens)
+        replies = self.engine._infer(requests, self.config, pre_infer_hook=None if self.has_head else keep_top_tokens)
         answers: list[Row | Exception] = []
         position = 0
         for row, reply in zip(rows, replies, strict=True):

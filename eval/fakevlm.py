@@ -19,7 +19,7 @@ from eval.dfj import grammar_of
 from eval.dfj_detect import Verdict, figures
 from eval.fakevlm_tables import published
 from eval.metrics import Draws, Estimate, estimate, rouge_l
-from eval.scorer import Metric, libraries, parse
+from eval.scorer import Metric, check_texts, libraries, parse, slices_by
 from swift_plugins.tasks.fakevlm import GRAMMARS, VERDICTS, Answer, parse_upstream, render
 
 __all__ = ["figures", "grammar_of", "published"]
@@ -117,9 +117,7 @@ def check_meta(meta: Mapping[str, Any]) -> None:
     """ValueError unless what is scored by has its form."""
     if meta.get("label") not in VERDICTS:
         raise ValueError(f"meta.label must be real or fake, got {meta.get('label')!r:.40}")
-    for key in ("explanation", "video", *DIMENSIONS):
-        if not isinstance(meta.get(key) or "", str):
-            raise ValueError(f"meta.{key} must be a text, got {meta[key]!r:.80}")
+    check_texts(meta, ("explanation", "video", *DIMENSIONS))
     regions_of(meta)
 
 
@@ -221,9 +219,7 @@ def video_metrics(
 
 
 def slices(case: Explained) -> dict[str, Sequence[str]]:
-    """Those of DIMENSIONS that the row tells of."""
-    stated = {key: case.row["meta"].get(key) for key in DIMENSIONS}
-    return {key: (value,) for key, value in stated.items() if value}
+    return slices_by(DIMENSIONS, case.row["meta"])
 
 
 def simple_baselines(cases: Sequence[Explained]) -> dict[str, list[Explained]]:

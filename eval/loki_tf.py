@@ -18,7 +18,7 @@ from eval.dfj import grammar_of
 from eval.dfj_detect import ANSWERS, Verdict, auc_of, figures, verdict_metrics
 from eval.dfj_detect import describe as describe_verdict
 from eval.metrics import Column, Draws, Estimate, estimate
-from eval.scorer import Metric, libraries, parse
+from eval.scorer import Metric, check_texts, libraries, parse, slices_by
 from swift_plugins.tasks import Parsed
 from swift_plugins.tasks.loki_tf import GRAMMARS, OTHER, Answer, verdict
 
@@ -79,9 +79,7 @@ def check_meta(meta: Mapping[str, Any]) -> None:
     for key in ("label", "asks"):
         if meta.get(key) not in ANSWERS:
             raise ValueError(f"meta.{key} must be real or fake, got {meta.get(key)!r:.40}")
-    for key in DIMENSIONS:
-        if not isinstance(meta.get(key) or "", str):
-            raise ValueError(f"meta.{key} must be a text, got {meta[key]!r:.80}")
+    check_texts(meta, DIMENSIONS)
 
 
 def measure(cases: Sequence[Reply], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
@@ -138,9 +136,7 @@ def group_of(case: Reply) -> str:
 
 
 def slices(case: Verdict) -> dict[str, Sequence[str]]:
-    """Those of DIMENSIONS that the row tells of."""
-    stated = {key: case.row["meta"].get(key) for key in DIMENSIONS}
-    return {key: (value,) for key, value in stated.items() if value}
+    return slices_by(DIMENSIONS, case.row["meta"])
 
 
 def simple_baselines(cases: Sequence[Reply]) -> dict[str, list[Reply]]:

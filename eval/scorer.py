@@ -138,6 +138,18 @@ def parse(grammars: Mapping[str, Callable[[str], Parsed]], row: dict[str, Any], 
     return Parsed(None, grammar, f"no response: {str(row.get('error') or 'the row is missing')[:120]}")
 
 
+def check_texts(meta: Mapping[str, Any], keys: Iterable[str]) -> None:
+    """ValueError unless each of these keys holds a text, or nothing."""
+    for key in keys:
+        if not isinstance(meta.get(key) or "", str):
+            raise ValueError(f"meta.{key} must be a text, got {meta[key]!r:.80}")
+
+
+def slices_by(dimensions: Iterable[str], meta: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+    """Those of the dimensions that the row tells of."""
+    return {key: (meta[key],) for key in dimensions if meta.get(key)}
+
+
 def libraries(*names: str) -> dict[str, str]:
     """Their versions, as the values come from them."""
     return {name: version(name) for name in names}

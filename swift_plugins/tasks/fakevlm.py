@@ -42,6 +42,7 @@ _OPENING = re.compile(
     re.I,
 )
 _BARE = re.compile(r"(real|fake)\s{0,8}[.!]?", re.I)
+_VERDICT = re.compile("real|fake", re.I)
 _LEAD = re.compile(r"[\s\"'*]{0,8}")
 _SENTENCE = re.compile(r"[.!?][\"'*)]?\s{1,8}|\n\s{0,8}")  # what another opening may stand behind
 _STOP = re.compile(r"[.!,;:]?\s*")
@@ -141,7 +142,7 @@ def parse_auto(text: str) -> Parsed:
 def segments(text: str) -> list[tuple[str, str]]:
     """Split an answer text into (piece, kind): "verdict", "explanation" and "other", the fixed words."""
     text_begin = _BEFORE_VERDICT.match(text).end()  # type: ignore[union-attr]
-    word = re.compile("real|fake", re.I).match(text, text_begin)
+    word = _VERDICT.match(text, text_begin)
     if word is None:
         return [(text, "explanation")] if text else []
     opening = _OPENING.match(text, _LEAD.match(text).end())  # type: ignore[union-attr]
