@@ -218,16 +218,16 @@ def test_a_long_candidate_costs_no_more_than_its_length(piece):
 @pytest.fixture(scope="module")
 def tokenizer():
     pytest.importorskip("transformers")
-    from swift_plugins.tiny_model import build_tokenizer
+    from swift_plugins.tiny_model import SPECIAL_TOKENS, build_tokenizer
 
-    return build_tokenizer([dfj_pointwise.PROMPT, dfj_pairwise.PROMPT, dfj_detect.PROMPT, *BENIGN], 1200)
+    texts = [dfj_pointwise.PROMPT, dfj_pairwise.PROMPT, dfj_detect.PROMPT, *BENIGN]
+    return build_tokenizer(texts, 1200, SPECIAL_TOKENS)
 
 
 def special_ids(tokenizer, text):
     return set(tokenizer.encode(text, add_special_tokens=False)) & set(tokenizer.all_special_ids)
 
 
-@pytest.mark.slow
 def test_a_hostile_candidate_holds_special_tokens_only_until_it_is_neutralised(tokenizer):
     from swift_plugins.tiny_model import SPECIAL_TOKENS
 
@@ -241,14 +241,12 @@ def test_a_hostile_candidate_holds_special_tokens_only_until_it_is_neutralised(t
     assert not special_ids(tokenizer, filled.text)
 
 
-@pytest.mark.slow
 def test_what_is_neutralised_reads_back_from_its_tokens(tokenizer):
     for text in BENIGN:
         tokens = tokenizer.encode(neutralise(text), add_special_tokens=False)
         assert tokenizer.decode(tokens) == neutralise(text)
 
 
-@pytest.mark.slow
 @given(text=HOSTILE | FRAMED)
 @settings(max_examples=300)
 def test_no_hostile_text_holds_a_special_token_once_neutralised(tokenizer, text):
