@@ -9,10 +9,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=.venv/bin/python
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} OMP_WAIT_POLICY=PASSIVE
 if [ "${1:-}" = --tiny ]; then
     tiny=--tiny home=output/fakevlm ask="--batch-size 64 --max-tokens 64"
     unset MODEL TESTS DATASET OUTPUT_DIR TUNER
+    export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE # a second thread gains nothing on so small a model
     bash shell/sample.sh fakevlm
     data=$home/data model=$home/model tests=$home/data/test.jsonl recipe=recipes/fakevlm/tiny
 else

@@ -6,9 +6,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tier=${1:-all}
 case $tier in fast | all) shift $(($# > 0)) ;; *) tier=all ;; esac
 bash shell/setup.sh
-export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE CUDA_VISIBLE_DEVICES= TOKENIZERS_PARALLELISM=false
+export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE CUDA_VISIBLE_DEVICES= TOKENIZERS_PARALLELISM=false
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-.venv/bin/python -m pytest -m "not slow" "$@"
-[ "$tier" = fast ] || .venv/bin/python -m pytest -m slow --durations=10 "$@"
+# Side by side, the tests of a file in one process: they share what a fixture has trained.
+tests() { .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile "$@"; }
+tests -m "not slow" "$@"
+[ "$tier" = fast ] || tests -m slow --durations=10 "$@"

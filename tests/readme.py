@@ -1,0 +1,44 @@
+"""The commands of the README, block by block, and how the tests of its sections run them and read what they made."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from tests.launcher import run
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+START, STEPS, JUDGE, FAKEVLM, REAL, REAL_JUDGE, REAL_FAKEVLM = (
+    [line for line in block.splitlines() if line] for block in BLOCKS
+)
+
+
+def bash(*lines, cwd, **options):
+    return run("bash", "-c", "\n".join(["set -e", *lines]), cwd=cwd, **options)
+
+
+def python(script, *flags, cwd, **options):
+    return run(".venv/bin/python", script, *flags, cwd=cwd, **options).stdout
+
+
+def checkpoint(home, kind):
+    return next((home / f"train_{kind}").glob("checkpoint-*"))
+
+
+def rows(path):
+    return [json.loads(line) for line in open(path, encoding="utf-8")]
+
+
+def scored(copy, path, *flags):
+    return json.loads(python("eval/score.py", "--pred", path, "--json", *flags, cwd=copy))
+
+
+def interval(metric):
+    """A metric's 95 % interval; a point where nothing varies, as when all is right, or every image has every score."""
+    return metric["ci95"] or [metric["value"], metric["value"]]
+
+
+def report_of(folder):
+    return json.loads((folder / "report.json").read_text())
