@@ -28,7 +28,7 @@ def argument_parser(doc: str, src: str, out: str, check: str = "none") -> argpar
     parser.add_argument("--src", type=Path, default=Path(src), help=f"folder of the raw dataset (default {src})")
     parser.add_argument("--out", type=Path, default=Path(out), help=f"folder to write (default {out})")
     parser.add_argument("--limit", type=whole_number(),
-                        help="convert only this many rows of each source file, evenly spread (default all)",
+                        help="convert only this many rows of each source file, from all over it (default all)",
                         )  # fmt: skip
     parser.add_argument("--check", choices=LEVELS, default=check,
                         help="look at the media: none, they may be absent; header: each file opens; decode: its first, "

@@ -207,7 +207,7 @@ def convert(args: argparse.Namespace) -> None:
     boxes.span(args.box_space, 1280, 720, args.min_pixels, args.max_pixels)  # refuses impossible limits at once
     items = read_raw(data, args.limit)
     rows = [raw for raw in items.values() if isinstance(raw, Raw)]
-    if isinstance(first := items[0], Malformed) and not rows:
+    if isinstance(first := next(iter(items.values())), Malformed) and not rows:
         raise ValueError(f"{data}: no usable row; the first one: {first.reason}")
     splits: Mapping[str, str | None]
     if args.split_by == "published":

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 from converters.common import MediaFolders, list_folder
 from converters.ffpp import DOWNLOAD, NO_FILE, Medium, Video, spelled
-from swift_plugins.commands import spread
 from swift_plugins.media import Media, check_media, resolve_under, run_guarded
 from swift_plugins.records import atomic_write
 
@@ -54,7 +53,8 @@ class FrameRule(NamedTuple):
     def pick(self, numbers: Sequence[int]) -> list[int]:
         """Those taken of the frames that there are, by number, ascending; "index" takes the nearest at or before n."""
         if self.kind == "uniform":
-            return [numbers[i] for i in spread(len(numbers), self.n)]
+            count = min(self.n, len(numbers))
+            return [numbers[i * len(numbers) // count] for i in range(count)]
         at = bisect_right(numbers, self.n) - 1 if self.kind == "index" else 0
         if at < 0:
             raise ValueError(f"no frame was extracted at or before number {self.n}; the first is {numbers[0]}")

@@ -48,6 +48,8 @@ def label_map(text: str) -> dict[str, str]:
     pairs = [pair.strip().lower().split("=") for pair in text.split(",")]
     if any(len(pair) != 2 or not pair[0] or pair[1] not in fakevlm.VERDICTS for pair in pairs):
         raise argparse.ArgumentTypeError(f"must be like 0=fake,1=real, got {text!r}")
+    if len(dict(pairs)) < len(pairs):
+        raise argparse.ArgumentTypeError(f"says twice what a label means, got {text!r}")
     return dict(pairs)
 
 

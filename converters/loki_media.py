@@ -19,7 +19,7 @@ PROBES = 40  # paths that are tried to find out where the media lie
 def find_media(src: Path, paths: list[str]) -> Path:
     """The folder that the media's paths start from: --src, the folder media_data in it or the one above it.
 
-    It is the one where most of some evenly spread paths lead to a file; --src, where none does anywhere.
+    It is the one where most of some paths from all over the list lead to a file; --src, where none does anywhere.
     """
     src = Path(os.path.realpath(src))
     some = [paths[i] for i in spread(len(paths), PROBES)]

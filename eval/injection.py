@@ -206,7 +206,7 @@ def table(report: dict[str, Any]) -> str:
 
 
 def base_rows(path: Path, count: int) -> list[Row]:
-    """`count` judge rows, evenly spread over the file."""
+    """`count` judge rows, from all over the file."""
     rows = list(read_training_rows(path))
     if not rows:
         raise ValueError(f"{path}: no rows")
@@ -237,7 +237,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="pointwise or pairwise JSONL of a converter")
     parser.add_argument("--out", type=Path, required=True, help="JSONL to write or continue")
     parser.add_argument("--rows", type=whole_number(), default=20,
-                        help="rows to attack, evenly spread over the file (default 20)")  # fmt: skip
+                        help="rows to attack, from all over the file (default 20)")  # fmt: skip
     parser.add_argument("--candidates", choices=MODES, default="safe",
                         help="how attacked candidates stand in the prompt: safe, only ever text; exact, untouched "
                         "(default safe)")  # fmt: skip

@@ -67,7 +67,7 @@ def load(path: Path, limit: int | None, variants: Sequence[Variant]) -> list[tup
                     raise ValueError(f"the row would have the id {row_id!r}, as a row of line {before}")
         except ValueError as error:
             raise ValueError(f"{path}:{line}: {error}") from None
-    # Spread over each label's rows: where labels take turns a stride would else pick but one of them.
+    # From all over each label's rows, so that each keeps its share.
     by_label = sorted(range(len(rows)), key=lambda i: str(rows[i][1]["meta"].get("label")))
     return [rows[i] for i in sorted(by_label[place] for place in spread(len(rows), limit))]
 
@@ -286,7 +286,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--strengths", type=names_of(STRENGTHS, "strength"), default=list(STRENGTHS),
                         help="comma-separated, from 1, mild, to 5 (default all)")  # fmt: skip
     parser.add_argument("--seed", type=whole_number(0), default=0, help="for the noise (default 0)")
-    parser.add_argument("--limit", type=whole_number(), help="only this many source rows, evenly spread over each "
+    parser.add_argument("--limit", type=whole_number(), help="only this many source rows, from all over each "
                         "label's (default all)")  # fmt: skip
     parser.add_argument("--workers", type=whole_number(), default=os.cpu_count() or 1,
                         help="processes (default all)")  # fmt: skip

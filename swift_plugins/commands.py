@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -58,10 +59,15 @@ def _make_some(job: tuple[Callable[[Path, int, str, int], Any], Path, int, str, 
 
 
 def spread(count: int, limit: int | None) -> range | list[int]:
-    """The indices of `limit` rows evenly spread over `count` rows; all of them without a limit."""
+    """The indices of `limit` rows, one out of each of as many equal stretches of `count`; all of them without a limit.
+
+    Which one of a stretch is drawn, the same in every run: in steps of a fixed length all would be fake where real and
+    fake take turns.
+    """
     if limit is None or limit >= count:
         return range(count)
-    return [i * count // limit for i in range(limit)]
+    draw = random.Random(limit)
+    return [draw.randrange(i * count // limit, (i + 1) * count // limit) for i in range(limit)]
 
 
 def whole_number(least: int = 1) -> Callable[[str], int]:

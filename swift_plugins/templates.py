@@ -54,26 +54,30 @@ register_template(TemplateMeta("forensic_llava1_5", prompt=["USER: {{QUERY}} ASS
 register_template(TemplateMeta("forensic_llava1_5_bare", prompt=["{{QUERY}}"], template_cls=BareLlavaTemplate, **LLAVA))
 
 
-class ForensicQwen3VLTemplate(AnswerForms, Qwen3VLTemplate):
-    """Qwen3-VL's template."""
-
-
-register_template(QwenTemplateMeta("forensic_qwen3_vl", template_cls=ForensicQwen3VLTemplate, default_system=None,
-                                   thinking_prefix="<think>\n"))  # fmt: skip
-
-
-class ForensicQwen2_5VLTemplate(AnswerForms, Qwen2_5VLTemplate):
-    """Qwen2.5-VL's template, for any vocabulary and with boxes on videos.
-
-    The stock template holds the token ids of the released vocabulary and rescales `objects.bbox` to the resized frame
-    for images only; a box on a video would reach the model in source pixels that it cannot see.
-    """
+class AnyVocabulary(Template):
+    """A Qwen-VL template that asks the tokenizer; the stock ones hold the token ids of the released vocabulary."""
 
     def init_processor(self, processor):
         super().init_processor(processor)
         if processor is not None:
             self.image_token_id = self.tokenizer.convert_tokens_to_ids("<|image_pad|>")
             self.video_token_id = self.tokenizer.convert_tokens_to_ids("<|video_pad|>")
+
+
+class ForensicQwen3VLTemplate(AnswerForms, AnyVocabulary, Qwen3VLTemplate):
+    """Qwen3-VL's template, for any vocabulary."""
+
+
+register_template(QwenTemplateMeta("forensic_qwen3_vl", template_cls=ForensicQwen3VLTemplate, default_system=None,
+                                   thinking_prefix="<think>\n"))  # fmt: skip
+
+
+class ForensicQwen2_5VLTemplate(AnswerForms, AnyVocabulary, Qwen2_5VLTemplate):
+    """Qwen2.5-VL's template, for any vocabulary and with boxes on videos.
+
+    The stock template rescales `objects.bbox` to the resized frame for images only; a box on a video would reach the
+    model in source pixels that it cannot see.
+    """
 
     def replace_tag(self, media_type, index, inputs):
         before = None

@@ -1,4 +1,4 @@
-"""Build a tiny, randomly initialised Qwen2.5-VL or LLaVA-1.5 that any code for the real one can load.
+"""Build a tiny, randomly initialised Qwen2.5-VL, Qwen3-VL or LLaVA-1.5 that any code for the real one can load.
 
     python swift_plugins/tiny_model.py --data data/deeptrace/train.jsonl --out output/tiny_qwen2_5_vl
 
@@ -68,33 +68,24 @@ def build_tokenizer(texts: list[str], vocab_size: int, special_tokens: list[str]
     )
 
 
-def qwen2_5_vl_config(tokenizer):
-    """A Qwen2.5-VL configuration of about 1.5 million parameters."""
-    from transformers import Qwen2_5_VLConfig
-
+def qwen_vl_config(tokenizer, text: dict[str, Any], vision: dict[str, Any]) -> dict[str, Any]:
+    """What the configurations of Qwen2.5-VL and Qwen3-VL share, with what sets each apart."""
     token = tokenizer.convert_tokens_to_ids
-    text = {
+    text = text | {
         "vocab_size": len(tokenizer), "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3,
         "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": MAX_LENGTH, "rms_norm_eps": 1e-6,
-        "rope_parameters": {"rope_type": "default", "mrope_section": [4, 6, 6], "rope_theta": 10000.0},
         "tie_word_embeddings": True, "bos_token_id": token("<|endoftext|>"), "eos_token_id": token("<|im_end|>"),
-        "pad_token_id": token("<|endoftext|>"),
-        "initializer_range": INIT_STD,
+        "pad_token_id": token("<|endoftext|>"), "initializer_range": INIT_STD,
     }  # fmt: skip
-    vision = {
+    vision = vision | {
         "depth": 3, "hidden_size": 96, "intermediate_size": 192, "num_heads": 4, "out_hidden_size": 128,
-        "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "window_size": 112,
-        "fullatt_block_indexes": [2], "tokens_per_second": 2, "initializer_range": INIT_STD,
+        "spatial_merge_size": 2, "temporal_patch_size": 2, "initializer_range": INIT_STD,
     }  # fmt: skip
-    return Qwen2_5_VLConfig(
-        text_config=text,
-        vision_config=vision,
-        image_token_id=token("<|image_pad|>"),
-        video_token_id=token("<|video_pad|>"),
-        vision_start_token_id=token("<|vision_start|>"),
-        vision_end_token_id=token("<|vision_end|>"),
-        tie_word_embeddings=True,
-    )
+    return {
+        "text_config": text, "vision_config": vision, "image_token_id": token("<|image_pad|>"),
+        "video_token_id": token("<|video_pad|>"), "vision_start_token_id": token("<|vision_start|>"),
+        "vision_end_token_id": token("<|vision_end|>"), "tie_word_embeddings": True,
+    }  # fmt: skip
 
 
 def texts_of(rows: Iterable[dict[str, Any]]) -> list[str]:
@@ -115,18 +106,24 @@ def texts_of(rows: Iterable[dict[str, Any]]) -> list[str]:
     return [_MEDIA_TAG.sub("", question) for question in questions] * 100 + texts
 
 
+def qwen_tokenizer(texts: list[str], vocab_size: int):
+    """A tokenizer with the special tokens and the chat of Qwen2.5-VL and Qwen3-VL."""
+    frame = ["system\nYou are a helpful assistant.", "user\n", "assistant\n"]
+    return build_tokenizer(frame * 100 + texts, vocab_size, SPECIAL_TOKENS, eos_token="<|im_end|>",
+                           pad_token="<|endoftext|>", chat_template=CHAT_TEMPLATE)  # fmt: skip
+
+
 def qwen2_5_vl(texts: list[str], vocab_size: int):
-    """(model, processor) of a Qwen2.5-VL; the caller sets the seed of its weights."""
+    """(model, processor) of a Qwen2.5-VL of about 1.3 million parameters; the caller sets the seed of its weights."""
     from transformers import (
+        Qwen2_5_VLConfig,
         Qwen2_5_VLForConditionalGeneration,
         Qwen2_5_VLProcessor,
         Qwen2VLImageProcessor,
         Qwen2VLVideoProcessor,
     )
 
-    frame = ["system\nYou are a helpful assistant.", "user\n", "assistant\n"]
-    tokenizer = build_tokenizer(frame * 100 + texts, vocab_size, SPECIAL_TOKENS, eos_token="<|im_end|>",
-                                pad_token="<|endoftext|>", chat_template=CHAT_TEMPLATE)  # fmt: skip
+    tokenizer = qwen_tokenizer(texts, vocab_size)
     size = {"shortest_edge": 28 * 28, "longest_edge": FRAME_PIXELS}
     processor = Qwen2_5_VLProcessor(
         image_processor=Qwen2VLImageProcessor(size=size),
@@ -134,7 +131,35 @@ def qwen2_5_vl(texts: list[str], vocab_size: int):
         tokenizer=tokenizer,
         chat_template=CHAT_TEMPLATE,
     )
-    return Qwen2_5_VLForConditionalGeneration(qwen2_5_vl_config(tokenizer)), processor
+    text = {"rope_parameters": {"rope_type": "default", "mrope_section": [4, 6, 6], "rope_theta": 10000.0}}
+    vision = {"patch_size": 14, "window_size": 112, "fullatt_block_indexes": [2], "tokens_per_second": 2}
+    config = Qwen2_5_VLConfig(**qwen_vl_config(tokenizer, text, vision))
+    return Qwen2_5_VLForConditionalGeneration(config), processor
+
+
+def qwen3_vl(texts: list[str], vocab_size: int):
+    """(model, processor) of a Qwen3-VL of about 1.4 million parameters; the caller sets the seed of its weights."""
+    from transformers import (
+        Qwen2VLImageProcessor,
+        Qwen3VLConfig,
+        Qwen3VLForConditionalGeneration,
+        Qwen3VLProcessor,
+        Qwen3VLVideoProcessor,
+    )
+
+    tokenizer = qwen_tokenizer(texts, vocab_size)
+    size = {"shortest_edge": 32 * 32, "longest_edge": 96 * 96}
+    processor = Qwen3VLProcessor(
+        image_processor=Qwen2VLImageProcessor(size=size, patch_size=16),
+        video_processor=Qwen3VLVideoProcessor(size=size),
+        tokenizer=tokenizer,
+        chat_template=CHAT_TEMPLATE,
+    )
+    rope = {"rope_type": "default", "mrope_section": [4, 6, 6], "mrope_interleaved": True, "rope_theta": 10000.0}
+    text = {"rope_parameters": rope, "head_dim": 32}
+    vision = {"patch_size": 16, "num_position_embeddings": 36, "deepstack_visual_indexes": [0, 1]}
+    config = Qwen3VLConfig(**qwen_vl_config(tokenizer, text, vision))
+    return Qwen3VLForConditionalGeneration(config), processor
 
 
 def llava_config(tokenizer):
@@ -170,8 +195,8 @@ def llava1_5(texts: list[str], vocab_size: int):
     return LlavaForConditionalGeneration(llava_config(tokenizer)), processor
 
 
-ARCHITECTURES = {"qwen2_5_vl": qwen2_5_vl, "llava1_5": llava1_5}
-NAMES = {"qwen2_5_vl": "Qwen2.5-VL", "llava1_5": "LLaVA-1.5"}
+ARCHITECTURES = {"qwen2_5_vl": qwen2_5_vl, "qwen3_vl": qwen3_vl, "llava1_5": llava1_5}
+NAMES = {"qwen2_5_vl": "Qwen2.5-VL", "qwen3_vl": "Qwen3-VL", "llava1_5": "LLaVA-1.5"}
 
 
 def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0, architecture: str = "qwen2_5_vl") -> int:

@@ -306,9 +306,9 @@ def test_published_counts_are_those_of_the_paper_and_differences_are_told():
     assert published_counts("test", rows[:4000]) == {}
 
 
-def test_limit_takes_rows_evenly(convert):
+def test_limit_takes_rows_from_everywhere(convert):
     done = convert([fake(f"{i}.png") for i in range(10)], options=("--check", "none", "--limit", "5"))
-    assert [row["id"] for row in done.rows] == ["test/0", "test/2", "test/4", "test/6", "test/8"]
+    assert [int(row["id"].removeprefix("test/")) // 2 for row in done.rows] == [0, 1, 2, 3, 4]
 
 
 def test_the_manifest_names_licence_task_and_hashes(convert):

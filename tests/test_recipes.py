@@ -150,7 +150,7 @@ def stand_ins(tmp_path):
     (tmp_path / "row.jsonl").write_text('{"messages": [{"role": "user", "content": "a"}]}\n')
 
     def of(content):
-        architecture = {"llava1_5_hf": "llava1_5"}.get(content["model_type"], "qwen2_5_vl")
+        architecture = content["model_type"].removesuffix("_hf")
         assert architecture in ARCHITECTURES
         build(tmp_path / "model", [], vocab_size=400, architecture=architecture)
         return {"model": str(tmp_path / "model"), "external_plugins": str(ROOT / "swift_plugins" / "register.py")}

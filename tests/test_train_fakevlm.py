@@ -20,9 +20,15 @@ def work(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("work")
     python("converters/sample_fakeclue.py", "--out", folder / "raw", "--train", 140, "--test", 28)
     python("converters/fakeclue_to_swift.py", "--src", folder / "raw", "--out", folder / "data")
-    python("swift_plugins/tiny_model.py", "--architecture", "llava1_5", "--data", folder / "data" / "train.jsonl",
-           "--out", folder / "model")  # fmt: skip
+    tiny(folder, "llava1_5", "model")
     return folder
+
+
+def tiny(work, architecture, name):
+    """An untrained tiny model of an architecture, in a folder of this name."""
+    python("swift_plugins/tiny_model.py", "--architecture", architecture, "--data", work / "data" / "train.jsonl",
+           "--out", work / name)  # fmt: skip
+    return work / name
 
 
 def train(work, recipe, name, *flags, **env):
@@ -80,6 +86,23 @@ def test_two_ranks_train_under_zero2_as_the_papers_recipe_does(work):
     out, losses = train(work, "tiny", "zero2", *flags, NPROC_PER_NODE="2", DEEPSPEED="zero2")
     assert losses[4] < losses[1]
     assert len(list((out / "checkpoint-4").glob("global_step4/*optim_states.pt"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("recipe", "architecture", "pixels"),
+    [("qwen2_5_vl_7b", "qwen2_5_vl", {"MIN_PIXELS": "3136", "MAX_PIXELS": "602112", "IMAGE_FACTOR": "28"}),
+     ("qwen3_vl_8b", "qwen3_vl", {"IMAGE_MIN_TOKEN_NUM": "4", "IMAGE_MAX_TOKEN_NUM": "768"})],
+)  # fmt: skip
+def test_a_current_base_trains_by_its_recipe_and_answers(work, recipe, architecture, pixels):
+    """What the CPU cannot do and four steps cannot reach is set otherwise: bfloat16, an accumulated batch, the rate."""
+    flags = ["--use_cpu", "true", "--torch_dtype", "float32", "--bf16", "false", "--use_hf", "false",
+             "--save_strategy", "steps", "--gradient_accumulation_steps", 1, "--learning_rate", 1e-3]  # fmt: skip
+    out, losses = train(work, f"{recipe}_lora", architecture, *flags, MODEL=str(tiny(work, architecture, recipe)))
+    assert losses[4] < losses[1]
+    rows, record = predict(work, out / "checkpoint-4")
+    assert record["model"]["template"] == f"forensic_{architecture}"
+    assert pixels.items() <= record["model"]["vision"].items()  # ms-swift adds what follows from them
+    assert all("error" not in row for row in rows)
 
 
 def test_a_heads_checkpoint_says_what_it_is_and_answers_with_a_verdict(work, head):
