@@ -68,15 +68,19 @@ def describe(case: Any, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def show_cases(scorer: Scorer, cases: Sequence[Any]) -> dict[str, list[dict[str, Any]]]:
-    """The chosen cases by kind, each with its picture."""
-    chosen = [(kind, describe(case, scorer.describe(case, cases)), case.row)
-              for kind, some in choose_cases(cases).items() for case in some]  # fmt: skip
-    jobs = [(str(next(iter(row.get("videos") or row.get("images") or []), "")), str(facts["second"]))
-            for _, facts, row in chosen]  # fmt: skip
-    shown: dict[str, list[dict[str, Any]]] = {}
-    for (kind, facts, _), picture in zip(chosen, pictures(jobs), strict=True):
-        shown.setdefault(kind, []).append(facts | {"picture": picture})
+    """The chosen cases by kind, each with a picture of each of its videos or images."""
+    shown = {kind: [describe(case, scorer.describe(case, cases)) | {"media": media_of(case.row)} for case in some]
+             for kind, some in choose_cases(cases).items()}  # fmt: skip
+    chosen = [case for some in shown.values() for case in some]
+    found = iter(pictures([(path, str(case["second"])) for case in chosen for path in case["media"]]))
+    for case in chosen:
+        case["pictures"] = [next(found) for _ in case["media"]]
     return shown
+
+
+def media_of(row: dict[str, Any]) -> list[str]:
+    """The paths of the videos or images that a question is about; an empty one where the row names none."""
+    return [str(path) for path in row.get("videos") or row.get("images") or [""]]
 
 
 _MARKDOWN = re.compile(r"([\\`*_\[\](){}#!|<>~:@]|(?<=www)\.)", re.I)  # with what makes a bare address a link

@@ -14,8 +14,8 @@ from eval.scorer import Scorer, as_json, compare, score
 
 POLICY = ("headline, slices, baselines and confusion are of the clean rows alone; per kind and strength the metrics on "
           "its rows, and their difference to the clean rows of the same images: interval of the paired clustered "
-          "bootstrap, exact McNemar test, p not adjusted for the number of tests; of this run alone, files named by "
-          "--baseline are compared on the clean rows")  # fmt: skip
+          "bootstrap, exact McNemar test, p not adjusted for the number of tests; files named by --baseline have the "
+          "same beside it and are compared with this run on the clean rows")  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -83,22 +83,20 @@ def followed(scorer: Scorer, clean: Mapping[str, Estimate]) -> list[str]:
     return [name for name in names if name in clean and clean[name].value is not None] or list(scorer.METRICS)[:1]
 
 
-def measure(scorer: Scorer, cases: Sequence[Any], plan: Plan) -> dict[str, Any]:
-    """The report's `robustness`: the metrics that are followed, and for each kind its points, the clean rows first.
-
-    Clean and perturbed rows share their media and so their draws, which are those of the headline too.
-    """
-    draws = Draws([case.media_id for case in cases])
+def curves(
+    scorer: Scorer, cases: Sequence[Any], plan: Plan, draws: Draws, names: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """kind -> its points with the metrics of these names, the clean rows first, then by strength."""
 
     @cache  # most points have all the clean rows
     def estimates(places: tuple[int, ...]) -> dict[str, Estimate]:
         return scorer.measure([cases[i] for i in places], np.array(places), draws)
 
     def facts(places: tuple[int, ...]) -> dict[str, Any]:
+        unparsed = sum(cases[i].parsed.answer is None for i in places)
         metrics = as_json({name: estimates(places)[name] for name in names})
-        return {"n": len(places), "n_unparsed": sum(cases[i].parsed.answer is None for i in places), "metrics": metrics}
+        return {"n": len(places), "n_unparsed": unparsed, "metrics": metrics}
 
-    names = followed(scorer, estimates(tuple(plan.clean)))
     start = {"strength": 0, "parameter": "", **facts(tuple(plan.clean))}
     kinds: dict[str, list[dict[str, Any]]] = {kind: [start] for kind, _ in plan.points}
     for (kind, strength), point in sorted(plan.points.items(), key=lambda item: item[0][1]):
@@ -107,10 +105,21 @@ def measure(scorer: Scorer, cases: Sequence[Any], plan: Plan) -> dict[str, Any]:
         apart = compare(scorer, these, those, estimates(here), estimates(clean))
         apart["metrics"] = {name: apart["metrics"][name] for name in names}
         kinds[kind].append({"strength": strength, "parameter": point.parameter, **facts(here), "minus_clean": apart})
+    return kinds
+
+
+def measure(scorer: Scorer, cases: Sequence[Any], plan: Plan, named: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """The report's `robustness`: the metrics that are followed, and by kind the points of this run and of the others.
+
+    Clean and perturbed rows share their media and so their draws, which are those of the headline too.
+    """
+    draws = Draws([case.media_id for case in cases])
+    names = followed(scorer, scorer.measure([cases[i] for i in plan.clean], np.array(plan.clean), draws))
+    kinds, *others = (curves(scorer, some, plan, draws, names) for some in (cases, *named.values()))
     points = [point for some in kinds.values() for point in some[1:]]
     n_perturbed, n_unparsed = (sum(point[key] for point in points) for key in ("n", "n_unparsed"))
     return {"n_clean": len(plan.clean), "n_perturbed": n_perturbed, "n_unparsed": n_unparsed, "followed": names,
-            "kinds": kinds}  # fmt: skip
+            "kinds": kinds, "baselines": dict(zip(named, others, strict=True))}  # fmt: skip
 
 
 def score_rows(
@@ -121,7 +130,7 @@ def score_rows(
         return score(scorer, cases, named), cases
     clean, *others = [[some[i] for i in plan.clean] for some in (cases, *named.values())]
     report = score(scorer, clean, dict(zip(named, others, strict=True)))
-    found = measure(scorer, cases, plan)
+    found = measure(scorer, cases, plan, named)
     report["remarks"] = [
         f"all but the robustness is of the {found['n_clean']} clean rows alone; {found['n_perturbed']} more, of which "
         f"{found['n_unparsed']} unparsed, are of perturbed images",

@@ -143,11 +143,24 @@ def test_a_task_may_have_no_baseline(tmp_path):
     assert 'aria-label="rouge_l under jpeg by strength"' in (tmp_path / "report" / "report.html").read_text()
 
 
-def test_other_detectors_are_compared_on_the_clean_rows(tmp_path):
-    other = write_rows(tmp_path / "other.jsonl", [row | {"response": "<answer>real</answer>"} for row in ROWS])
-    report = score_rows(tmp_path, ROWS, "--baseline", f"other={other}")
-    assert report["baselines"]["other"]["accuracy"]["value"] == 50
+def test_other_detectors_are_compared_on_the_clean_rows_and_have_curves_of_their_own(tmp_path):
+    """This one, whose rows stand in another order, knows clean images and takes all others for real."""
+    told = [row["meta"]["label"] if row["meta"]["perturbation"] == "none" else "real" for row in ROWS]
+    rows = [row | {"response": f"<answer>{said}</answer>"} for row, said in zip(ROWS, told, strict=True)]
+    other = write_rows(tmp_path / "other.jsonl", rows[::-1])
+    report = score_rows(tmp_path, ROWS, "--baseline", f"other={other}", "--out", tmp_path / "report")
+    assert report["baselines"]["other"]["accuracy"]["value"] == 100
     assert report["comparisons"]["other"]["mcnemar"]["n"] == 4
+    found = report["robustness"]["baselines"]["other"]
+    assert {kind: [point["metrics"]["accuracy"]["value"] for point in points] for kind, points in found.items()} == {
+        "jpeg": [100, 50, 50], "blur": [100, 50],
+    }  # fmt: skip
+    assert found["jpeg"][2]["minus_clean"]["mcnemar"] == {"n": 4, "only_this": 0, "only_other": 2, "p_value": 0.5}
+    page, text = ((tmp_path / "report" / f"report.{end}").read_text() for end in ("html", "md"))
+    assert page.count('<polyline class="curve other"') == 2
+    assert "<title>other: clean 100.0, quality 80 50.0</title>" in page
+    head, blur = (line.split(" |") for line in text.splitlines() if line.startswith(("| perturbation", "| blur 2")))
+    assert dict(zip(head, blur, strict=True))[" accuracy of other"] == " 50.0 [0.0, 100.0]"
 
 
 def test_the_terminal_shows_kinds_by_strength(tmp_path):

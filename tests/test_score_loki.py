@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from eval import loki_open, loki_tf
 from eval.metrics import Draws
@@ -195,6 +196,18 @@ def test_a_report_without_a_published_table_is_written(tmp_path, rows):
     assert "How this was computed" in page
     assert "Policy: " in text
     assert rows[0]["task"] in table_of(tmp_path, rows)
+
+
+def test_the_page_shows_both_images_of_a_pair(tmp_path):
+    images = [tmp_path / f"{name}.png" for name in ("one", "gone", "other")]
+    for path in (images[0], images[2]):
+        Image.new("RGB", (40, 30), "teal").save(path)
+    pair = chosen("a", "fake", "A", "B") | {"images": list(map(str, images))}
+    score_rows(tmp_path, [pair], "--out", tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.count("data:image/jpeg") == 2
+    assert page.count("no picture: ") == 1  # and the others are where they belong
+    assert page.index("data:image/jpeg") < page.index("no picture: ") < page.rindex("data:image/jpeg")
 
 
 def test_the_page_says_what_was_asked_and_calls_no_explanation_right(tmp_path):
