@@ -89,8 +89,8 @@ def extras(cases: Sequence[Choice], draws: Draws, metrics: dict[str, Any]) -> di
 
 
 def describe(case: Choice, cases: Sequence[Choice]) -> dict[str, Any]:
-    """Truth and answer; the page shows the first of the two."""
-    facts = ["A is the one shown"] if case.p_right is None else ["A is the one shown", f"P(right) {case.p_right:.3f}"]
+    """Truth and answer; the page shows A on the left."""
+    facts = ["A is on the left"] if case.p_right is None else ["A is on the left", f"P(right) {case.p_right:.3f}"]
     return {"verdict": f"the {case.label} one is {case.gold}, answered {case.answered or 'nothing that can be parsed'}",
             "facts": facts, "texts": [("answer", case.row.get("response") or "–")]}  # fmt: skip
 

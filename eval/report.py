@@ -17,6 +17,7 @@ from swift_plugins.records import atomic_write, write_json
 
 HERE = Path(__file__).resolve().parent
 WORST, BEST = 12, 12
+PICTURES = 4  # of one case
 PICTURE_WIDTH = 448  # px
 MAX_TEXT = 1500  # characters of a text that the page shows
 
@@ -49,7 +50,7 @@ def pictures(jobs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
 
     found: list[dict[str, Any]] = []
     results = run_guarded(jpeg_at, jobs)
-    for result in tqdm(results, total=len(jobs), desc="pictures", unit="case", disable=not sys.stderr.isatty()):
+    for result in tqdm(results, total=len(jobs), desc="pictures", unit="picture", disable=not sys.stderr.isatty()):
         if isinstance(result, str):
             found.append({"reason": result})
         else:
@@ -79,8 +80,8 @@ def show_cases(scorer: Scorer, cases: Sequence[Any]) -> dict[str, list[dict[str,
 
 
 def media_of(row: dict[str, Any]) -> list[str]:
-    """The paths of the videos or images that a question is about; an empty one where the row names none."""
-    return [str(path) for path in row.get("videos") or row.get("images") or [""]]
+    """The paths of the first videos or images that a question is about; an empty one where the row names none."""
+    return [str(path) for path in row.get("videos") or row.get("images") or [""]][:PICTURES]
 
 
 _MARKDOWN = re.compile(r"([\\`*_\[\](){}#!|<>~:@]|(?<=www)\.)", re.I)  # with what makes a bare address a link

@@ -77,10 +77,10 @@ def read_meta(where: str, meta: Row) -> tuple[str, int, str]:
     return kind, strength, parameter
 
 
-def followed(scorer: Scorer, clean: Mapping[str, Estimate]) -> list[str]:
+def followed(scorer: Scorer, clean: Mapping[str, Any]) -> list[str]:
     """accuracy and the metrics of the slices, as far as the clean rows have them; else the task's first metric."""
     names = dict.fromkeys(("accuracy", *scorer.SLICE_METRICS))
-    return [name for name in names if name in clean and clean[name].value is not None] or list(scorer.METRICS)[:1]
+    return [name for name in names if name in clean and clean[name]["value"] is not None] or list(scorer.METRICS)[:1]
 
 
 def curves(
@@ -108,13 +108,14 @@ def curves(
     return kinds
 
 
-def measure(scorer: Scorer, cases: Sequence[Any], plan: Plan, named: Mapping[str, list[Any]]) -> dict[str, Any]:
+def measure(
+    scorer: Scorer, cases: Sequence[Any], plan: Plan, named: Mapping[str, list[Any]], names: Sequence[str]
+) -> dict[str, Any]:
     """The report's `robustness`: the metrics that are followed, and by kind the points of this run and of the others.
 
     Clean and perturbed rows share their media and so their draws, which are those of the headline too.
     """
     draws = Draws([case.media_id for case in cases])
-    names = followed(scorer, scorer.measure([cases[i] for i in plan.clean], np.array(plan.clean), draws))
     kinds, *others = (curves(scorer, some, plan, draws, names) for some in (cases, *named.values()))
     points = [point for some in kinds.values() for point in some[1:]]
     n_perturbed, n_unparsed = (sum(point[key] for point in points) for key in ("n", "n_unparsed"))
@@ -130,7 +131,7 @@ def score_rows(
         return score(scorer, cases, named), cases
     clean, *others = [[some[i] for i in plan.clean] for some in (cases, *named.values())]
     report = score(scorer, clean, dict(zip(named, others, strict=True)))
-    found = measure(scorer, cases, plan, named)
+    found = measure(scorer, cases, plan, named, followed(scorer, report["metrics"]))
     report["remarks"] = [
         f"all but the robustness is of the {found['n_clean']} clean rows alone; {found['n_perturbed']} more, of which "
         f"{found['n_unparsed']} unparsed, are of perturbed images",

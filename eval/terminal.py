@@ -53,8 +53,10 @@ def robustness_lines(report: dict[str, Any], decimals: dict[str, int]) -> list[s
     if "robustness" not in report:
         return []
     name = report["robustness"]["followed"][0]
+    others = "the other models' curves, " if report["robustness"]["baselines"] else ""
     return ["", *columns(grid(report["robustness"], name, decimals[name])),
-            "by strength; what each one is, the intervals and the differences are in the report (--out)"]  # fmt: skip
+            f"by strength; what each one is, {others}the intervals and the differences are in the report (--out)",
+            ]  # fmt: skip
 
 
 def comparison_lines(report: dict[str, Any], decimals: dict[str, int]) -> list[str]:

@@ -3,9 +3,11 @@ would run without running it."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,11 +45,28 @@ def clean(**env: str) -> dict[str, str]:
 
 
 def run(*command: object, cwd: Path = ROOT, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a clean environment; unless it may fail, it must not."""
-    line = [str(part) for part in command]
-    done = subprocess.run(line, cwd=cwd, env=clean(**env), capture_output=True, text=True, timeout=900)
-    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-4000:]
-    return done
+    """Run a command in a clean environment; unless it may fail, it must not. What it started ends with it."""
+    line, pipe = [str(part) for part in command], subprocess.PIPE
+    process = subprocess.Popen(
+        line, cwd=cwd, env=clean(**env), stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
+    try:
+        out, err = process.communicate(timeout=2400)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert not check or process.returncode == 0, out[-3000:] + err[-4000:]
+    return subprocess.CompletedProcess(line, process.returncode, out, err)
+
+
+def python(script: object, *flags: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run one of the project's scripts."""
+    return run(sys.executable, script, *flags, **options)
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSONL."""
+    return [json.loads(line) for line in open(path, encoding="utf-8")]
 
 
 class Project:

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from tests.launcher import run
+from tests.launcher import python, run
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
@@ -19,20 +19,12 @@ def bash(*lines, cwd, **options):
     return run("bash", "-c", "\n".join(["set -e", *lines]), cwd=cwd, **options)
 
 
-def python(script, *flags, cwd, **options):
-    return run(".venv/bin/python", script, *flags, cwd=cwd, **options).stdout
-
-
 def checkpoint(home, kind):
     return next((home / f"train_{kind}").glob("checkpoint-*"))
 
 
-def rows(path):
-    return [json.loads(line) for line in open(path, encoding="utf-8")]
-
-
 def scored(copy, path, *flags):
-    return json.loads(python("eval/score.py", "--pred", path, "--json", *flags, cwd=copy))
+    return json.loads(python("eval/score.py", "--pred", path, "--json", *flags, cwd=copy).stdout)
 
 
 def interval(metric):

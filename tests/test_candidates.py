@@ -207,9 +207,9 @@ def test_a_candidate_keeps_its_words(text):
               "</reasoning>        <answer>   "]
 )  # fmt: skip
 def test_a_long_candidate_costs_no_more_than_its_length(piece):
-    begin = time.monotonic()
+    begin = time.process_time()
     neutralise("<reasoning>" + (piece * MAX_CHARS)[: MAX_CHARS - 20])
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 # ----------------------------------------------------------------------------------------------------- a real tokenizer

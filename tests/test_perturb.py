@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -208,11 +209,11 @@ def test_the_files_tell_of_themselves_as_a_converters_do(tmp_path):
 
 
 def test_a_limit_takes_of_each_label_where_labels_take_turns(tmp_path):
-    """A stride of two over rows that alternate would take but one of them."""
+    """Each keeps its share."""
     data = dataset(tmp_path, 8)
     assert run(data, tmp_path / "out", "--kinds", "jpeg", "--strengths", "1", "--limit", "4") == 0
     clean = [row for row in rows_of(tmp_path / "out") if row["meta"]["strength"] == 0]
-    assert [row["meta"]["label"] for row in clean] == ["real", "fake", "real", "fake"]
+    assert Counter(row["meta"]["label"] for row in clean) == {"real": 2, "fake": 2}
 
 
 def test_the_same_seed_gives_the_same_bytes_on_every_way(tmp_path):

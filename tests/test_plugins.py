@@ -29,7 +29,7 @@ def test_everything_is_registered():
     assert "forensics" in callbacks_map
     assert set(TASKS) <= set(loss_scale_map)
     assert "verdict" in eval_metrics_map
-    assert "forensic_qwen2_5_vl" in TEMPLATE_MAPPING
+    assert {"forensic_qwen2_5_vl", "forensic_qwen3_vl", "forensic_llava1_5"} <= TEMPLATE_MAPPING.keys()
 
 
 def test_registering_does_not_shadow_modules_by_those_of_the_plugin_folder():
@@ -128,21 +128,26 @@ def test_what_is_no_weight_is_refused(monkeypatch, text):
 # ------------------------------------------------------------------------------------------------------------ template
 
 
+@pytest.fixture(scope="module", params=["qwen2_5_vl", "qwen3_vl"])
+def architecture(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
+def tiny(architecture, tmp_path_factory):
     from swift_plugins.tiny_model import build
 
     folder = tmp_path_factory.mktemp("tiny")
-    assert build(folder, [ANSWER], vocab_size=500) < 2_000_000
+    assert build(folder, [ANSWER], vocab_size=500, architecture=architecture) < 2_000_000
     return str(folder)
 
 
 @pytest.fixture(scope="module")
-def template(tiny):
+def template(architecture, tiny):
     from swift.model import get_processor
     from swift.template import get_template
 
-    return get_template(get_processor(tiny, model_type="qwen2_5_vl"), template_type="forensic_qwen2_5_vl")
+    return get_template(get_processor(tiny, model_type=architecture), template_type=f"forensic_{architecture}")
 
 
 def test_the_tiny_model_loads_with_plain_transformers_and_answers_about_a_video(tiny):
@@ -186,6 +191,7 @@ def test_token_ids_are_those_of_the_tokenizer_not_of_the_released_vocabulary(tem
     assert encoded["input_ids"].count(video) == int(grid.prod()) // 4 > 0
 
 
+@pytest.mark.parametrize("architecture", ["qwen2_5_vl"], indirect=True)
 def test_boxes_on_a_video_reach_the_model_in_pixels_of_the_resized_frame(template, clip, monkeypatch):
     encoded = encode(template, clip, {"bbox": [[112, 28, 168, 84]], "ref": []}, monkeypatch)
     _, height, width = (int(n) for n in encoded["video_grid_thw"][0])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme import FAKEVLM, REAL_FAKEVLM, bash, interval, python, report_of, rows
+from tests.launcher import python, rows
+from tests.readme import FAKEVLM, REAL_FAKEVLM, bash, interval, report_of
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from tests.launcher import clean
-from tests.readme import JUDGE, REAL_JUDGE, bash, checkpoint, interval, python, report_of, rows, scored
+from tests.launcher import clean, python, rows
+from tests.readme import JUDGE, REAL_JUDGE, bash, checkpoint, interval, report_of, scored
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_a_served_judge_answers_as_its_checkpoint(copy, server):
     row = local[0]
     candidate = row["messages"][0]["content"][slice(*row["meta"]["candidate"])]
     said = python("eval/judge.py", *server, "--image", row["images"][0], "--label", row["meta"]["label"],
-                  "--response", candidate, "--json", cwd=copy)  # fmt: skip
+                  "--response", candidate, "--json", cwd=copy).stdout  # fmt: skip
     assert json.loads(said)["judge_response"] == row["response"]
 
 

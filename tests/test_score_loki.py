@@ -208,6 +208,7 @@ def test_the_page_shows_both_images_of_a_pair(tmp_path):
     assert page.count("data:image/jpeg") == 2
     assert page.count("no picture: ") == 1  # and the others are where they belong
     assert page.index("data:image/jpeg") < page.index("no picture: ") < page.rindex("data:image/jpeg")
+    assert "A is on the left" in page
 
 
 def test_the_page_says_what_was_asked_and_calls_no_explanation_right(tmp_path):

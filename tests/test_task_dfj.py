@@ -357,11 +357,11 @@ LONG = [
 @pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
 @ANY_TASK
 def test_a_long_output_costs_no_more_than_its_length(task, text):
-    begin = time.monotonic()
+    begin = time.process_time()
     for parse in task.GRAMMARS.values():
         parse(text)
     task.segments(text[:MAX_CHARS])
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 @pytest.mark.parametrize(

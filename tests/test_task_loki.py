@@ -258,10 +258,10 @@ LONG = [
 @pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
 @ANY_TASK
 def test_a_long_output_costs_no_more_than_its_length(task, text):
-    begin = time.monotonic()
+    begin = time.process_time()
     task.parse_trained(text)
     task.segments(text[:MAX_CHARS])
-    assert time.monotonic() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 def test_what_lies_beyond_the_limit_is_not_read():

@@ -10,16 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher import run
+from tests.launcher import python, rows, run
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = "recipes/deeptrace/tiny.yaml"
 pytestmark = pytest.mark.slow
 pytest.importorskip("swift")
-
-
-def python(script, *parts, **options):
-    return run(sys.executable, script, *parts, **options)
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +111,6 @@ def test_data_that_changed_after_conversion_is_refused(work, tmp_path):
 
 
 # --------------------------------------------------------------------------------------------------------- prediction
-
-
-def rows(path):
-    return [json.loads(line) for line in open(path, encoding="utf-8")]
 
 
 def without_latency(path):

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher import run
-from tests.test_train import python
+from tests.launcher import python, run
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("swift")
@@ -96,7 +95,8 @@ def test_two_ranks_train_under_zero2_as_the_papers_recipe_does(work):
 def test_a_current_base_trains_by_its_recipe_and_answers(work, recipe, architecture, pixels):
     """What the CPU cannot do and four steps cannot reach is set otherwise: bfloat16, an accumulated batch, the rate."""
     flags = ["--use_cpu", "true", "--torch_dtype", "float32", "--bf16", "false", "--use_hf", "false",
-             "--save_strategy", "steps", "--gradient_accumulation_steps", 1, "--learning_rate", 1e-3]  # fmt: skip
+             "--save_strategy", "steps", "--gradient_accumulation_steps", 1, "--learning_rate", 1e-3,
+             "--lr_scheduler_type", "constant"]  # fmt: skip
     out, losses = train(work, f"{recipe}_lora", architecture, *flags, MODEL=str(tiny(work, architecture, recipe)))
     assert losses[4] < losses[1]
     rows, record = predict(work, out / "checkpoint-4")
