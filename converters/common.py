@@ -160,8 +160,10 @@ class MediaFolders:
             return resolve_under(self.root, part)
         except ValueError:
             end = os.path.realpath(os.path.join(self.root, relative))
+            inside = os.path.normpath(os.path.join(self.root, relative)).startswith(os.path.join(self.root, ""))
+            hint = "; a link out of the folder is not followed, mount or move there what it leads to" if inside else ""
             raise ValueError(
-                f"the path leaves {os.path.basename(self.root)}/: {relative[:80]!r} leads to {end[:160]!r}"
+                f"the path leaves {os.path.basename(self.root)}/: {relative[:80]!r} leads to {end[:160]!r}{hint}"
             ) from None
 
 

@@ -124,7 +124,8 @@ def convert(args: argparse.Namespace) -> None:
         ffpp.write_rows(output, rows_of(items, found, checked, {*args.drop}, args.frame_rule.kind == "uniform"))
     options = {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers")}
     manifest = output.manifest(
-        files | {f"split/{split}.json": folder / f"{split}.json" for split in ffpp.SPLITS},
+        files | {f"split/{split}.json": folder / f"{split}.json" for split in ffpp.SPLITS}
+        | ({args.frame_file.name: args.frame_file} if args.frame_file else {}),
         options | {"frame_rule": str(args.frame_rule)},
         task=fakevlm.NAME, task_version=fakevlm.VERSION,
         prompt=PROMPTS, prompt_sha256=sha256_text("\n".join(PROMPTS.values())), media_checked=args.check,

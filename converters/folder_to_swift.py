@@ -61,8 +61,13 @@ def make_row(item: Item, media: dict[str, Media | str], dataset: str) -> dict[st
     if item.problem:
         raise ValueError(item.problem)
     size = image_size(media.get(item.path), item.image)
+    said = fakevlm.parse_trained(item.explanation).answer
+    if said is None or said.form in fakevlm.PARTS:
+        said = fakevlm.Answer(item.label, item.explanation or None)
+    elif said.verdict != item.label:  # a whole answer, as FakeClue has them
+        raise ValueError(f"contradiction: the explanation says {said.verdict}, the label is {item.label}")
     try:
-        answer = fakevlm.render(fakevlm.Answer(item.label, item.explanation or None))
+        answer = fakevlm.render(fakevlm.Answer(item.label, said.explanation))
     except ValueError as error:
         raise ValueError(f"explanation: {error}") from None
     return fakevlm_row(item.image, fakevlm.QUESTION, answer, item.path, {
@@ -172,7 +177,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--label-map", type=label_map, default={}, metavar="0=fake,1=real",
                         help="what other labels of --csv mean (default: only the words real and fake are known)",
                         )  # fmt: skip
-    parser.add_argument("--dataset", help="name of the dataset in the rows (default the name of --src in lower case)")
+    parser.add_argument("--dataset", help="name of the dataset in the rows; one called dmimage is scored beside the "
+                        "paper's table of DMimage (default the name of --src in lower case)")  # fmt: skip
     parser.add_argument("--split", choices=SPLITS, default="test",
                         help="split of the images of which nothing says it (default test)")  # fmt: skip
     return run(convert, parser.parse_args(argv))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from converters.common import read_text
 from swift_plugins.media import IMAGE_SUFFIXES
 from swift_plugins.tasks import unknown
 
@@ -135,10 +138,16 @@ def understand(parts: list[str], marks: dict[int, str], beside: set[str], datase
 
 def read_table(file: Path, labels: dict[str, str], dataset: str, split: str) -> Iterator[Item]:
     """The rows of a CSV file; ValueError where it is none or has wrong columns."""
-    with file.open(encoding="utf-8-sig", newline="") as lines:
+    try:
+        text = read_text(file).decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: not a CSV file: {error}") from None
+    with io.StringIO(text, newline="") as lines:
         reader = csv.DictReader(lines, restkey=_REST, strict=True)
         try:
             columns = reader.fieldnames or []
+            if len(columns) == 1 and (mark := re.search(r"[;\t|]", columns[0])):
+                raise ValueError(f"{file}:1: the values must be separated by commas, here {mark.group()!r} stands")
             if len({*columns}) < len(columns):
                 raise ValueError(f"{file}:1: a column is there twice: {', '.join(columns)[:160]}")
             if wrong := [name for name in columns if name not in COLUMNS]:
@@ -147,7 +156,7 @@ def read_table(file: Path, labels: dict[str, str], dataset: str, split: str) -> 
                 raise ValueError(f"{file}:1: there is no column {' and no column '.join(missing)}")
             for row in reader:
                 yield read_line(f"{file.name}:{reader.line_num}", row, labels, dataset, split)
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             raise ValueError(f"{file}:{reader.line_num + 1}: not a CSV file: {error}") from None
 
 

@@ -84,9 +84,9 @@ def check_row_fits(row: Row, first: Row, variants: Sequence[Variant]) -> None:
     if "perturbation" in meta:
         raise ValueError("the row has a meta.perturbation already: name the file of a converter")
     moving = {kind for kind, _ in variants if KINDS[kind].size}
-    if moving and (meta.get("bbox") or meta.get("regions")):
+    if moving and meta.get("bbox"):
         staying = ",".join(kind for kind in KINDS if not KINDS[kind].size)
-        raise ValueError(f"the row states boxes, which {', '.join(sorted(moving))} would move: use --kinds {staying}")
+        raise ValueError(f"the row states a box, which {', '.join(sorted(moving))} would move: use --kinds {staying}")
 
 
 def variant_id(row: Row, variant: Variant) -> str:
@@ -178,6 +178,8 @@ def outcomes(
             yield row_id, problem
             continue
         facts = {"perturbation": kind, "strength": strength, "parameter": parameter(kind, strength)}
+        if KINDS[kind].size and "regions" in row["meta"]:
+            facts["regions"] = ""  # they are for people to look at, and no longer where they were
         path = str(file_of(out.resolve(), source, variant))
         yield row_id, row | {"id": row_id, "images": [path], "meta": row["meta"] | facts}
 

@@ -4,6 +4,7 @@
 # frozen: the base model is asked; probe: a linear probe on its features; direct: trained to say Real or Fake; explained:
 # trained to explain too; head: trained with a linear head. What is done already is not done again.
 #   MODEL    the base model's folder (default llava-1.5-7b-hf)
+#   DATASET  the converted FakeClue's folder (default data/fakeclue)
 #   TESTS    converted test sets (default data/fakeclue/test.jsonl data/loki_fakevlm/image/fakevlm/test.jsonl)
 # --tiny needs nothing: a synthetic FakeClue, a tiny random LLaVA and about ten minutes on two CPU cores.
 set -euo pipefail
@@ -18,14 +19,19 @@ if [ "${1:-}" = --tiny ]; then
 else
     [ $# = 0 ] || { echo "strategies: --tiny is the only flag, got $*" >&2; exit 2; }
     tiny= home=output/fakevlm_strategies recipe=recipes/fakevlm/llava_1_5_7b_full ask="--batch-size 16"
-    data=data/fakeclue model=${MODEL:-llava-1.5-7b-hf} tests=${TESTS:-$data/test.jsonl data/loki_fakevlm/image/fakevlm/test.jsonl}
-    export MODEL=$model
+    data=${DATASET:-data/fakeclue} model=${MODEL:-llava-1.5-7b-hf} tests=${TESTS:-$data/test.jsonl data/loki_fakevlm/image/fakevlm/test.jsonl}
+    export MODEL=$model DATASET=$data
     bash shell/setup.sh
 fi
 for file in $data/train.jsonl $tests $model/config.json; do
     [ -f "$file" ] || { echo "strategies: no $file: convert the dataset, download the model (hf download \
-llava-hf/llava-1.5-7b-hf --local-dir llava-1.5-7b-hf) or set MODEL and TESTS; --tiny needs neither" >&2; exit 2; }
+llava-hf/llava-1.5-7b-hf --local-dir llava-1.5-7b-hf) or set MODEL, DATASET and TESTS; --tiny needs none" >&2; exit 2; }
 done
+mkdir -p "$home"
+of="$model, $data/train.jsonl $(cksum < "$data/train.jsonl")"
+[ -f "$home/.of" ] || echo "$of" > "$home/.of"
+[ "$(cat "$home/.of")" = "$of" ] || { echo "strategies: $home is of $(cat "$home/.of"), this would be of $of: move it \
+away, one table is of one model and one dataset" >&2; exit 2; }
 step() { echo; echo "== $1"; }
 latest() { ls -dt "$home/train_$1"/checkpoint-* 2> /dev/null | head -n 1 || true; }
 

@@ -302,6 +302,25 @@ def test_a_map_of_another_form_is_refused(text, capsys):
     assert "must be like 0=fake,1=real" in capsys.readouterr().err
 
 
+def test_an_explanation_may_be_a_whole_answer(table):
+    """As FakeClue has them; its verdict is said once."""
+    done = table("path,label,explanation\na.png,fake,This is a fake image. It melts.\nb.png,real,Real\n")
+    assert done.of("explanation") == {"a.png": ("It melts.",), "b.png": ("",)}
+    assert done.rows[0]["messages"][1]["content"] == "This is a fake image. It melts."
+    of_a_part = "The person's eyes look fake. They differ."
+    done = table(f"path,label,explanation\na.png,real,This is a fake image. It melts.\nb.png,fake,{of_a_part}\n")
+    assert done.rejects == {"t.csv:2": "contradiction: the explanation says fake, the label is real"}
+    assert done.of("explanation") == {"b.png": (of_a_part,)}
+
+
+@pytest.mark.parametrize(("encoding", "bom"), [("utf-8-sig", b""), ("utf-16", b""), ("utf-16-be", b"\xfe\xff")])
+def test_a_table_of_a_spreadsheet_is_read(tmp_path, convert, encoding, bom):
+    text = "path,label,explanation\nä.png,fake,Sechs Finger – zu viele\n"
+    (tmp_path / "t.csv").write_bytes(bom + text.encode(encoding))
+    done = convert("ä.png", options=("--csv", str(tmp_path / "t.csv")))
+    assert done.of("explanation") == {"ä.png": ("Sechs Finger – zu viele",)}
+
+
 @pytest.mark.parametrize("text", ["0=fake,0=real", "0=fake,1=real,0=fake", "AI=fake,ai=real"])
 def test_a_map_that_says_twice_what_a_label_means_is_refused(text, capsys):
     with pytest.raises(SystemExit):
@@ -349,6 +368,7 @@ def test_an_explanation_with_a_media_tag_is_set_aside(table):
         ("path,lable\na.png,fake\n", "t.csv:1: unknown column 'lable'; did you mean 'label'?"),
         ("path,split\na.png,test\n", "t.csv:1: there is no column label"),
         ("path,label,label\na.png,fake,real\n", "t.csv:1: a column is there twice: path, label, label"),
+        ("path;label\na.png;fake\n", "t.csv:1: the values must be separated by commas, here ';' stands"),
         ("", "t.csv:1: there is no column path and no column label"),
         ("path,label\n", "holds no images"),
         ('path,label\n"a.png,fake\n', "not a CSV file"),

@@ -339,13 +339,23 @@ def test_ids_are_never_part_of_a_path(tmp_path):
     assert {row["images"][0] for row in rows_of(out) if row["meta"]["strength"]} == {str(out / only)}
 
 
+def test_regions_are_kept_where_they_still_lie(tmp_path):
+    """They are for people to look at and in no answer."""
+    photo(0, 8, 8).save(tmp_path / "x.png")
+    row = source_row(tmp_path / "x.png", "a")
+    row["meta"]["regions"] = '[{"bbox":[0,0,4,4]}]'
+    data = write_rows(tmp_path / "test.jsonl", [row])
+    assert run(data, tmp_path / "out", "--kinds", "blur,crop", "--strengths", "1") == 0
+    regions = {row["meta"]["perturbation"]: row["meta"]["regions"] for row in rows_of(tmp_path / "out")}
+    assert regions == {"none": row["meta"]["regions"], "blur": row["meta"]["regions"], "crop": ""}
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
         ({"images": [], "messages": [{"role": "user", "content": "?"}]}, ":2: only rows of exactly one image"),
-        ({"meta": {"bbox": [0, 0, 4, 4]}}, ":2: the row states boxes, which crop, screenshot, upscale would move: use "
+        ({"meta": {"bbox": [0, 0, 4, 4]}}, ":2: the row states a box, which crop, screenshot, upscale would move: use "
                                            f"--kinds {','.join(STAYING)}"),
-        ({"meta": {"regions": '[{"bbox": [1]}]'}}, ":2: the row states boxes"),
         ({"meta": {"perturbation": "none"}}, ":2: the row has a meta.perturbation already"),
         ({"meta": {"task_version": "0"}}, ":2: made for dfj_detect 0, this is version 1"),
         ({"task": "dfj_reason"}, ":2: rows of several tasks, dfj_detect and dfj_reason"),

@@ -38,7 +38,8 @@ QUESTIONS = {
 _OPENING = re.compile(
     r"(?:this is an? (?P<image>real|fake) (?P<medium>image|video)"
     r"|the image looks (?P<looks>real|fake)"
-    rf"|the person['’]s (?P<part>{'|'.join(PARTS)}) looks? (?P<of_part>real|fake))(?![\w?'’-])",
+    rf"|the person['’]s (?P<part>{'|'.join(PARTS)}) looks? (?P<of_part>real|fake))"
+    r"(?![\w?'’/-]|,?\s{1,8}or\s{1,8}(?:(?:an?|the) )?(?:real|fake)\b)",  # nor an echo of the question
     re.I,
 )
 _BARE = re.compile(r"(real|fake)\s{0,8}[.!]?", re.I)
@@ -86,11 +87,17 @@ def _read(match: re.Match[str]) -> tuple[str, str]:
     return match["of_part"].casefold(), match["part"].casefold()
 
 
+def _stated(match: re.Match[str]) -> tuple[str, str]:
+    """(verdict, what it is on: a part of a face or all there is to see) of an opening."""
+    verdict, form = _read(match)
+    return verdict, form if form in PARTS else "whole"
+
+
 def parse_trained(text: str) -> Parsed:
     """The answer as it is trained: the opening first, whose words end at a word's boundary, then the explanation.
 
-    A bare "Real" or "Fake" must be all that is said. Where another sentence opens the same way with the other verdict
-    there is no answer.
+    A bare "Real" or "Fake" must be all that is said. Where another sentence opens with the other verdict on the same,
+    the whole or a part of a face, there is no answer.
     """
     text = text[:MAX_CHARS]
     begin = _LEAD.match(text).end()  # type: ignore[union-attr]
@@ -103,7 +110,7 @@ def parse_trained(text: str) -> Parsed:
     if _OTHER[verdict] in text.lower():  # most texts never name it
         for sentence in _SENTENCE.finditer(text, match.end()):
             again = _OPENING.match(text, sentence.end())
-            if again and _read(again) == (_OTHER[verdict], form):
+            if again and _stated(again) == (_OTHER[verdict], _stated(match)[1]):
                 return Parsed(None, "trained", "two different verdicts")
     rest = text[_STOP.match(text, match.end()).end() :].rstrip()  # type: ignore[union-attr]
     return Parsed(Answer(verdict, rest or None, form), "trained")
