@@ -5,8 +5,9 @@
 
 --src holds image/*.json and video/*.json; the media may lie beside, above or in media_data. Writes to --out, for the
 files found: {image,video}/{true_or_false,multi_choice}/test.jsonl and image/open_ended/test.jsonl with LOKI's own
-questions, or with --question fakevlm {image,video}/fakevlm/test.jsonl, each image or video once with the question that
-FakeVLM was tested with and what people wrote of it; manifest.json and rejects.jsonl tell of all of them.
+questions, or with --question fakevlm each image or video once with the question that FakeVLM was tested with:
+those of true_or_false in {image,video}/fakevlm/test.jsonl, those of open_ended, with what people wrote of them, in
+image/fakevlm_described/test.jsonl. manifest.json and rejects.jsonl tell of all of them.
 """
 
 from __future__ import annotations
@@ -98,14 +99,14 @@ def described(raw: Raw | None) -> dict[str, Any]:
             "translator_remarks": raw.translator_remarks if raw else 0}  # fmt: skip
 
 
-def medium_row(raws: list[Raw], medium: str, library: Library) -> dict[str, Any]:
-    """The row of one image or video from all of its questions."""
+def medium_row(raws: list[Raw], file: str, medium: str, library: Library) -> dict[str, Any]:
+    """The row of one image or video from all of its questions, in the file of that name."""
     name, label = raws[0].media[0], raws[0].labels[0]
     (path,) = library.use([name])
     written = described(next((raw for raw in raws if raw.explanation), None))
     answer = fakevlm.render(fakevlm.Answer(label, written["explanation"] or None, medium))
     width, height = library.size(name)
-    return fakevlm_row(f"{medium}/fakevlm/{name}", fakevlm.QUESTIONS[medium], answer, path, {
+    return fakevlm_row(f"{file}/{name}", fakevlm.QUESTIONS[medium], answer, path, {
         "media_id": name, "image": name, "split": "test", "label": label, **origin(medium, raws[0]), "width": width,
         "height": height, **written, "source_rows": len(raws),
     }, medium)  # fmt: skip
@@ -126,17 +127,29 @@ def own_questions(parts: list[Part], library: Library) -> Iterator[Job]:
                 yield f"{part.name}/test", raw, partial(question_row, part, raw, cluster, library)
 
 
+def questions_of(parts: list[Part]) -> dict[str, dict[str, list[Raw]]]:
+    """subset -> each of its media once, in order -> all the questions about it in any of the subsets."""
+    found: dict[tuple[str, str], list[Raw]] = {}
+    for part in parts:
+        for raw in part.good:
+            found.setdefault((part.subset.medium, raw.media[0]), []).append(raw)
+    return {part.name: {raw.media[0]: found[part.subset.medium, raw.media[0]] for raw in part.good} for part in parts}
+
+
 def fakevlm_questions(parts: list[Part], library: Library) -> Iterator[Job]:
-    """Each image and each video once."""
-    for medium in dict.fromkeys(part.subset.medium for part in parts):
-        by_name: dict[str, list[Raw]] = {}
-        for raw in (raw for part in parts if part.subset.medium == medium for raw in part.rows):
-            if isinstance(raw, Malformed):
-                yield f"{medium}/fakevlm/test", raw, dict
-            else:
-                by_name.setdefault(raw.media[0], []).append(raw)
-        for raws in by_name.values():
-            yield f"{medium}/fakevlm/test", raws[0], partial(medium_row, raws, medium, library)
+    """Each image and each video once in the file of its subset."""
+    asked = questions_of(parts)
+    for part in parts:
+        name = fakevlm_name(part)
+        for raw in (raw for raw in part.rows if isinstance(raw, Malformed)):
+            yield f"{name}/test", raw, dict
+        for raws in asked[part.name].values():
+            yield f"{name}/test", raws[0], partial(medium_row, raws, name, part.subset.medium, library)
+
+
+def fakevlm_name(part: Part) -> str:
+    """The file of a subset's media with FakeVLM's question."""
+    return f"{part.subset.medium}/{'fakevlm_described' if part.subset.task is loki_open else 'fakevlm'}"
 
 
 def write(output: Output, jobs: Iterator[Job]) -> None:
@@ -165,17 +178,20 @@ def facts_of(part: Part) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def fakevlm_facts(parts: list[Part], medium: str) -> dict[str, Any]:
-    """The same of one with FakeVLM's question: how many source rows how many of the media have."""
-    own = [part for part in parts if part.subset.medium == medium]
-    merged = Counter(Counter(raw.media[0] for part in own for raw in part.good).values())
-    prompt = fakevlm.QUESTIONS[medium]
-    return {
-        "task": fakevlm.NAME, "task_version": fakevlm.VERSION, "source_rows": {p.name: len(p.rows) for p in own},
-        "media": merged.total(), "media_by_source_rows": dict(sorted(merged.items())),
-        "prompts": [prompt], "prompt_sha256": [sha256_text(prompt)],
-        "prompt_is": "FakeVLM's and FakeClue's" if medium == "image" else "the project's own, after FakeVLM's",
-    }  # fmt: skip
+def fakevlm_facts(parts: list[Part]) -> list[dict[str, Any]]:
+    """The same of those with FakeVLM's question: how many source rows, of any subset, how many of their media have."""
+    asked, facts = questions_of(parts), []
+    for part in parts:
+        merged = Counter(len(raws) for raws in asked[part.name].values())
+        prompt = fakevlm.QUESTIONS[part.subset.medium]
+        facts.append({
+            "task": fakevlm.NAME, "task_version": fakevlm.VERSION, "source_rows": {part.name: len(part.rows)},
+            "media": merged.total(), "media_by_source_rows": dict(sorted(merged.items())),
+            "prompts": [prompt], "prompt_sha256": [sha256_text(prompt)],
+            "prompt_is": "FakeVLM's and FakeClue's" if part.subset.medium == "image" else "the project's own, after "
+            "FakeVLM's",
+        })  # fmt: skip
+    return facts
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -184,12 +200,11 @@ def convert(args: argparse.Namespace) -> None:
     parts = [Part(name, subset, read_subset(args.src, subset, args.limit)) for name, subset in subsets.items()]
     add_classes(parts)
     library = Library(args.src, parts, args.check, args.workers)
-    media = dict.fromkeys(part.subset.medium for part in parts)
-    names = [part.name for part in parts] if own else [f"{medium}/fakevlm" for medium in media]
+    names = [part.name if own else fakevlm_name(part) for part in parts]
     output = Output(args.out, tuple(f"{name}/test" for name in names))
     with output.open():
         write(output, (own_questions if own else fakevlm_questions)(parts, library))
-    made = map(facts_of, parts) if own else (fakevlm_facts(parts, medium) for medium in media)
+    made = [facts_of(part) for part in parts] if own else fakevlm_facts(parts)
     facts = {name: found | {"rows_out": sum(output.counts(f"{name}/test").values())}
              for name, found in zip(names, made, strict=True)}  # fmt: skip
     written = [raw for part in parts if part.subset.task is loki_open for raw in part.good]
@@ -213,7 +228,7 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
           f"(of {manifest['rows_in']}); media in {manifest['media_root']}, checked: {args.check}")  # fmt: skip
     for name, facts in manifest["subsets"].items():
         counts = manifest["counts"][f"{name}/test"]
-        print(f"  {name:19} {facts['rows_out']} rows, {facts['media']} media: "
+        print(f"  {name:23} {facts['rows_out']} rows, {facts['media']} media: "
               + ", ".join(f"{n} {label}" for label, n in counts.items()))  # fmt: skip
         wanted = facts.get("published_rows", 0)
         if not args.limit and 0 < abs(wanted - facts.get("rows_in", 0)) <= wanted // 10:

@@ -20,7 +20,8 @@ FILES = {"fakeclue": "fakevlm_fakeclue_loki.csv", "loki": "fakevlm_fakeclue_loki
          "dmimage": "fakevlm_dmimage.csv", "ffpp": "fakevlm_ffpp.csv"}  # fmt: skip
 TITLES = {
     "fakeclue": "FakeVLM, table 2: FakeClue's test set, 5,000 images",
-    "loki": "FakeVLM, tables 2 and 6: the images of LOKI, 2,217 by its annotations",
+    "loki": "FakeVLM, tables 2 and 6: the images of LOKI, 2,217 by its annotations (image/fakevlm), of which people "
+    "described 229 (image/fakevlm_described)",
     "ddvqa": "FakeVLM, table 4: DD-VQA, test; whether every question counts or only the image's is not stated",
     "dmimage": "FakeVLM, table 3: DMimage",
     "ffpp": "FakeVLM, table 5: FF++; whether an AUC is by frames or by videos is not stated",

@@ -194,20 +194,23 @@ def test_published_pairs_that_share_an_image_share_their_cluster(own):
 
 
 def test_each_published_medium_stands_once_with_fakevlms_question(merged):
-    images, videos = merged.files["image/fakevlm"], merged.files["video/fakevlm"]
-    assert (len(images), len(videos)) == (2217 + 135, 636)
-    assert merged.manifest["rows_in"] == len(images) + len(videos)
-    facts = merged.manifest["subsets"]["image/fakevlm"]
-    assert facts["source_rows"] == {"image/true_or_false": 4434, "image/open_ended": 229}
-    assert facts["media_by_source_rows"] == {"1": 135, "2": 2123, "3": 94}
-    assert {row["messages"][0]["content"] for row in images} == {fakevlm.QUESTION}
-    assert Counter(row["meta"]["label"] for row in images) == {"fake": 1452, "real": 900}
+    images, described = merged.files["image/fakevlm"], merged.files["image/fakevlm_described"]
+    videos = merged.files["video/fakevlm"]
+    assert (len(images), len(described), len(videos)) == (2217, 229, 636)
+    assert merged.manifest["rows_in"] == 2217 + 229 + 636
+    facts = merged.manifest["subsets"]
+    assert facts["image/fakevlm"]["source_rows"] == {"image/true_or_false": 4434}
+    assert facts["image/fakevlm"]["media_by_source_rows"] == {"2": 2123, "3": 94}
+    assert facts["image/fakevlm_described"]["media_by_source_rows"] == {"1": 135, "3": 94}
+    assert {row["messages"][0]["content"] for row in images + described} == {fakevlm.QUESTION}
+    assert Counter(row["meta"]["label"] for row in images) == {"fake": 1317, "real": 900}
     written = [row for row in images if row["meta"]["explanation"]]
-    assert len(written) == 229
-    assert all(row["messages"][1]["content"].startswith("This is a fake image. ") for row in written)
+    assert len(written) == 94
+    assert all(row["messages"][1]["content"].startswith("This is a fake image. ") for row in written + described)
+    assert {row["meta"]["image"] for row in written} <= {row["meta"]["image"] for row in described}
     assert {row["meta"]["category"] for row in images} == {"doc", "animal", "satellite", "medicine", "object", "scene",
-                                                           "human", ""}  # fmt: skip
-    for row in images + videos:
+                                                           "human"}  # fmt: skip
+    for row in images + described + videos:
         answer = fakevlm.parse_trained(row["messages"][1]["content"]).answer
         assert (answer.verdict, answer.explanation or "") == (row["meta"]["label"], row["meta"]["explanation"])
 
@@ -277,6 +280,9 @@ def test_a_video_has_an_id_of_its_own_and_its_generator(convert):
 
 def test_fakevlms_question_asks_of_each_medium_once(convert):
     found = convert(WHOLE, "--question", "fakevlm", "--check", "none")
+    assert [row["id"] for row in found.files["image/fakevlm_described"]] == [
+        f"image/fakevlm_described/{path_of(f'{x}.png')}" for x in "bf"
+    ]
     rows = {row["meta"]["image"]: row for row in found.rows}
     assert [*rows] == [path_of(f"{x}.png") for x in "abcf"] + [path_of(f"{x}.mp4", "video") for x in "vw"]
     assert rows[path_of("b.png")]["messages"] == [
@@ -396,7 +402,7 @@ def test_media_that_two_files_call_by_two_names_are_not_used(convert, question):
     found = convert(parts, "--question", question)
     assert {row["meta"]["image"] for row in found.rows} == {path_of("a.png")}
     assert set(found.reasons) == {"contradiction: called real and fake: 'media_data/image/b.png'"}
-    assert len(found.reasons) == (3 if question == "loki" else 1)
+    assert len(found.reasons) == (3 if question == "loki" else 2)  # of each question, or of each file's image
 
 
 def test_an_explanation_that_says_the_opposite_is_not_trained(convert):
