@@ -335,6 +335,25 @@ def test_the_strategies_are_all_answered_and_nothing_is_trained_twice(project):
     assert json.loads(ran.read_text())["argv"][-2:] == ["--resume_from_checkpoint", f"{HOME}/train_head/checkpoint-7"]
 
 
+def test_one_table_of_strategies_is_of_one_model_and_one_dataset(project):
+    for name in ("a/config.json", "b/config.json", "rows/train.jsonl", "rows/test.jsonl"):
+        (project.folder / name).parent.mkdir(exist_ok=True)
+        (project.folder / name).write_text("{}")
+    env = {"DATASET": "rows", "TESTS": "rows/test.jsonl", "GPUS": "8"}
+    done = project.bash("strategies.sh", MODEL="a", **env)
+    assert done.returncode == 0, done.stderr
+    flags = json.loads((project.folder / "ran.json").read_text())["argv"]
+    assert flags[flags.index("--dataset") + 1].endswith("rows/train.jsonl")
+    (probe,) = (step for step in project.scripts() if "probe.py" in step)
+    assert "--train rows/train.jsonl" in probe
+    done = project.bash("strategies.sh", MODEL="b", **env)
+    assert done.returncode == 2
+    assert "one table is of one model and one dataset" in done.stderr
+    (project.folder / "rows" / "train.jsonl").write_text("{} ")
+    assert project.bash("strategies.sh", MODEL="a", **env).returncode == 2
+    assert project.scripts() == []
+
+
 def test_finished_checkpoints_are_not_written_over(data, tmp_path):
     (tmp_path / "out" / "checkpoint-7").mkdir(parents=True)
     done = run("bash", "shell/train.sh", FULL, DATASET=data, OUTPUT_DIR=str(tmp_path / "out"))
