@@ -21,7 +21,10 @@ UNPACK = (
     "hf download bczhou/LOKI media_data.zip --repo-type dataset --local-dir {src} && "
     "unzip -q {src}/media_data.zip -d {src}"
 )
-DOWNLOAD = f"put its folders image and video with their JSON files there, and the media beside them: {UNPACK}"
+DOWNLOAD = (
+    "put the folders image and video with their JSON files, of GitHub opendatalab/LOKI, there and the media beside "
+    f"them: {UNPACK}"
+)
 MAX_BYTES = 64 << 20  # of one file; the largest published one has 2.6 MB
 MAX_SIDE = 65_536  # px
 

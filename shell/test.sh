@@ -11,7 +11,7 @@ export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE CUDA_VISIBLE_DEVICES= TOKENIZER
 .venv/bin/ruff format --check .
 .venv/bin/mypy
 # Side by side, the tests of a file in one process: they share what a fixture has trained.
-cores=$(nproc 2> /dev/null || sysctl -n hw.ncpu)
+cores=$(env -u OMP_NUM_THREADS nproc 2> /dev/null || sysctl -n hw.ncpu) # nproc would answer with that variable
 tests() { .venv/bin/python -m pytest --numprocesses $((cores < 4 ? cores : 4)) --dist loadfile "$@"; }
 tests -m "not slow" "$@"
 [ "$tier" = fast ] || tests -m slow --durations=10 "$@"
