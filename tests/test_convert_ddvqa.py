@@ -11,7 +11,7 @@ import pytest
 
 from converters.ddvqa import odd, read_frame_file
 from converters.ddvqa_to_swift import main
-from swift_plugins.records import check_row, read_rows
+from swift_plugins.records import check_row, read_rows, sha256_file
 from swift_plugins.tasks import fakevlm
 from tests.test_convert_ffpp import FAKE, REAL, number_in, write_frames, write_splits, write_video
 
@@ -231,6 +231,7 @@ def test_a_file_can_name_the_frames(name, text, tmp_path):
         "frame: the frame file has none for 5_087", "frame: the frame file has none for 0_953_974"
     ]  # fmt: skip
     assert manifest["frame_file_keys_not_used"] == 1
+    assert manifest["sources"][name] == sha256_file(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,25 @@ def test_a_frames_folder_is_read_by_number(tmp_path):
     assert [number_in(frame.path) for frame in taken] == [0, 2, 10]
 
 
+def test_frames_may_be_jpegs(tmp_path):
+    write_frames(tmp_path / FAKE.format("Deepfakes") / "frames" / "071_054", [3, 5], "{:03d}.jpg")
+    taken = FaceForensics(tmp_path, "c23").extracted(Video("Deepfakes", "071_054"), FrameRule("uniform", 2))
+    assert [number_in(frame.path) for frame in taken] == [3, 5]
+
+
+def test_frames_by_other_names_are_told_of_and_none_is_cut_from_the_video_instead(tmp_path):
+    write_splits(tmp_path / "splits")
+    write_frames(tmp_path / FAKE.format("Deepfakes") / "frames" / "071_054", [0, 5], "frame_{:03d}.png")
+    for name in ("071_054", "054_071"):
+        write_video(tmp_path / FAKE.format("Deepfakes") / "videos" / f"{name}.mp4")
+    convert(tmp_path, tmp_path / "out", "--frames-per-video", "2", "--manipulations", "Deepfakes")
+    assert {row["meta"]["video"] for row in rows_of(tmp_path / "out")} == {"Deepfakes/054_071"}
+    assert rejects_of(tmp_path / "out")[0] == (
+        "media: manipulated_sequences/Deepfakes/c23/frames/071_054/frame_000.png is not named as a frame is: "
+        "<number>.png or .jpg, such as 000.png"
+    )
+
+
 # ------------------------------------------------------------------------------------------------------------- the rows
 
 
