@@ -19,12 +19,11 @@ from typing import NamedTuple
 
 from converters.common import MediaFolders, list_folder
 from converters.ffpp import DOWNLOAD, NO_FILE, Medium, Video, spelled
-from swift_plugins.media import Media, check_media, resolve_under, run_guarded
+from swift_plugins.media import IMAGE_SUFFIXES, Media, check_media, resolve_under, run_guarded
 from swift_plugins.records import atomic_write
 
 COMPRESSIONS = ("raw", "c23", "c40")
 CUT_LIMIT = 600.0  # seconds for all frames of one video
-_IMAGE = r".*\.(?:png|jpe?g|webp|bmp)"
 _FRAME = re.compile(r"([0-9]{1,6})\.(?:png|jpe?g)", re.I)
 
 
@@ -157,7 +156,7 @@ class FaceForensics:
         listed = list_folder(resolve_under(self.media.root, folder))
         names = sorted({*listed.files, *(listed.links or ())})
         numbers = {int(match[1]): name for name in names if (match := _FRAME.fullmatch(name))}
-        if not numbers and (others := [name for name in names if re.fullmatch(_IMAGE, name, re.I)]):
+        if not numbers and (others := [name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES]):
             raise ValueError(f"{folder}/{others[0]} is not named as a frame is: <number>.png or .jpg, such as 000.png")
         images = [(number, f"{folder}/{numbers[number]}") for number in (rule.pick(sorted(numbers)) if numbers else ())]
         return [Medium(self.media.path(image), image, number) for number, image in images]

@@ -136,9 +136,8 @@ def questions_of(parts: list[Part]) -> dict[str, dict[str, list[Raw]]]:
     return {part.name: {raw.media[0]: found[part.subset.medium, raw.media[0]] for raw in part.good} for part in parts}
 
 
-def fakevlm_questions(parts: list[Part], library: Library) -> Iterator[Job]:
-    """Each image and each video once in the file of its subset."""
-    asked = questions_of(parts)
+def fakevlm_questions(parts: list[Part], asked: dict[str, dict[str, list[Raw]]], library: Library) -> Iterator[Job]:
+    """Each image and each video once in the file of its subset, by what questions_of found."""
     for part in parts:
         name = fakevlm_name(part)
         for raw in (raw for raw in part.rows if isinstance(raw, Malformed)):
@@ -178,20 +177,17 @@ def facts_of(part: Part) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def fakevlm_facts(parts: list[Part]) -> list[dict[str, Any]]:
-    """The same of those with FakeVLM's question: how many source rows, of any subset, how many of their media have."""
-    asked, facts = questions_of(parts), []
-    for part in parts:
-        merged = Counter(len(raws) for raws in asked[part.name].values())
-        prompt = fakevlm.QUESTIONS[part.subset.medium]
-        facts.append({
-            "task": fakevlm.NAME, "task_version": fakevlm.VERSION, "source_rows": {part.name: len(part.rows)},
-            "media": merged.total(), "media_by_source_rows": dict(sorted(merged.items())),
-            "prompts": [prompt], "prompt_sha256": [sha256_text(prompt)],
-            "prompt_is": "FakeVLM's and FakeClue's" if part.subset.medium == "image" else "the project's own, after "
-            "FakeVLM's",
-        })  # fmt: skip
-    return facts
+def fakevlm_facts(part: Part, asked: dict[str, list[Raw]]) -> dict[str, Any]:
+    """The same of one with FakeVLM's question: how many source rows, of any subset, how many of its media have."""
+    merged = Counter(len(raws) for raws in asked.values())
+    medium = part.subset.medium
+    prompt = fakevlm.QUESTIONS[medium]
+    return {
+        "task": fakevlm.NAME, "task_version": fakevlm.VERSION, "source_rows": {part.name: len(part.rows)},
+        "media": merged.total(), "media_by_source_rows": dict(sorted(merged.items())),
+        "prompts": [prompt], "prompt_sha256": [sha256_text(prompt)],
+        "prompt_is": "FakeVLM's and FakeClue's" if medium == "image" else "the project's own, after FakeVLM's",
+    }  # fmt: skip
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -200,11 +196,12 @@ def convert(args: argparse.Namespace) -> None:
     parts = [Part(name, subset, read_subset(args.src, subset, args.limit)) for name, subset in subsets.items()]
     add_classes(parts)
     library = Library(args.src, parts, args.check, args.workers)
+    asked = questions_of(parts)
     names = [part.name if own else fakevlm_name(part) for part in parts]
     output = Output(args.out, tuple(f"{name}/test" for name in names))
     with output.open():
-        write(output, (own_questions if own else fakevlm_questions)(parts, library))
-    made = [facts_of(part) for part in parts] if own else fakevlm_facts(parts)
+        write(output, own_questions(parts, library) if own else fakevlm_questions(parts, asked, library))
+    made = (facts_of(part) if own else fakevlm_facts(part, asked[part.name]) for part in parts)
     facts = {name: found | {"rows_out": sum(output.counts(f"{name}/test").values())}
              for name, found in zip(names, made, strict=True)}  # fmt: skip
     written = [raw for part in parts if part.subset.task is loki_open for raw in part.good]

@@ -138,7 +138,7 @@ def qwen2_5_vl(texts: list[str], vocab_size: int):
 
 
 def qwen3_vl(texts: list[str], vocab_size: int):
-    """(model, processor) of a Qwen3-VL of about 1.4 million parameters; the caller sets the seed of its weights."""
+    """(model, processor) of a Qwen3-VL of about 1.6 million parameters; the caller sets the seed of its weights."""
     from transformers import (
         Qwen2VLImageProcessor,
         Qwen3VLConfig,

@@ -69,6 +69,12 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in open(path, encoding="utf-8")]
 
 
+def losses(out: Path) -> dict[int, float]:
+    """The losses that a training logged, by step."""
+    logged = (row for row in rows(out / "logging.jsonl") if "loss" in row)
+    return {int(str(row["global_step/max_steps"]).split("/")[0]): float(row["loss"]) for row in logged}
+
+
 class Project:
     def __init__(self, folder: Path):
         self.folder = folder

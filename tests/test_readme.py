@@ -1,13 +1,13 @@
 """The two commands of the README and those about DeepTraceReward, run as they stand there, in a copy of the project."""
 
-import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.readme import REAL, ROOT, START, STEPS, bash, report_of
+from tests.launcher import rows
+from tests.readme import REAL, ROOT, START, STEPS, bash, needs_gpus, report_of, stand_in
 
 
 def test_every_path_in_the_readme_exists():
@@ -57,8 +57,8 @@ def test_the_quickstart_ends_with_the_scores_and_the_report(copy, quickstart):
 @pytest.mark.slow
 def test_the_held_out_clips_share_nothing_with_the_training_clips(copy, quickstart):
     def clips(split):
-        rows = [json.loads(line) for line in open(copy / "output" / "quickstart" / "data" / f"{split}.jsonl")]
-        return {Path(row["videos"][0]).read_bytes() for row in rows}
+        converted = rows(copy / "output" / "quickstart" / "data" / f"{split}.jsonl")
+        return {Path(row["videos"][0]).read_bytes() for row in converted}
 
     assert not clips("train") & clips("test")
 
@@ -85,10 +85,6 @@ def test_the_commands_for_the_real_dataset_run_on_its_layout(copy, quickstart):
     (copy / "RewardData").symlink_to(home / "rewarddata")
     activate, convert, train, predict, score = REAL
     bash(activate, convert, cwd=copy)
-    done = bash(train, cwd=copy, check=False, CUDA_VISIBLE_DEVICES="")
-    assert done.returncode == 2
-    assert "this needs 8 GPU(s), 0 found" in done.stderr
-    checkpoint = copy / re.search(r"--model (\S+)", predict).group(1)
-    checkpoint.parent.mkdir(parents=True)
-    checkpoint.symlink_to(next((home / "train").glob("checkpoint-*")))
+    needs_gpus(8, train, copy)
+    stand_in(predict, next((home / "train").glob("checkpoint-*")), copy)
     assert "accuracy" in bash(activate, predict, score, cwd=copy).stdout

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from tests.launcher import clean, python, rows
-from tests.readme import JUDGE, REAL_JUDGE, bash, checkpoint, interval, report_of, scored
+from tests.readme import JUDGE, REAL_JUDGE, bash, checkpoint, interval, needs_gpus, report_of, scored, stand_in
 
 
 @pytest.fixture(scope="module")
@@ -171,10 +171,6 @@ def test_the_commands_for_the_real_judges_run_on_their_layout(copy, pairwise):
     activate, convert, pointwise, pairs, predict, score = REAL_JUDGE
     assert "0 rejected" in bash(activate, convert, cwd=copy).stdout
     for train in (pointwise, pairs):
-        done = bash(train, cwd=copy, check=False, CUDA_VISIBLE_DEVICES="")
-        assert done.returncode == 2
-        assert "this needs 2 GPU(s), 0 found" in done.stderr
-    named = copy / re.search(r"--model (\S+)", predict).group(1)
-    named.parent.mkdir(parents=True)
-    named.symlink_to(checkpoint(pairwise, "pairwise"))
+        needs_gpus(2, train, copy)
+    stand_in(predict, checkpoint(pairwise, "pairwise"), copy)
     assert "consistency" in bash(activate, predict, score, cwd=copy).stdout

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher import python, rows, run
+from tests.launcher import losses, python, rows, run
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = "recipes/deeptrace/tiny.yaml"
@@ -33,8 +33,7 @@ def train(work, name, *flags, **env):
     out = work / name
     env = {"MODEL": str(work / "model"), "DATASET": str(work / "data"), "OUTPUT_DIR": str(out)} | env
     run("bash", "shell/train.sh", RECIPE, "--logging_steps", 1, "--eval_strategy", "no", *flags, **env)
-    logged = [json.loads(line) for line in open(out / "logging.jsonl", encoding="utf-8")]
-    return out, {int(str(x["global_step/max_steps"]).split("/")[0]): float(x["loss"]) for x in logged if "loss" in x}
+    return out, losses(out)
 
 
 @pytest.fixture(scope="module")

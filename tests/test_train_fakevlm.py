@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import launcher
 from tests.launcher import python, run
 
 pytestmark = pytest.mark.slow
@@ -35,8 +36,7 @@ def train(work, recipe, name, *flags, **env):
     env = {"MODEL": str(work / "model"), "DATASET": str(work / "data"), "OUTPUT_DIR": str(work / name)} | env
     run("bash", "shell/train.sh", f"recipes/fakevlm/{recipe}.yaml", "--max_steps", 4, "--save_steps", 2,
         "--logging_steps", 1, *flags, **env)  # fmt: skip
-    logged = [json.loads(line) for line in open(work / name / "logging.jsonl", encoding="utf-8")]
-    return work / name, {int(x["global_step/max_steps"].split("/")[0]): float(x["loss"]) for x in logged if "loss" in x}
+    return work / name, launcher.losses(work / name)
 
 
 def predict(work, checkpoint, *flags):
@@ -45,7 +45,7 @@ def predict(work, checkpoint, *flags):
     python("eval/predict.py", "--model", checkpoint, "--data", work / "data" / "test.jsonl", "--out", out, "--limit", 4,
            "--max-tokens", 8, *flags)  # fmt: skip
     record = json.loads(out.with_name(out.name + ".run.json").read_text())
-    return [json.loads(line) for line in open(out, encoding="utf-8")], record
+    return launcher.rows(out), record
 
 
 @pytest.fixture(scope="module")
