@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -24,33 +22,19 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.audit import audit_images, audit_lines
-from converters.common import MediaFolders, Output, argument_parser, check_files, checked_row, image_size
-from converters.deepfakejudge import (
-    LICENCE,
-    SUBSETS,
-    Fields,
-    Raw,
-    Subset,
-    better_of,
-    find_root,
-    read_raw,
-    score_of,
-)
-from converters.judge_prompts import Recovered, recover_prompt
-from swift_plugins.commands import run, spread
-from swift_plugins.media import Media
-from swift_plugins.records import encode, scan_rows, sha256_file, sha256_text
-from swift_plugins.tasks import dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason, get_task
-from swift_plugins.tasks.candidates import fill, neutralise
-
-CANDIDATES = {
-    dfj_pointwise.NAME: ("candidate_response",),
-    dfj_pairwise.NAME: ("response_a", "response_b"),
-    dfj_detect.NAME: (),
-    dfj_reason.NAME: (),
-}
-_FRAME = re.compile(r"\s*<reasoning>(.*)</reasoning>\s*", re.S)
+from converters.conversion.audit import audit_images, audit_lines
+from converters.conversion.command import argument_parser
+from converters.conversion.media import MediaFolders, check_files, hash_files, image_size
+from converters.conversion.output import Output
+from converters.conversion.sources import checked_row
+from converters.layouts.deepfakejudge import LICENCE, SUBSETS, Fields, Raw, Subset, find_root, read_raw
+from converters.rows.deepfakejudge import CANDIDATES, detected, judged
+from converters.rows.judge_prompts import Recovered, recover_prompt
+from swift_plugins.core.commands import run
+from swift_plugins.core.media import Media
+from swift_plugins.core.records import scan_rows, sha256_text, spread
+from swift_plugins.core.tasks import dfj_pairwise, get_task
+from swift_plugins.core.tasks.verdicts import FOLD
 
 
 @dataclass
@@ -105,22 +89,6 @@ def find_images(root: Path, parts: list[Part]) -> None:
                 part.rows[raw.line] = f"image: {error}"
 
 
-def hash_files(paths: list[str], workers: int) -> dict[str, str]:
-    """path -> SHA-256 of the file's content; a file that is not there or cannot be read is left out."""
-    from tqdm import tqdm
-
-    with ThreadPoolExecutor(workers) as pool:
-        found = tqdm(pool.map(_hash_file, paths), total=len(paths), unit="file", desc="hash images")
-        return {path: digest for path, digest in zip(paths, found, strict=True) if digest}
-
-
-def _hash_file(path: str) -> str | None:
-    try:
-        return sha256_file(path) if os.path.isfile(path) else None
-    except OSError:
-        return None
-
-
 def leakage(parts: list[Part], hashes: dict[str, str]) -> dict[str, Any]:
     """How many images each two subsets share, by content."""
     of = {part.name: {hashes[path] for path in part.paths.values() if path in hashes} for part in parts}
@@ -130,8 +98,12 @@ def leakage(parts: list[Part], hashes: dict[str, str]) -> dict[str, Any]:
 
 def audit(parts: list[Part], media: dict[str, Media | str]) -> dict[str, Any]:
     """What the files alone tell of the label, over the distinct image files of all subsets; edited counts as fake."""
-    images = {part.paths[raw.image]: (dfj_detect.FOLD[raw.label], part.name.endswith("/train"))
-              for part in reversed(parts) for raw in part.good if raw.label}  # fmt: skip
+    images = {
+        part.paths[raw.image]: (FOLD[raw.label], part.name.endswith("/train"))
+        for part in reversed(parts)
+        for raw in part.good
+        if raw.label
+    }
     return audit_images(list(images), [x for x, _ in images.values()], [x for _, x in images.values()], media)
 
 
@@ -140,79 +112,15 @@ def held_out(part: Part, parts: list[Part], hashes: dict[str, str]) -> dict[str,
     kind, split = part.name.split("/")
     if split != "train":
         return {}
-    return {hashes[path]: other.name for other in parts for path in other.paths.values()
-            if other.name.split("/")[0] == kind and other is not part and path in hashes}  # fmt: skip
+    return {
+        hashes[path]: other.name
+        for other in parts
+        for path in other.paths.values()
+        if other.name.split("/")[0] == kind and other is not part and path in hashes
+    }
 
 
 # ------------------------------------------------------------------------------------------------------------- the rows
-
-
-def judged(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
-    """(prompt, answer, task's own meta) of a pointwise or pairwise row."""
-    names = CANDIDATES[task.NAME]
-    pointwise = task is dfj_pointwise
-    stated = raw.score if pointwise else raw.better
-    if raw.gold is None:
-        if stated is None:
-            raise ValueError("answer: the row has none")
-        gold = task.render(task.Answer(stated))
-    else:
-        gold = raw.gold
-    parsed = task.GRAMMARS["trained"](gold)
-    if parsed.answer is None:
-        wanted = "score must be 1..5" if pointwise else "answer must be A or B"
-        raise ValueError(f"{wanted}: {parsed.reason} in {gold[-60:]!r}")
-    decision = parsed.answer.score if pointwise else parsed.answer.better
-    if stated is not None and stated != decision:
-        raise ValueError(f"contradiction: the answer says {decision}, the row's own field {stated}")
-    prompt = raw.prompt
-    if prompt is None:
-        if raw.label is None or set(raw.candidates) < set(names):
-            raise ValueError(f"prompt: the row has neither one nor a label and {' and '.join(names)}")
-        values = {name: neutralise(raw.candidates[name]) for name in names}
-        prompt, spans = fill(task.PROMPT, {"ground_truth_label": raw.label, **values})
-        raw.spans = {name: list(spans[name]) for name in names}
-    where = {name.removesuffix("_response"): raw.spans.get(name, []) for name in names}
-    if any("<image>" in prompt[slice(*span)] for span in raw.spans.values()):
-        raise ValueError("messages: a candidate holds an <image> tag")
-    ratings = [score_of(x) if pointwise else better_of(x) for x in raw.ratings]
-    own = {"score": decision} if pointwise else {"answer": decision, "order": "AB"}
-    return prompt, gold, own | {"ratings": ratings} | where
-
-
-def detected(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
-    """(prompt, answer, task's own meta) of a detection or reasoning row."""
-    gold, reasoning = raw.gold, raw.reasoning
-    if reasoning and (whole := dfj_detect.parse_trained(reasoning).answer) is not None:
-        agree(whole.verdict, raw)
-        reasoning = whole.reasoning or ""
-    elif framed := _FRAME.fullmatch(reasoning):
-        reasoning = framed.group(1).strip()
-    if gold is not None:
-        parsed = dfj_detect.parse_trained(gold)
-        if parsed.answer is None:
-            raise ValueError(f"answer: {parsed.reason} in {gold[-60:]!r}")
-        agree(parsed.answer.verdict, raw)
-        reasoning = reasoning or parsed.answer.reasoning or ""
-    if raw.label is None:
-        raise ValueError("label: the row has none")
-    wanted = task is dfj_reason
-    if wanted and not reasoning:
-        raise ValueError("reasoning: the row has none")
-    if gold is None:
-        try:
-            gold = task.render(task.Answer(raw.label, reasoning if wanted else None))
-        except ValueError as error:
-            raise ValueError(f"reasoning: {error}") from None
-    own = {"reasoning": reasoning, "regions": encode(raw.regions).decode() if raw.regions else ""}
-    return raw.prompt or task.PROMPT, gold, own if wanted else {}
-
-
-def agree(verdict: str, raw: Raw) -> None:
-    """Take a verdict for the row's label where it states none; ValueError where they contradict each other."""
-    raw.label = raw.label or verdict
-    if dfj_detect.FOLD[verdict] != dfj_detect.FOLD[raw.label]:
-        raise ValueError(f"contradiction: the answer says {verdict}, the label is {raw.label}")
 
 
 def make_row(part: Part, raw: Raw, hashes: dict[str, str]) -> dict[str, Any]:
@@ -230,10 +138,15 @@ def make_row(part: Part, raw: Raw, hashes: dict[str, str]) -> dict[str, Any]:
         "images": [path],
         "meta": {
             "media_id": hashes[path][:16] if path in hashes else os.path.normpath(f"{folder}/{raw.image}"),
-            "image": raw.image, "split": part.name.split("/")[1], "source": raw.source, "label": raw.label,
-            **({"pair": row_id} if task is dfj_pairwise else {}), **own, "task_version": task.VERSION,
+            "image": raw.image,
+            "split": part.name.split("/")[1],
+            "source": raw.source,
+            "label": raw.label,
+            **({"pair": row_id} if task is dfj_pairwise else {}),
+            **own,
+            "task_version": task.VERSION,
         },
-    }  # fmt: skip
+    }
     return checked_row(row)
 
 
@@ -246,16 +159,22 @@ def facts_of(part: Part, rows: int) -> dict[str, Any]:
     if not prompts:
         found = Recovered(task.PROMPT, task.PROMPT, 0)
     return {
-        "task": task.NAME, "task_version": task.VERSION, "rows_in": len(part.rows), "rows_out": rows,
-        "published_rows": part.subset.rows, "published_images": part.subset.images,
+        "task": task.NAME,
+        "task_version": task.VERSION,
+        "rows_in": len(part.rows),
+        "rows_out": rows,
+        "published_rows": part.subset.rows,
+        "published_images": part.subset.images,
         "images": len({*part.paths.values()}),
-        "prompt": found.template, "prompt_sha256": sha256_text(found.template or found.shared),
+        "prompt": found.template,
+        "prompt_sha256": sha256_text(found.template or found.shared),
         "prompt_is": "the dataset's, kept to the letter" if prompts else "the project's own",
         "rows_of_this_prompt": part.prompt.rows if part.prompt and prompts else None,
         "rows_whose_candidates_were_not_found": unplaced,
         "image_tags_added": sum(raw.tag_added for raw in part.good),
-        "keys": {role: key for role, key in part.fields.keys.items() if key}, "keys_not_used": part.fields.unused,
-    }  # fmt: skip
+        "keys": {role: key for role, key in part.fields.keys.items() if key},
+        "keys_not_used": part.fields.unused,
+    }
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -267,18 +186,24 @@ def convert(args: argparse.Namespace) -> None:
     media: dict[str, Media | str] = {} if args.check == "none" else check_files(paths, args.check, args.workers)
     output = Output(args.out, tuple(part.name for part in parts))
     with output.open():
-        bad = [write_part(output, part, media, hashes, {} if args.keep_leaked else held_out(part, parts, hashes))
-               for part in parts]  # fmt: skip
+        bad = [
+            write_part(output, part, media, hashes, {} if args.keep_leaked else held_out(part, parts, hashes))
+            for part in parts
+        ]
         if not output.rows:
             raise ValueError(f"no usable row; the first one: {next(filter(None, bad))}")
     options = {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers")}
     manifest = output.manifest(
-        {part.subset.path: part.file for part in parts}, options,
-        media_checked=args.check, media_missing=len(paths) - len(hashes),
+        {part.subset.path: part.file for part in parts},
+        options,
+        media_checked=args.check,
+        media_missing=len(paths) - len(hashes),
         subsets={part.name: facts_of(part, sum(output.counts(part.name).values())) for part in parts},
-        leakage=leakage(parts, hashes), label_rule="an edited image counts as fake when real and fake are told apart",
-        image_audit=audit(parts, media), licence=LICENCE,
-    )  # fmt: skip
+        leakage=leakage(parts, hashes),
+        label_rule="an edited image counts as fake when real and fake are told apart",
+        image_audit=audit(parts, media),
+        licence=LICENCE,
+    )
     report(args, manifest)
 
 
@@ -308,12 +233,16 @@ def write_part(
 
 def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
     """Print what was written, and what deserves a look."""
-    print(f"{manifest['rows_out']} rows to {args.out}, {manifest['rows_rejected']} rejected "
-          f"(of {manifest['rows_in']}); media checked: {args.check}")  # fmt: skip
+    print(
+        f"{manifest['rows_out']} rows to {args.out}, {manifest['rows_rejected']} rejected "
+        f"(of {manifest['rows_in']}); media checked: {args.check}"
+    )
     for name, facts in manifest["subsets"].items():
         counts = Counter(manifest["counts"][name])
-        print(f"  {name:15} {facts['rows_out']} rows, {facts['images']} images: "
-              + ", ".join(f"{n} {label}" for label, n in sorted(counts.items())))  # fmt: skip
+        print(
+            f"  {name:15} {facts['rows_out']} rows, {facts['images']} images: "
+            + ", ".join(f"{n} {label}" for label, n in sorted(counts.items()))
+        )
         if not facts["rows_out"]:
             print(f"  note: not one row of {name} could be used")
         near = abs(facts["rows_in"] - facts["published_rows"]) <= facts["published_rows"] // 10
@@ -331,8 +260,10 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
         first, second = shared["subsets"]
         if first.endswith("train") != second.endswith("train"):
             out = not args.keep_leaked and first.split("/")[0] == second.split("/")[0]
-            print(f"  leakage: {shared['images']} images are both in {first} and {second}"
-                  + (", whose rows are left out of training" if out else ""))  # fmt: skip
+            print(
+                f"  leakage: {shared['images']} images are both in {first} and {second}"
+                + (", whose rows are left out of training" if out else "")
+            )
     for line in audit_lines(manifest["image_audit"]):
         print(f"  {line}")
     if args.check == "none" and manifest["media_missing"]:
@@ -341,9 +272,11 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argument_parser(__doc__, "data/DeepfakeJudge-Dataset", "data/deepfakejudge", check="header")
-    parser.add_argument("--keep-leaked", action="store_true",
-                        help="keep training rows whose image is in a test set of the same task, as published, and only "
-                        "report them")  # fmt: skip
+    parser.add_argument(
+        "--keep-leaked",
+        action="store_true",
+        help="keep training rows whose image is in a test set of the same task, as published, and only report them",
+    )
     return run(convert, parser.parse_args(argv))
 
 

@@ -10,9 +10,6 @@ Writes train.jsonl, val.jsonl, test.jsonl, rejects.jsonl and manifest.json to --
 from __future__ import annotations
 
 import argparse
-import functools
-import math
-import random
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,152 +18,44 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.common import MediaFolders, Output, argument_parser, check_files, one_variable_rule
-from converters.rewarddata import (
+from converters.conversion.audit import one_variable_rule
+from converters.conversion.command import argument_parser
+from converters.conversion.media import check_files
+from converters.conversion.output import Output
+from converters.layouts.rewarddata import (
     NEARLY_FULL,
     SPLITS,
     UNPACK,
     Malformed,
     Raw,
-    bad_number,
+    assign_splits,
     check_source,
     download,
     parent_of,
     published_counts,
     read_raw,
 )
-from swift_plugins import boxes
-from swift_plugins.commands import run, whole_number
-from swift_plugins.media import Media
-from swift_plugins.records import check_row, sha256_text
-from swift_plugins.tasks import deeptrace
-from swift_plugins.tasks.deeptrace import Answer
-
-
-def assign_splits(rows: list[Raw], by: str, seed: int) -> dict[str, str]:
-    """video_id -> split: 8:1:1 of the videos of each label, all clips of one group together."""
-    groups: dict[tuple[str, str], set[str]] = {}
-    for raw in rows:
-        groups.setdefault((raw.video_type, parent_of(raw) if by == "parent" else raw.video_id), set()).add(raw.video_id)
-    splits: dict[str, str] = {}
-    for kind in sorted({kind for kind, _ in groups}):
-        members = [groups[key] for key in sorted(groups) if key[0] == kind]
-        random.Random(f"{seed}/{kind}").shuffle(members)
-        total, placed = sum(map(len, members)), 0
-        for group in members:
-            middle = (placed + len(group) / 2) / total
-            splits |= dict.fromkeys(group, "train" if middle <= 0.8 else "val" if middle <= 0.9 else "test")
-            placed += len(group)
-    return splits
-
+from converters.rows.deeptrace import Converter
+from swift_plugins.core import boxes
+from swift_plugins.core.commands import run, whole_number
+from swift_plugins.core.media import Media
+from swift_plugins.core.records import sha256_text
+from swift_plugins.core.tasks import deeptrace
 
 LICENCE = (
     "DeepTraceReward, Hugging Face DeepTraceReward/RewardData: see the terms on its page; the real clips come from "
     "LLaVA-Video-178K and keep the terms of their sources, the generated ones those of their generators."
 )
-_REAL = Answer("real")
-
-
-class Converter:
-    """Turns raw rows into training rows; the options fix setting, box space and where the media lie."""
-
-    def __init__(self, args: argparse.Namespace):
-        self.args = args
-        self.media = MediaFolders(args.src)
-        self.question = deeptrace.QUESTIONS[args.setting]
-        self.with_box = args.setting != "label_only"
-        self.with_time = args.setting in ("full", "no_explanation")
-        self.with_explanation = args.setting in ("full", "no_time")
-        self.spans: dict[tuple[int, int], tuple[int, int]] = {}
-        self.traces: dict[str, int] = {}  # of each video, so far
-        self.kinds: dict[str, str] = {}  # video_type of each video
-        self.clipped = 0
-
-    def answer(self, raw: Raw, span: tuple[int, int]) -> tuple[Answer, list[float], float | None]:
-        """(the answer in the row's box space, the exact box in source px, the exact onset in s)."""
-        if raw.video_type == "real_video":
-            return _REAL, [], None
-        if raw.faketrace_bbox is None or raw.faketrace_first_frame is None:
-            raise ValueError("no trace: a fake row needs faketrace_bbox and faketrace_first_frame")
-        b, w, h = raw.faketrace_bbox, raw.video_width, raw.video_height
-        exact = (b.left, b.top, b.left + b.width, b.top + b.height)
-        box = boxes.clip(exact, w, h)
-        if box is None:
-            raise ValueError(f"bbox outside the frame: {exact} in {w}x{h}")
-        if box != exact:
-            if not all(map(math.isfinite, exact)):
-                raise ValueError(f"bad numbers: faketrace_bbox is {exact}, it must be finite")
-            self.clipped += 1
-        try:
-            start = raw.faketrace_first_frame / raw.video_frame_rate
-        except OverflowError:
-            start = math.inf
-        if not 0 <= start <= raw.video_duration + 1 / raw.video_frame_rate:
-            raise ValueError(f"onset outside the video: {start:.2f} s of {raw.video_duration} s")
-        explanation = (raw.faketrace_explanations or "").strip()
-        answer = Answer(
-            "fake",
-            boxes.from_pixels(box, w, h, *span) if self.with_box else None,
-            round(start, 2) if self.with_time else None,
-            explanation if explanation and self.with_explanation else None,
-        )
-        return answer, list(box), start
-
-    def row(self, raw: Raw, split: str) -> dict[str, Any]:
-        """One training row; ValueError says why a raw row cannot become one."""
-        if raw.video_type not in ("fake_video", "real_video"):
-            raise ValueError(f"unknown video_type: {raw.video_type!r}")
-        path = self.media.path(raw.video_path)
-        if self.kinds.setdefault(raw.video_id, raw.video_type) != raw.video_type:
-            raise ValueError("contradiction: an earlier row has this video as the other type")
-        if not raw.plausible():
-            raise ValueError(f"bad numbers: {bad_number(raw)}")
-        size = (raw.video_width, raw.video_height)
-        span = self.spans.get(size)
-        if span is None:
-            args = self.args
-            span = self.spans[size] = boxes.span(args.box_space, *size, args.min_pixels, args.max_pixels)
-        answer, box, start = self.answer(raw, span)
-        text = deeptrace.render(answer)
-        if deeptrace.parse_trained(text).answer != answer:
-            raise ValueError(f"round trip: the answer does not read back as written: {text[:80]!r}")
-        fake = answer.verdict == "fake"
-        tags = raw.faketrace_check_applies if fake else None
-        tags = (tags,) if isinstance(tags, str) else tags or ()
-        number = self.traces[raw.video_id] = self.traces.get(raw.video_id, 0) + 1
-        if number > 1 and not fake:
-            raise ValueError("duplicate: an earlier row has this real video")
-        row = {
-            "id": f"{raw.video_id}/{number}" if fake else raw.video_id,
-            "task": deeptrace.NAME,
-            "messages": [{"role": "user", "content": self.question}, {"role": "assistant", "content": text}],
-            "videos": [path],
-            "meta": {
-                "media_id": raw.video_id, "parent": parent_of(raw), "split": split, "source": raw.video_source,
-                "label": answer.verdict, "width": raw.video_width, "height": raw.video_height,
-                "duration": raw.video_duration, "fps": raw.video_frame_rate, "bbox": box, "start": start,
-                "categories": _categories(tags), "raw_tags": tags,
-                "explanation": (raw.faketrace_explanations or "").strip() if fake else "",
-                "setting": self.args.setting, "box_space": self.args.box_space,
-                "box_width": span[0], "box_height": span[1], "task_version": deeptrace.VERSION,
-            },
-        }  # fmt: skip
-        check_row(row)
-        return row
-
-
-@functools.lru_cache(maxsize=4096)
-def _categories(tags: tuple[str, ...]) -> list[str]:
-    found = {name for tag in tags for name in deeptrace.categories_in(tag)}
-    return [name for name in deeptrace.CATEGORIES if name in found]
 
 
 def media_problem(raw: Raw, media: Media | str) -> str | None:
     if isinstance(media, str):
         return f"media: {media}"
     if (media.width, media.height) != (raw.video_width, raw.video_height):
-        return (f"size differs: the file has {media.width}x{media.height}, "
-                f"the annotation {raw.video_width}x{raw.video_height}")  # fmt: skip
+        return (
+            f"size differs: the file has {media.width}x{media.height}, "
+            f"the annotation {raw.video_width}x{raw.video_height}"
+        )
     return None
 
 
@@ -241,13 +130,22 @@ def convert(args: argparse.Namespace) -> None:
     if len(items) >= NEARLY_FULL and len(items) != args.limit:
         sections["published_counts"] = published_counts(rows)
     manifest = output.manifest(
-        {data.name: data}, options, task=deeptrace.NAME, task_version=deeptrace.VERSION,
-        media_checked=args.check, prompt=converter.question,
-        prompt_sha256=sha256_text(converter.question), setting=args.setting, box_space=args.box_space,
+        {data.name: data},
+        options,
+        task=deeptrace.NAME,
+        task_version=deeptrace.VERSION,
+        media_checked=args.check,
+        prompt=converter.question,
+        prompt_sha256=sha256_text(converter.question),
+        setting=args.setting,
+        box_space=args.box_space,
         pixel_limits=[args.min_pixels, args.max_pixels] if args.box_space == "resized" else None,
-        boxes_clipped_to_the_frame=converter.clipped, videos=len(splits), media_missing=media_missing(converter, rows),
-        licence=LICENCE, **sections,
-    )  # fmt: skip
+        boxes_clipped_to_the_frame=converter.clipped,
+        videos=len(splits),
+        media_missing=media_missing(converter, rows),
+        licence=LICENCE,
+        **sections,
+    )
     report(args, manifest)
     report_missing(args.src, manifest, converter.media.missing)
 
@@ -275,8 +173,10 @@ def _check_media(args: argparse.Namespace, converter: Converter, rows: list[Raw]
 
 def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
     """Print what was written, and what deserves a look."""
-    print(f"{manifest['rows_out']} rows to {args.out}, {manifest['rows_rejected']} rejected "
-          f"(of {manifest['rows_in']}); media checked: {args.check}")  # fmt: skip
+    print(
+        f"{manifest['rows_out']} rows to {args.out}, {manifest['rows_rejected']} rejected "
+        f"(of {manifest['rows_in']}); media checked: {args.check}"
+    )
     for split, counts in manifest["counts"].items():
         print(f"  {split:5} " + ", ".join(f"{n} {label}" for label, n in counts.items()))
     for reason, n in manifest["reject_reasons"].items():
@@ -303,17 +203,37 @@ def report_missing(src: Path, manifest: dict[str, Any], missing: set[str]) -> No
 
 def main(argv: list[str] | None = None) -> int:
     parser = argument_parser(__doc__, "data/RewardData", "data/deeptrace")
-    parser.add_argument("--setting", choices=deeptrace.SETTINGS, default="full",
-                        help="what the answers are supervised with (default full)")  # fmt: skip
-    parser.add_argument("--box-space", choices=boxes.SPACES, default="pixel",
-                        help="coordinates of the boxes in the answers (default pixel, as in the paper)")  # fmt: skip
-    parser.add_argument("--min-pixels", type=whole_number(), default=boxes.VIDEO_MIN_PIXELS,
-                        help=f"VIDEO_MIN_PIXELS of --box-space resized (default {boxes.VIDEO_MIN_PIXELS})")  # fmt: skip
-    parser.add_argument("--max-pixels", type=whole_number(), default=boxes.VIDEO_MAX_PIXELS,
-                        help=f"VIDEO_MAX_PIXELS of --box-space resized (default {boxes.VIDEO_MAX_PIXELS})")  # fmt: skip
-    parser.add_argument("--split-by", choices=("published", "parent", "video"), default="published",
-                        help="published: the dataset's own; parent: 8:1:1 with all clips of a parent together; video: "
-                        "8:1:1 by video (default published)")  # fmt: skip
+    parser.add_argument(
+        "--setting",
+        choices=deeptrace.SETTINGS,
+        default="full",
+        help="what the answers are supervised with (default full)",
+    )
+    parser.add_argument(
+        "--box-space",
+        choices=boxes.SPACES,
+        default="pixel",
+        help="coordinates of the boxes in the answers (default pixel, as in the paper)",
+    )
+    parser.add_argument(
+        "--min-pixels",
+        type=whole_number(),
+        default=boxes.VIDEO_MIN_PIXELS,
+        help=f"VIDEO_MIN_PIXELS of --box-space resized (default {boxes.VIDEO_MIN_PIXELS})",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=whole_number(),
+        default=boxes.VIDEO_MAX_PIXELS,
+        help=f"VIDEO_MAX_PIXELS of --box-space resized (default {boxes.VIDEO_MAX_PIXELS})",
+    )
+    parser.add_argument(
+        "--split-by",
+        choices=("published", "parent", "video"),
+        default="published",
+        help="published: the dataset's own; parent: 8:1:1 with all clips of a parent together; video: "
+        "8:1:1 by video (default published)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of --split-by parent|video (default 0)")
     return run(convert, parser.parse_args(argv))
 

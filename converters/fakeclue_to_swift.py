@@ -20,9 +20,12 @@ if not __package__:
 
 import msgspec
 
-from converters.audit import audit_images, audit_lines
-from converters.common import MediaFolders, Output, argument_parser, check_files, image_size, read_list, report_counts
-from converters.fakeclue import (
+from converters.conversion.audit import audit_images, audit_lines
+from converters.conversion.command import argument_parser, report_counts
+from converters.conversion.media import MediaFolders, check_files, image_size
+from converters.conversion.output import Output
+from converters.conversion.sources import read_list
+from converters.layouts.fakeclue import (
     CATEGORIES,
     LABELS,
     LICENCE,
@@ -33,11 +36,11 @@ from converters.fakeclue import (
     people_in,
     published_counts,
 )
-from converters.fakevlm_rows import fakevlm_row
-from swift_plugins.commands import run
-from swift_plugins.media import Media
-from swift_plugins.records import sha256_text
-from swift_plugins.tasks import fakevlm
+from converters.rows.fakevlm import fakevlm_row
+from swift_plugins.core.commands import run
+from swift_plugins.core.media import Media
+from swift_plugins.core.records import sha256_text
+from swift_plugins.core.tasks import fakevlm
 
 
 class Located(msgspec.Struct, gc=False):
@@ -65,11 +68,25 @@ def make_row(at: Located, media: dict[str, Media | str]) -> dict[str, Any]:
         raise ValueError(f"conversations: must be human, then gpt, got {question.sender!r:.40}, {answer.sender!r:.40}")
     origin = origin_of(raw.image.rpartition("/")[0], label)
     tag = "" if "<image>" in question.value else "<image>"
-    return fakevlm_row(f"{split}/{at.place}", tag + question.value, answer.value, path, {
-        "media_id": origin.video or raw.image.removeprefix("./"), "image": raw.image, "split": split,
-        "source": origin.source, "label": label, "dataset": "fakeclue", "category": raw.cate,
-        "manipulation": origin.manipulation, "video": origin.video, "width": raw.width, "height": raw.height,
-    })  # fmt: skip
+    return fakevlm_row(
+        f"{split}/{at.place}",
+        tag + question.value,
+        answer.value,
+        path,
+        {
+            "media_id": origin.video or raw.image.removeprefix("./"),
+            "image": raw.image,
+            "split": split,
+            "source": origin.source,
+            "label": label,
+            "dataset": "fakeclue",
+            "category": raw.cate,
+            "manipulation": origin.manipulation,
+            "video": origin.video,
+            "width": raw.width,
+            "height": raw.height,
+        },
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- what is odd
@@ -164,15 +181,22 @@ def convert(args: argparse.Namespace) -> None:
     manifest = output.manifest(
         {f"data_json/{split}.json": file for split, file in files.items()},
         {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers")},
-        task=fakevlm.NAME, task_version=fakevlm.VERSION, media_checked=args.check, image_folders=roots,
+        task=fakevlm.NAME,
+        task_version=fakevlm.VERSION,
+        media_checked=args.check,
+        image_folders=roots,
         media_missing=sum(len(folders[split].missing) for split in files),
-        prompt=next(iter(questions)) if len(questions) == 1 else None, prompts=dict(questions.most_common(20)),
-        prompt_sha256=sha256_text("\n".join(sorted(questions))), images=len({path for path, _ in written}),
+        prompt=next(iter(questions)) if len(questions) == 1 else None,
+        prompts=dict(questions.most_common(20)),
+        prompt_sha256=sha256_text("\n".join(sorted(questions))),
+        images=len({path for path, _ in written}),
         sizes_that_differ_from_the_file=sum(differs(media.get(path), meta) for path, meta in written),
         unknown_categories=dict(unknown.most_common(20)),
-        leakage=leakage(metas), image_audit=audit(written, media),
-        published_counts=counts, licence=LICENCE,
-    )  # fmt: skip
+        leakage=leakage(metas),
+        image_audit=audit(written, media),
+        published_counts=counts,
+        licence=LICENCE,
+    )
     report(args, manifest)
 
 

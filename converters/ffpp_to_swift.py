@@ -20,33 +20,31 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.common import Output, argument_parser, check_files
-from converters.ffpp import (
+from converters.conversion.command import argument_parser
+from converters.conversion.media import check_files
+from converters.conversion.output import Line, Output, write_rows
+from converters.layouts.ffpp import (
     FOUR,
     LICENCE,
     MANIPULATIONS,
     ORIGINAL,
     PUBLISHED_PAIRS,
     SPLITS,
-    Line,
     Medium,
     Splits,
     Video,
-    audit_of,
     identities_in_several,
-    images_of,
-    make_row,
     manipulation_of,
     read_splits,
-    report_rows,
     videos_of,
-    write_rows,
 )
-from converters.ffpp_frames import COMPRESSIONS, FaceForensics, FrameRule, find_root
-from swift_plugins.commands import run, spread, whole_number
-from swift_plugins.media import Media
-from swift_plugins.records import sha256_text
-from swift_plugins.tasks import fakevlm
+from converters.layouts.ffpp_frames import COMPRESSIONS, FaceForensics, find_root
+from converters.rows.ffpp import audit_of, images_of, make_row, report_rows
+from swift_plugins.core.commands import run, whole_number
+from swift_plugins.core.frames import FrameRule
+from swift_plugins.core.media import Media
+from swift_plugins.core.records import sha256_text, spread
+from swift_plugins.core.tasks import fakevlm
 
 Wanted = dict[str, list[Video]]
 
@@ -73,8 +71,14 @@ def rows_of(
         for medium in mediums:
             own_id = row_id if medium.number is None else f"{row_id}/{medium.number}"
             try:
-                yield where, split, own_id, make_row(own_id, split, video, medium, media, fakevlm.QUESTIONS[form],
-                                                     text, dataset="ffpp", part="")  # fmt: skip
+                yield (
+                    where,
+                    split,
+                    own_id,
+                    make_row(
+                        own_id, split, video, medium, media, fakevlm.QUESTIONS[form], text, dataset="ffpp", part=""
+                    ),
+                )
             except ValueError as error:
                 yield where, split, own_id, str(error)
 
@@ -82,14 +86,17 @@ def rows_of(
 def facts_of(splits: Splits, manipulations: list[str], seen: set[tuple[str, str]]) -> dict[str, Any]:
     """What the manifest tells of the splits: videos per manipulation found and expected, ids that stand in several."""
     videos = Counter((split, name.split("/")[0]) for split, name in seen)
-    expected = {split: Counter(v.manipulation for v in videos_of(pairs, manipulations))
-                for split, pairs in splits.items()}  # fmt: skip
+    expected = {
+        split: Counter(v.manipulation for v in videos_of(pairs, manipulations)) for split, pairs in splits.items()
+    }
     return {
-        "videos": {split: {name: {"found": videos[split, name], "expected": n} for name, n in sorted(of.items())}
-                   for split, of in expected.items()},
+        "videos": {
+            split: {name: {"found": videos[split, name], "expected": n} for name, n in sorted(of.items())}
+            for split, of in expected.items()
+        },
         "pairs": {split: {"found": len(pairs), "published": PUBLISHED_PAIRS[split]} for split, pairs in splits.items()},
         "leakage": {"ids_in_several_splits": identities_in_several(splits)},
-    }  # fmt: skip
+    }
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -110,14 +117,21 @@ def convert(args: argparse.Namespace) -> None:
         seen = write_rows(output, rows_of(wanted, found, media, form))
     options = {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers")}
     manifest = output.manifest(
-        {f"{split}.json": folder / f"{split}.json" for split in SPLITS}, options,
-        task=fakevlm.NAME, task_version=fakevlm.VERSION, prompt=fakevlm.QUESTIONS[form],
-        prompt_sha256=sha256_text(fakevlm.QUESTIONS[form]), media_checked=args.check,
-        media_missing=len(source.missing), compression=args.compression,
+        {f"{split}.json": folder / f"{split}.json" for split in SPLITS},
+        options,
+        task=fakevlm.NAME,
+        task_version=fakevlm.VERSION,
+        prompt=fakevlm.QUESTIONS[form],
+        prompt_sha256=sha256_text(fakevlm.QUESTIONS[form]),
+        media_checked=args.check,
+        media_missing=len(source.missing),
+        compression=args.compression,
         frame_rule=str(FrameRule("uniform", args.frames_per_video)) if form == "image" else None,
-        frames_from=dict(source.origins), image_audit=audit_of(images, media) if form == "image" else None,
-        licence=LICENCE, **facts_of(splits, manipulations, seen),
-    )  # fmt: skip
+        frames_from=dict(source.origins),
+        image_audit=audit_of(images, media) if form == "image" else None,
+        licence=LICENCE,
+        **facts_of(splits, manipulations, seen),
+    )
     report(args, manifest)
 
 
@@ -134,17 +148,35 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argument_parser(__doc__, "data/FaceForensics++", "data/ffpp", check="header")
-    parser.add_argument("--media", choices=("videos", "frames"), default="frames",
-                        help="rows of whole videos or of frames (default frames)")  # fmt: skip
-    parser.add_argument("--frames-per-video", type=whole_number(), default=32,
-                        help="frames of each video, evenly spread; all of a shorter one (default 32)")  # fmt: skip
-    parser.add_argument("--compression", choices=COMPRESSIONS, default="c23",
-                        help="how strongly the videos are compressed (default c23, as in the paper)")  # fmt: skip
-    parser.add_argument("--manipulations", nargs="+", default=list(FOUR), type=fake_of, metavar="NAME",
-                        help=f"which fakes, of {', '.join(MANIPULATIONS)} (default all but the last, as in table 5 of "
-                        "the paper)")  # fmt: skip
-    parser.add_argument("--splits", type=Path,
-                        help="folder of train.json, val.json and test.json (default SRC/splits, or SRC)")  # fmt: skip
+    parser.add_argument(
+        "--media",
+        choices=("videos", "frames"),
+        default="frames",
+        help="rows of whole videos or of frames (default frames)",
+    )
+    parser.add_argument(
+        "--frames-per-video",
+        type=whole_number(),
+        default=32,
+        help="frames of each video, evenly spread; all of a shorter one (default 32)",
+    )
+    parser.add_argument(
+        "--compression",
+        choices=COMPRESSIONS,
+        default="c23",
+        help="how strongly the videos are compressed (default c23, as in the paper)",
+    )
+    parser.add_argument(
+        "--manipulations",
+        nargs="+",
+        default=list(FOUR),
+        type=fake_of,
+        metavar="NAME",
+        help=f"which fakes, of {', '.join(MANIPULATIONS)} (default all but the last, as in table 5 of the paper)",
+    )
+    parser.add_argument(
+        "--splits", type=Path, help="folder of train.json, val.json and test.json (default SRC/splits, or SRC)"
+    )
     return run(convert, parser.parse_args(argv))
 
 

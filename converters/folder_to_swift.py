@@ -27,14 +27,16 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.audit import audit_images, audit_lines
-from converters.common import MediaFolders, Output, argument_parser, check_files, image_size, report_counts
-from converters.fakevlm_rows import fakevlm_row
-from converters.folders import SPLITS, Item, label_by_folders, read_table, walk
-from swift_plugins.commands import run, spread
-from swift_plugins.media import Media
-from swift_plugins.records import sha256_text
-from swift_plugins.tasks import fakevlm
+from converters.conversion.audit import audit_images, audit_lines
+from converters.conversion.command import argument_parser, report_counts
+from converters.conversion.media import MediaFolders, check_files, image_size
+from converters.conversion.output import Output
+from converters.layouts.folders import SPLITS, Item, label_by_folders, read_table, walk
+from converters.rows.fakevlm import fakevlm_row
+from swift_plugins.core.commands import run
+from swift_plugins.core.media import Media
+from swift_plugins.core.records import sha256_text, spread
+from swift_plugins.core.tasks import fakevlm
 
 SHOWN = 40  # folders that are printed
 LICENCE = (
@@ -70,11 +72,24 @@ def make_row(item: Item, media: dict[str, Media | str], dataset: str) -> dict[st
         answer = fakevlm.render(fakevlm.Answer(item.label, said.explanation))
     except ValueError as error:
         raise ValueError(f"explanation: {error}") from None
-    return fakevlm_row(item.image, fakevlm.QUESTION, answer, item.path, {
-        "media_id": item.video or item.image, "image": item.image, "split": item.split, "source": item.source,
-        "label": item.label, "dataset": dataset, "category": item.category, "manipulation": item.manipulation,
-        "video": item.video, **size,
-    })  # fmt: skip
+    return fakevlm_row(
+        item.image,
+        fakevlm.QUESTION,
+        answer,
+        item.path,
+        {
+            "media_id": item.video or item.image,
+            "image": item.image,
+            "split": item.split,
+            "source": item.source,
+            "label": item.label,
+            "dataset": dataset,
+            "category": item.category,
+            "manipulation": item.manipulation,
+            "video": item.video,
+            **size,
+        },
+    )
 
 
 def locate(items: list[Item], folders: MediaFolders) -> None:
@@ -132,21 +147,30 @@ def convert(args: argparse.Namespace) -> None:
     manifest = output.manifest(
         {args.csv.name: args.csv} if args.csv else {},
         {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers", "csv")},
-        task=fakevlm.NAME, task_version=fakevlm.VERSION, prompt=fakevlm.QUESTION,
-        prompt_sha256=sha256_text(fakevlm.QUESTION), dataset=dataset, media_checked=args.check,
-        media_missing=len(folders.missing), other_files=dict(others.most_common(20)), understood=understood(items),
+        task=fakevlm.NAME,
+        task_version=fakevlm.VERSION,
+        prompt=fakevlm.QUESTION,
+        prompt_sha256=sha256_text(fakevlm.QUESTION),
+        dataset=dataset,
+        media_checked=args.check,
+        media_missing=len(folders.missing),
+        other_files=dict(others.most_common(20)),
+        understood=understood(items),
         images_sha256=sha256_text("\n".join(item.image for item in items)),
-        leakage=leakage(written), licence=LICENCE,
+        leakage=leakage(written),
+        licence=LICENCE,
         image_audit=audit_images([i.path for i in written], [i.label for i in written], of_train, media),
-    )  # fmt: skip
+    )
     report(args, manifest)
 
 
 def understood(items: Iterable[Item]) -> list[dict[str, Any]]:
     """What was taken for what: each place with its label and split, or why it has none, and its number of images."""
     counts = Counter((i.place, i.label, i.split, "" if i.label else i.problem) for i in items if i.place)
-    return [{"place": place, "label": label, "split": split, "problem": problem, "images": n}
-            for (place, label, split, problem), n in sorted(counts.items())]  # fmt: skip
+    return [
+        {"place": place, "label": label, "split": split, "problem": problem, "images": n}
+        for (place, label, split, problem), n in sorted(counts.items())
+    ]
 
 
 def leakage(written: list[Item]) -> dict[str, int]:
@@ -174,13 +198,21 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
 def main(argv: list[str] | None = None) -> int:
     parser = argument_parser(__doc__, "data/images", "data/folder", check="header")
     parser.add_argument("--csv", type=Path, help="table of the images; without it their folders say what they are")
-    parser.add_argument("--label-map", type=label_map, default={}, metavar="0=fake,1=real",
-                        help="what other labels of --csv mean (default: only the words real and fake are known)",
-                        )  # fmt: skip
-    parser.add_argument("--dataset", help="name of the dataset in the rows; one called dmimage is scored beside the "
-                        "paper's table of DMimage (default the name of --src in lower case)")  # fmt: skip
-    parser.add_argument("--split", choices=SPLITS, default="test",
-                        help="split of the images of which nothing says it (default test)")  # fmt: skip
+    parser.add_argument(
+        "--label-map",
+        type=label_map,
+        default={},
+        metavar="0=fake,1=real",
+        help="what other labels of --csv mean (default: only the words real and fake are known)",
+    )
+    parser.add_argument(
+        "--dataset",
+        help="name of the dataset in the rows; one called dmimage is scored beside the "
+        "paper's table of DMimage (default the name of --src in lower case)",
+    )
+    parser.add_argument(
+        "--split", choices=SPLITS, default="test", help="split of the images of which nothing says it (default test)"
+    )
     return run(convert, parser.parse_args(argv))
 
 

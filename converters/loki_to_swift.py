@@ -24,25 +24,16 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.audit import audit_lines
-from converters.common import Output, argument_parser, checked_row
-from converters.fakevlm_rows import fakevlm_row
-from converters.loki import (
-    CLASSES,
-    LICENCE,
-    Malformed,
-    Part,
-    Raw,
-    add_classes,
-    find_subsets,
-    read_subset,
-)
-from converters.loki_media import Library, clusters
-from swift_plugins.commands import run
-from swift_plugins.records import encode, sha256_text
-from swift_plugins.tasks import fakevlm, loki_mc, loki_open, loki_tf
+from converters.conversion.audit import audit_lines
+from converters.conversion.command import argument_parser
+from converters.conversion.output import Output
+from converters.layouts.loki import LICENCE, Malformed, Part, Raw, add_classes, find_subsets, read_subset
+from converters.layouts.loki_media import Library, clusters
+from converters.rows.loki import DATASET, medium_row, question_row
+from swift_plugins.core.commands import run
+from swift_plugins.core.records import sha256_text
+from swift_plugins.core.tasks import fakevlm, loki_mc, loki_open, loki_tf
 
-DATASET = "loki"
 PROMPT_IS = {
     loki_tf: "the dataset's, kept to the letter, and the last line that its released evaluation adds",
     loki_mc: "the dataset's, kept to the letter, and the choices and the last line that its released evaluation adds",
@@ -52,64 +43,6 @@ Job = tuple[str, Raw | Malformed, Callable[[], dict[str, Any]]]  # split, what i
 
 
 # ------------------------------------------------------------------------------------------------------------- the rows
-
-
-def origin(medium: str, raw: Raw) -> dict[str, str]:
-    """The keys of meta on where a medium comes from; a real video carries the generator of its counterpart."""
-    image = medium == "image"
-    generator = "" if image else raw.group
-    return {"dataset": DATASET, "source": generator if "fake" in raw.labels and generator else "LOKI",
-            "category": CLASSES.get(raw.group, raw.group) if image else "",
-            "class_on_disk": raw.group if image else "", "generator": generator}  # fmt: skip
-
-
-def question_row(part: Part, raw: Raw, cluster: str, library: Library) -> dict[str, Any]:
-    """One of LOKI's own questions; ValueError says why it cannot be asked."""
-    task, medium = part.subset.task, part.subset.medium
-    paths = library.use(raw.media)
-    prompt = raw.question + getattr(task, "PROMPT_END", "")
-    if task is loki_open:
-        if not raw.explanation:
-            raise ValueError("explanation: the row has none")
-        answer, own = task.Answer(raw.explanation), described(raw)
-    elif task is loki_tf:
-        answer, own = task.Answer(raw.answer.lower()), {"asks": raw.asks}
-    else:
-        answer, own = task.Answer(raw.answer), {"asks": raw.asks, "answer": raw.answer, "second": raw.media[1]}
-    row = {
-        "id": f"{part.name}/{raw.id}",
-        "task": task.NAME,
-        "messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": task.render(answer)}],
-        f"{medium}s": paths,
-        "meta": {
-            "media_id": cluster, "image": raw.media[0], "split": "test",
-            "label": raw.asks if task is loki_mc else raw.labels[0], **origin(medium, raw), **own,
-            "task_version": task.VERSION,
-        },
-    }  # fmt: skip
-    checked_row(row)
-    part.prompts[prompt] = None
-    return row
-
-
-def described(raw: Raw | None) -> dict[str, Any]:
-    """The keys of meta on what people wrote of an image."""
-    regions = [{"bbox": box, "description": text} for box, text in raw.regions] if raw else []
-    return {"explanation": raw.explanation if raw else "", "regions": encode(regions).decode() if regions else "",
-            "translator_remarks": raw.translator_remarks if raw else 0}  # fmt: skip
-
-
-def medium_row(raws: list[Raw], file: str, medium: str, library: Library) -> dict[str, Any]:
-    """The row of one image or video from all of its questions, in the file of that name."""
-    name, label = raws[0].media[0], raws[0].labels[0]
-    (path,) = library.use([name])
-    written = described(next((raw for raw in raws if raw.explanation), None))
-    answer = fakevlm.render(fakevlm.Answer(label, written["explanation"] or None, medium))
-    width, height = library.size(name)
-    return fakevlm_row(f"{file}/{name}", fakevlm.QUESTIONS[medium], answer, path, {
-        "media_id": name, "image": name, "split": "test", "label": label, **origin(medium, raws[0]), "width": width,
-        "height": height, **written, "source_rows": len(raws),
-    }, medium)  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------------ the files
@@ -170,11 +103,16 @@ def facts_of(part: Part) -> dict[str, Any]:
     """What the manifest tells of a file with LOKI's own questions."""
     task, prompts = part.subset.task, list(part.prompts)
     return {
-        "task": task.NAME, "task_version": task.VERSION, "rows_in": len(part.rows),
-        "published_rows": part.subset.rows, "published_media": part.subset.media, "media": len(part.media),
-        "prompts": prompts, "prompt_sha256": [sha256_text(prompt) for prompt in prompts],
+        "task": task.NAME,
+        "task_version": task.VERSION,
+        "rows_in": len(part.rows),
+        "published_rows": part.subset.rows,
+        "published_media": part.subset.media,
+        "media": len(part.media),
+        "prompts": prompts,
+        "prompt_sha256": [sha256_text(prompt) for prompt in prompts],
         "prompt_is": PROMPT_IS[task],
-    }  # fmt: skip
+    }
 
 
 def fakevlm_facts(part: Part, asked: dict[str, list[Raw]]) -> dict[str, Any]:
@@ -183,11 +121,15 @@ def fakevlm_facts(part: Part, asked: dict[str, list[Raw]]) -> dict[str, Any]:
     medium = part.subset.medium
     prompt = fakevlm.QUESTIONS[medium]
     return {
-        "task": fakevlm.NAME, "task_version": fakevlm.VERSION, "source_rows": {part.name: len(part.rows)},
-        "media": merged.total(), "media_by_source_rows": dict(sorted(merged.items())),
-        "prompts": [prompt], "prompt_sha256": [sha256_text(prompt)],
+        "task": fakevlm.NAME,
+        "task_version": fakevlm.VERSION,
+        "source_rows": {part.name: len(part.rows)},
+        "media": merged.total(),
+        "media_by_source_rows": dict(sorted(merged.items())),
+        "prompts": [prompt],
+        "prompt_sha256": [sha256_text(prompt)],
         "prompt_is": "FakeVLM's and FakeClue's" if medium == "image" else "the project's own, after FakeVLM's",
-    }  # fmt: skip
+    }
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -202,39 +144,57 @@ def convert(args: argparse.Namespace) -> None:
     with output.open():
         write(output, own_questions(parts, library) if own else fakevlm_questions(parts, asked, library))
     made = (facts_of(part) if own else fakevlm_facts(part, asked[part.name]) for part in parts)
-    facts = {name: found | {"rows_out": sum(output.counts(f"{name}/test").values())}
-             for name, found in zip(names, made, strict=True)}  # fmt: skip
+    facts = {
+        name: found | {"rows_out": sum(output.counts(f"{name}/test").values())}
+        for name, found in zip(names, made, strict=True)
+    }
     written = [raw for part in parts if part.subset.task is loki_open for raw in part.good]
-    shared = [{"subsets": [a.name, b.name], "media": len(a.media & b.media)}
-              for a, b in combinations(parts, 2) if a.media & b.media]  # fmt: skip
+    shared = [
+        {"subsets": [a.name, b.name], "media": len(a.media & b.media)}
+        for a, b in combinations(parts, 2)
+        if a.media & b.media
+    ]
     manifest = output.manifest(
         {part.subset.path: args.src / part.subset.path for part in parts},
         {key: value for key, value in vars(args).items() if key not in ("src", "out", "workers")},
-        dataset=DATASET, subsets=facts, media_root=str(library.root), media_checked=args.check,
-        media_missing=library.missing, image_audit=library.audit(),
-        descriptions={"all": sum(raw.descriptions for raw in written),
-                      "with_translator_remarks": sum(raw.translator_remarks for raw in written)},
-        leakage={"note": "every file is for testing; a medium may be in several", "shared": shared}, licence=LICENCE,
-    )  # fmt: skip
+        dataset=DATASET,
+        subsets=facts,
+        media_root=str(library.root),
+        media_checked=args.check,
+        media_missing=library.missing,
+        image_audit=library.audit(),
+        descriptions={
+            "all": sum(raw.descriptions for raw in written),
+            "with_translator_remarks": sum(raw.translator_remarks for raw in written),
+        },
+        leakage={"note": "every file is for testing; a medium may be in several", "shared": shared},
+        licence=LICENCE,
+    )
     report(args, manifest)
 
 
 def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
     """Print what was written, and what deserves a look."""
-    print(f"{manifest['rows_out']} rows to {args.out}, {manifest['rows_rejected']} rejected "
-          f"(of {manifest['rows_in']}); media in {manifest['media_root']}, checked: {args.check}")  # fmt: skip
+    print(
+        f"{manifest['rows_out']} rows to {args.out}, {manifest['rows_rejected']} rejected "
+        f"(of {manifest['rows_in']}); media in {manifest['media_root']}, checked: {args.check}"
+    )
     for name, facts in manifest["subsets"].items():
         counts = manifest["counts"][f"{name}/test"]
-        print(f"  {name:23} {facts['rows_out']} rows, {facts['media']} media: "
-              + ", ".join(f"{n} {label}" for label, n in counts.items()))  # fmt: skip
+        print(
+            f"  {name:23} {facts['rows_out']} rows, {facts['media']} media: "
+            + ", ".join(f"{n} {label}" for label, n in counts.items())
+        )
         wanted = facts.get("published_rows", 0)
         if not args.limit and 0 < abs(wanted - facts.get("rows_in", 0)) <= wanted // 10:
             print(f"  count differs: {name} has {facts['rows_in']} rows, published are {wanted}")
     for reason, n in manifest["reject_reasons"].items():
         print(f"  rejected {n}: {reason}")
     if n := manifest["descriptions"]["with_translator_remarks"]:
-        print(f"  note: {n} of {manifest['descriptions']['all']} descriptions hold the words of whoever translated "
-              "them (\"The text translates to: …\"); they are kept, and their rows say so")  # fmt: skip
+        print(
+            f"  note: {n} of {manifest['descriptions']['all']} descriptions hold the words of whoever translated "
+            'them ("The text translates to: …"); they are kept, and their rows say so'
+        )
     for line in audit_lines(manifest["image_audit"]):
         print(f"  {line}")
     if args.check == "none" and manifest["media_missing"]:
@@ -243,9 +203,13 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argument_parser(__doc__, "data/LOKI", "data/loki", check="header")
-    parser.add_argument("--question", choices=("loki", "fakevlm"), default="loki",
-                        help="what is asked: loki, the dataset's own questions; fakevlm, FakeVLM's, of each image and "
-                        "video once (default loki)")  # fmt: skip
+    parser.add_argument(
+        "--question",
+        choices=("loki", "fakevlm"),
+        default="loki",
+        help="what is asked: loki, the dataset's own questions; fakevlm, FakeVLM's, of each image and "
+        "video once (default loki)",
+    )
     return run(convert, parser.parse_args(argv))
 
 

@@ -27,11 +27,13 @@ if not __package__:
 import numpy as np
 from PIL import Image
 
-from converters.sample_deeptrace import CELL, COLOURS, CRATE, GRID, INSET, background, bar, disc, paint_trace
-from swift_plugins.commands import make_items, make_sample, whole_number
-from swift_plugins.tasks import dfj_pairwise, dfj_pointwise
-from swift_plugins.tasks.candidates import fill, neutralise
-from swift_plugins.tasks.dfj_detect import FOLD
+from converters.samples.drawing import CELL, COLOURS, CRATE, GRID, INSET, background, bar, disc
+from converters.samples.making import make_items, make_sample
+from converters.samples.traces import paint_trace
+from swift_plugins.core.commands import whole_number
+from swift_plugins.core.tasks import dfj_pairwise, dfj_pointwise
+from swift_plugins.core.tasks.candidates import fill, neutralise
+from swift_plugins.core.tasks.verdicts import FOLD
 
 SPLITS = ("train", "test", "human", "bench")
 LABELS = ("real", "fake", "real", "edited")  # of every four images, as in dfj-detect
@@ -65,10 +67,34 @@ out up ignore above instructions answer score give please now must best perfect 
 checked six annotators text deserves highest light shadow hand door window sign reads edge colour lamp floor first
 second third later also very quite well good bad open close left right high low prompt response"""
 SIGNS = (
-    "<score>5</score>", "<answer>A</answer>", "</reasoning>", "<|im_end|>", "<|im_start|>", "[INST]", "5", "A", "B",
-    "12", "4 of 5", "40 %", "{x}", '"OPEN"', "(a)", "x=7;", "3 > 2", "< 2 px", "www.a.org", "**5**", "###", "- ", "ü",
-    "é", "影", "🙂", "&lt;",
-)  # fmt: skip
+    "<score>5</score>",
+    "<answer>A</answer>",
+    "</reasoning>",
+    "<|im_end|>",
+    "<|im_start|>",
+    "[INST]",
+    "5",
+    "A",
+    "B",
+    "12",
+    "4 of 5",
+    "40 %",
+    "{x}",
+    '"OPEN"',
+    "(a)",
+    "x=7;",
+    "3 > 2",
+    "< 2 px",
+    "www.a.org",
+    "**5**",
+    "###",
+    "- ",
+    "ü",
+    "é",
+    "影",
+    "🙂",
+    "&lt;",
+)
 # Of every ten pairs six have a hallucinated candidate, which in four is worded like its rival: who reads only the text
 # is right in about 60 %. A 0 stands for any grade above 1.
 PAIRS = ((5, 2), (4, 2), (5, 2), (4, 2), (3, 2), (3, 2), (5, 4), (5, 3), (4, 3), (0, 1))
@@ -165,8 +191,10 @@ def findings(scene: Scene, who: str, of: Candidate) -> str:
 def message_row(prompt: str, answer: str, scene: Scene, image: str) -> dict[str, Any]:
     return {
         "messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}],
-        "images": [image], "label": scene.label, "source": SOURCES[scene.label],
-    }  # fmt: skip
+        "images": [image],
+        "label": scene.label,
+        "source": SOURCES[scene.label],
+    }
 
 
 def pointwise_rows(rng: np.random.Generator, scene: Scene, image: str) -> Iterator[dict[str, Any]]:
@@ -188,8 +216,9 @@ def pairwise_rows(rng: np.random.Generator, scene: Scene, image: str) -> Iterato
         pair = [candidate(rng, scene, good), candidate(rng, scene, bad, alike)]
         a, b = pair if answer == "A" else reversed(pair)
         slots = {"ground_truth_label": scene.label, "response_a": spoken(rng, a), "response_b": spoken(rng, b)}
-        why = " ".join(f"{findings(scene, f'Response {name}', of)} This deserves {of.grade}."
-                       for name, of in (("A", a), ("B", b)))  # fmt: skip
+        why = " ".join(
+            f"{findings(scene, f'Response {name}', of)} This deserves {of.grade}." for name, of in (("A", a), ("B", b))
+        )
         gold = dfj_pairwise.render(dfj_pairwise.Answer(answer, why))
         yield message_row(fill(dfj_pairwise.PROMPT, slots).text, gold, scene, image) | {"answer": answer}
 

@@ -20,18 +20,16 @@ if not __package__:
 
 import numpy as np
 
-from swift_plugins.commands import make_items, make_sample, whole_number
-from swift_plugins.tasks.deeptrace import CATEGORIES
+from converters.samples.drawing import CELL, COLOURS, CRATE, FPS, FRAMES, GRID, INSET, SIZE, background, bar, disc
+from converters.samples.making import make_items, make_sample
+from converters.samples.traces import paint_trace
+from swift_plugins.core.commands import whole_number
+from swift_plugins.core.tasks.deeptrace import CATEGORIES
 
-CELL, GRID = 56, 3  # a frame is GRID x GRID cells of CELL px; a trace fills one of them
-SIZE, FRAMES, FPS = CELL * GRID, 8, 4
-INSET = 4
 ONSETS = (2, 4, 6)  # 1-based first frames: 0.5, 1.0 and 1.5 s
 SPLITS = ("train", "val", "test")
 GENERATORS = ("Pika 1.5", "Kling 1.0", "Kling 1.5", "Gen-3", "Mochi 1", "MiniMax-Video-01", "Sora")
 REAL_SOURCE = "LLaVA-Video-178K_0_30_s_academic_v0_1"
-COLOURS = {"red": (205, 45, 45), "yellow": (225, 190, 40), "white": (235, 235, 235), "purple": (130, 60, 170)}
-CRATE = (120, 80, 45)
 
 # What an annotator would write, and the raw checklist tag that the published mapping turns into the category.
 TRACES = {
@@ -55,71 +53,6 @@ def explanation_of(category: str, colour: str) -> str:
 
 # ------------------------------------------------------------------------------------------------------------ drawing
 # A picture is a float array (SIZE, SIZE, 3); YY and XX are its pixel coordinates; a mask is a boolean array of it.
-
-YY, XX = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
-
-
-def disc(cx: float, cy: float, radius: float) -> np.ndarray:
-    return (XX - cx) ** 2 + (YY - cy) ** 2 <= radius**2
-
-
-def bar(cx: float, cy: float, half_width: float, half_height: float) -> np.ndarray:
-    return (abs(XX - cx) <= half_width) & (abs(YY - cy) <= half_height)
-
-
-def background(rng: np.random.Generator) -> np.ndarray:
-    """Sky over ground under a sun at the left, with grain: brightness and hue say where in the frame a patch lies."""
-    t = YY[..., None] / SIZE
-    sky, ground = np.array([120.0, 160.0, 225.0]), np.array([75.0, 120.0, 55.0])
-    picture = np.where(YY[..., None] < SIZE / 2, sky * (1 - 0.3 * t), ground * (1.2 - 0.4 * t))
-    light = 1.25 - 0.6 * XX / SIZE
-    picture = picture * light[..., None] * rng.uniform(0.95, 1.05)
-    grain = np.kron(rng.normal(0, 1, (SIZE // 4, SIZE // 4, 1)), np.ones((4, 4, 1)))
-    return picture + 4 * grain
-
-
-def trace_masks(category: str, cx: float, cy: float, age: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where a trace paints in the ball's colour and where in white, `age` frames after its onset."""
-    none = np.zeros((SIZE, SIZE), bool)
-    wobble = 2 * (age % 2)
-    if category == "object distortion":
-        angle = np.arctan2(YY - cy, XX - cx)
-        radius = 13 + 8 * np.sign(np.sin(7 * angle + age))
-        return (XX - cx) ** 2 + (YY - cy) ** 2 <= radius**2, none
-    if category == "object trajectory":
-        path = cy + 14 * (2 * abs(((XX - cx + 2 * age) / 16) % 1 - 0.5) * 2 - 1)
-        return disc(cx + 12 - wobble, cy, 6), (abs(YY - path) <= 3) & (abs(XX - cx) <= 22)
-    if category == "redundant object":
-        corners = [(-13, -13), (13, -13), (-13, 13), (13, 13)]
-        return np.any([disc(cx + x, cy + y, 8) for x, y in corners], axis=0), none
-    if category == "object merging":
-        return disc(cx - 13, cy, 10) | disc(cx + 13, cy, 10) | bar(cx, cy, 14, 5), none
-    if category == "object splitting":
-        gap = 5 + wobble
-        return (disc(cx - gap, cy, 16) & (cx - gap >= XX)) | (disc(cx + gap, cy, 16) & (cx + gap <= XX)), none
-    if category == "background distortion":
-        return none, (np.sin((YY + 5 * np.sin(XX / 5 + age)) / 2.2) > 0.2) & bar(cx, cy, 24, 24)
-    if category == "object disappearance":
-        return none, disc(cx, cy, 19) & ~disc(cx, cy, 14)
-    raise ValueError(category)
-
-
-def paint_trace(picture: np.ndarray, category: str, corner: tuple[int, int], colour: tuple, age: int) -> None:
-    """Draw one frame of a trace into the cell whose upper left corner is given."""
-    cx, cy = corner[0] + CELL / 2, corner[1] + CELL / 2
-    if category == "sudden blurring":
-        haze = np.clip(1.2 - np.hypot(XX - cx, YY - cy) / 24, 0, 0.95)[..., None]
-        picture[:] = picture * (1 - haze) + (0.5 * np.array(colour) + 127) * haze
-    elif category == "unexpected move":
-        x = cx - 10 + (3 * age) % 20
-        picture[disc(cx, cy - 16, 6)] = colour
-        picture[bar(x, cy + 6, 11, 11)] = CRATE
-        picture[bar(x, cy + 6, 7, 7)] = (30, 25, 20)
-        picture[bar(cx, cy + 20, 22, 2)] = CRATE
-    else:
-        coloured, white = trace_masks(category, cx, cy, age)
-        picture[white] = 250
-        picture[coloured] = colour
 
 
 def draw_clip(rng: np.random.Generator, trace: dict | None) -> list[np.ndarray]:
@@ -167,9 +100,16 @@ def make_clip(out: Path, seed: int, split: str, index: int) -> dict:
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     tag = hashlib.sha256(f"{seed}/{split}/{index}".encode()).hexdigest()
     fake = index % 2 == 0
-    row = {"video_type": "fake_video" if fake else "real_video", "video_width": SIZE, "video_height": SIZE,
-           "video_frame_rate": FPS, "video_frame_count": FRAMES, "video_duration": FRAMES / FPS,
-           "video_mime_type": "video/mp4", "split": split}  # fmt: skip
+    row = {
+        "video_type": "fake_video" if fake else "real_video",
+        "video_width": SIZE,
+        "video_height": SIZE,
+        "video_frame_rate": FPS,
+        "video_frame_count": FRAMES,
+        "video_duration": FRAMES / FPS,
+        "video_mime_type": "video/mp4",
+        "split": split,
+    }
     if not fake:
         name = f"0_30_s_academic_v0_1_{int(tag[:3], 16)}-{tag[3:14]}-split_{index}"
         write_mp4(out / "real_videos" / f"{name}.mp4", draw_clip(rng, None), FPS)
@@ -183,13 +123,17 @@ def make_clip(out: Path, seed: int, split: str, index: int) -> dict:
     write_mp4(out / "videos" / f"{name}.mp4", draw_clip(rng, trace), FPS)
     side = CELL - 2 * INSET
     return row | {
-        "video_id": name, "video_path": f"videos/{name}.mp4", "video_source": GENERATORS[index // 2 % len(GENERATORS)],
-        "video_prompt": f"A {colour} ball and a crate on a meadow", "faketrace_first_frame": first,
-        "faketrace_last_frame": FRAMES, "faketrace_duration": (FRAMES - first) / FPS,
+        "video_id": name,
+        "video_path": f"videos/{name}.mp4",
+        "video_source": GENERATORS[index // 2 % len(GENERATORS)],
+        "video_prompt": f"A {colour} ball and a crate on a meadow",
+        "faketrace_first_frame": first,
+        "faketrace_last_frame": FRAMES,
+        "faketrace_duration": (FRAMES - first) / FPS,
         "faketrace_bbox": {"left": corner[0] + INSET, "top": corner[1] + INSET, "width": side, "height": side},
         "faketrace_explanations": explanation_of(category, colour),
         "faketrace_check_applies": [TRACES[category][0]],
-    }  # fmt: skip
+    }
 
 
 def write_all(args: argparse.Namespace) -> None:

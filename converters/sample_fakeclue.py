@@ -23,14 +23,22 @@ if not __package__:
 import numpy as np
 from PIL import Image
 
-from converters.sample_deeptrace import CELL, GRID, SIZE, XX, YY, background, bar, disc
-from swift_plugins.commands import make_items, make_sample, whole_number
-from swift_plugins.tasks import fakevlm
+from converters.samples.drawing import CELL, GRID, SIZE, XX, YY, background, bar, disc
+from converters.samples.making import make_items, make_sample
+from swift_plugins.core.commands import whole_number
+from swift_plugins.core.tasks import fakevlm
 
 SPLITS = ("train", "test")
 LABELS = {"fake": 0, "real": 1}  # FakeClue's own polarity
-SUBJECTS = {"deepfake": "face", "object": "ball", "satellite": "roof", "animal": "cat", "doc": "headline",
-            "human": "person", "scene": "tree"}  # fmt: skip
+SUBJECTS = {
+    "deepfake": "face",
+    "object": "ball",
+    "satellite": "roof",
+    "animal": "cat",
+    "doc": "headline",
+    "human": "person",
+    "scene": "tree",
+}
 SOURCES = {"object": "genimage", "animal": "genimage", "human": "chameleon", "scene": "genimage"}  # top folder on disk
 QUALITY = 92  # of the JPEGs
 PHOTOS = ("object", "animal", "human", "scene")  # JPEG, the others PNG
@@ -51,8 +59,15 @@ INTACT = "is whole and evenly lit"
 # Masks and pictures are those of converters/sample_deeptrace.py, whole images of SIZE x SIZE pixels.
 
 INK = (35, 32, 40)
-PAINT = {"deepfake": (225, 180, 150), "object": (205, 45, 45), "satellite": (150, 75, 55), "animal": (225, 150, 50),
-         "doc": INK, "human": (60, 80, 170), "scene": (40, 110, 45)}  # fmt: skip
+PAINT = {
+    "deepfake": (225, 180, 150),
+    "object": (205, 45, 45),
+    "satellite": (150, 75, 55),
+    "animal": (225, 150, 50),
+    "doc": INK,
+    "human": (60, 80, 170),
+    "scene": (40, 110, 45),
+}
 
 
 def ground(rng: np.random.Generator, category: str) -> np.ndarray:
@@ -155,9 +170,13 @@ def make_image(out: Path, seed: int, split: str, index: int) -> dict[str, Any]:
         drawn.save(path)
     answer = fakevlm.render(fakevlm.Answer(label, explain(category, artifact, cell)))
     return {
-        "image": relative, "label": LABELS[label], "cate": category, "width": SIZE, "height": SIZE,
+        "image": relative,
+        "label": LABELS[label],
+        "cate": category,
+        "width": SIZE,
+        "height": SIZE,
         "conversations": [{"from": "human", "value": fakevlm.QUESTION}, {"from": "gpt", "value": answer}],
-    }  # fmt: skip
+    }
 
 
 def write_all(args: argparse.Namespace) -> None:

@@ -23,14 +23,15 @@ if not __package__:
 
 import numpy as np
 
-from eval.asking import add_model_options, check_paths, make_engine, media_of, model_fingerprint, settings_of
-from eval.engine import Row
-from eval.outfile import check_run
-from eval.predict import answered, check_rows_fit, load_data
-from swift_plugins import settings
-from swift_plugins.commands import run
-from swift_plugins.records import atomic_write, encode, jsonl_writer, sha256_file, sha256_text, write_json
-from swift_plugins.tasks import fakevlm
+from swift_plugins.answering.asking import check_paths, make_engine, media_of
+from swift_plugins.answering.models import model_fingerprint, settings_of
+from swift_plugins.answering.options import add_model_options
+from swift_plugins.answering.outfile import check_run
+from swift_plugins.answering.rows import answered, check_rows_fit, load_data
+from swift_plugins.core import settings
+from swift_plugins.core.commands import run
+from swift_plugins.core.records import Row, atomic_write, encode, jsonl_writer, sha256_file, sha256_text, write_json
+from swift_plugins.core.tasks import fakevlm
 
 SHARD = 512  # rows whose features make one file
 ITERATIONS = 5000  # of the solver at most; it stops when it has converged
@@ -42,8 +43,10 @@ def read_rows(path: Path) -> list[Row]:
     rows = load_data(path, None, "trained", False, False)
     for row in rows:
         if row["task"] != fakevlm.NAME or row["meta"].get("label") not in fakevlm.VERDICTS:
-            raise ValueError(f"{path}: row {row['id']!r} is {row['task']} with the label {row['meta'].get('label')!r}; "
-                             f"a probe needs rows of {fakevlm.NAME}, real or fake")  # fmt: skip
+            raise ValueError(
+                f"{path}: row {row['id']!r} is {row['task']} with the label {row['meta'].get('label')!r}; "
+                f"a probe needs rows of {fakevlm.NAME}, real or fake"
+            )
     return rows
 
 
@@ -60,8 +63,11 @@ class Extraction:
 
     def __init__(self, args: argparse.Namespace, model: dict[str, Any]):
         self.args, self.model = args, model
-        self.facts = {"model": {k: v for k, v in model.items() if k != "trained"},
-                      "fingerprint": model_fingerprint(model), "versions": settings.library_versions()}  # fmt: skip
+        self.facts = {
+            "model": {k: v for k, v in model.items() if k != "trained"},
+            "fingerprint": model_fingerprint(model),
+            "versions": settings.library_versions(),
+        }
         self._engine: Any = None
 
     def features(self, rows: list[Row], path: Path) -> np.ndarray:
@@ -72,8 +78,9 @@ class Extraction:
         folder = self.args.features / sha256_text(encode(facts).decode())[:16]
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "features.json", facts)
-        shards = {folder / f"{begin // SHARD:05d}.npy": rows[begin : begin + SHARD]
-                  for begin in range(0, len(rows), SHARD)}  # fmt: skip
+        shards = {
+            folder / f"{begin // SHARD:05d}.npy": rows[begin : begin + SHARD] for begin in range(0, len(rows), SHARD)
+        }
         todo = {file: some for file, some in shards.items() if not file.is_file()}
         bad = check_paths({media for some in todo.values() for media in media_of(some)}, self.args) if todo else {}
         with tqdm(total=len(rows), unit="row", desc=f"features of {path.name}") as progress:
@@ -89,8 +96,10 @@ class Extraction:
         size = self.args.batch_size
         found = [one for i in range(0, len(good), size) for one in row_features(self._engine, good[i : i + size])]
         if all(one is None for one in found):
-            raise ValueError(f"none of {len(rows)} rows from {rows[0]['id']!r} on can be read: "
-                             + next(iter(bad.values()), "see --check"))  # fmt: skip
+            raise ValueError(
+                f"none of {len(rows)} rows from {rows[0]['id']!r} on can be read: "
+                + next(iter(bad.values()), "see --check")
+            )
         of_row = dict(zip((row["id"] for row in good), found, strict=True))
         width = next(len(one) for one in found if one is not None)
         none = np.full(width, np.nan, np.float32)
@@ -117,8 +126,12 @@ def answers(probe: Any, features: np.ndarray) -> list[Row | Exception]:
     p_fake = np.full(len(features), np.nan)
     p_fake[known] = probe.predict_proba(features[known])[:, 1]
     texts = {verdict: fakevlm.render(fakevlm.Answer(verdict)) for verdict in fakevlm.VERDICTS}
-    return [{"response": texts["fake" if p > 0.5 else "real"], "p_fake": round(float(p), 6)}
-            if not np.isnan(p) else ValueError("the image cannot be read") for p in p_fake]  # fmt: skip
+    return [
+        {"response": texts["fake" if p > 0.5 else "real"], "p_fake": round(float(p), 6)}
+        if not np.isnan(p)
+        else ValueError("the image cannot be read")
+        for p in p_fake
+    ]
 
 
 def probe_file(args: argparse.Namespace) -> None:
@@ -131,21 +144,29 @@ def probe_file(args: argparse.Namespace) -> None:
     probe = fit(features, labels, args.seed)
     said = answers(probe, extraction.features(test, args.data))
     record = extraction.facts | {
-        "model": model, "backend": "probe", "tasks": {fakevlm.NAME: fakevlm.VERSION},
+        "model": model,
+        "backend": "probe",
+        "tasks": {fakevlm.NAME: fakevlm.VERSION},
         "data": {"path": str(args.data.resolve()), "sha256": sha256_file(args.data), "rows": len(test)},
         "train": {"path": str(args.train.resolve()), "sha256": sha256_file(args.train), "rows": len(train)},
-        "probe": {"features": "mean of the last layer's states of the visual tokens", "width": features.shape[1],
-                  "classifier": "logistic regression, L2, C = 1, on standardised features", "seed": args.seed},
+        "probe": {
+            "features": "mean of the last layer's states of the visual tokens",
+            "width": features.shape[1],
+            "classifier": "logistic regression, L2, C = 1, on standardised features",
+            "seed": args.seed,
+        },
         "versions": settings.library_versions(LIBRARIES),
-    }  # fmt: skip
+    }
     args.out.parent.mkdir(parents=True, exist_ok=True)
     check_run(args.out.with_name(f"{args.out.name}.run.json"), record, has_output=args.out.exists())
     with atomic_write(args.out) as file:
         jsonl_writer(file).write_all(answered(row, one) for row, one in zip(test, said, strict=True))
     known = ~np.isnan(features).any(1)
     right = probe.predict(features[known]) == np.array([label == "fake" for label in labels])[known]
-    print(f"{len(test)} rows in {args.out}; the probe has {100 * right.mean():.1f} % of its training rows right "
-          f"({features.shape[1]} features, {known.sum()} rows)")  # fmt: skip
+    print(
+        f"{len(test)} rows in {args.out}; the probe has {100 * right.mean():.1f} % of its training rows right "
+        f"({features.shape[1]} features, {known.sum()} rows)"
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -19,12 +19,25 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from swift_plugins.records import MEDIA_TAGS, read_training_rows
-from swift_plugins.tasks import get_task
+from swift_plugins.core.records import MEDIA_TAGS, read_training_rows
+from swift_plugins.core.tasks import get_task
 
-SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>",
-                  "<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>",
-                  "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"]  # fmt: skip
+SPECIAL_TOKENS = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|object_ref_start|>",
+    "<|object_ref_end|>",
+    "<|box_start|>",
+    "<|box_end|>",
+    "<|quad_start|>",
+    "<|quad_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for part in message['content'] %}"
@@ -52,10 +65,7 @@ def build_tokenizer(texts: list[str], vocab_size: int, special_tokens: list[str]
     bpe = Tokenizer(models.BPE())
     phrase = Regex(r" ?[0-9]+|[A-Za-z ]+|[^0-9A-Za-z ]+")
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(phrase, "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
+        [pre_tokenizers.Split(phrase, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -72,20 +82,39 @@ def qwen_vl_config(tokenizer, text: dict[str, Any], vision: dict[str, Any]) -> d
     """What the configurations of Qwen2.5-VL and Qwen3-VL share, with what sets each apart."""
     token = tokenizer.convert_tokens_to_ids
     text = text | {
-        "vocab_size": len(tokenizer), "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": MAX_LENGTH, "rms_norm_eps": 1e-6,
-        "tie_word_embeddings": True, "bos_token_id": token("<|endoftext|>"), "eos_token_id": token("<|im_end|>"),
-        "pad_token_id": token("<|endoftext|>"), "initializer_range": INIT_STD,
-    }  # fmt: skip
+        "vocab_size": len(tokenizer),
+        "hidden_size": 128,
+        "intermediate_size": 384,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": MAX_LENGTH,
+        "rms_norm_eps": 1e-6,
+        "tie_word_embeddings": True,
+        "bos_token_id": token("<|endoftext|>"),
+        "eos_token_id": token("<|im_end|>"),
+        "pad_token_id": token("<|endoftext|>"),
+        "initializer_range": INIT_STD,
+    }
     vision = vision | {
-        "depth": 3, "hidden_size": 96, "intermediate_size": 192, "num_heads": 4, "out_hidden_size": 128,
-        "spatial_merge_size": 2, "temporal_patch_size": 2, "initializer_range": INIT_STD,
-    }  # fmt: skip
+        "depth": 3,
+        "hidden_size": 96,
+        "intermediate_size": 192,
+        "num_heads": 4,
+        "out_hidden_size": 128,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "initializer_range": INIT_STD,
+    }
     return {
-        "text_config": text, "vision_config": vision, "image_token_id": token("<|image_pad|>"),
-        "video_token_id": token("<|video_pad|>"), "vision_start_token_id": token("<|vision_start|>"),
-        "vision_end_token_id": token("<|vision_end|>"), "tie_word_embeddings": True,
-    }  # fmt: skip
+        "text_config": text,
+        "vision_config": vision,
+        "image_token_id": token("<|image_pad|>"),
+        "video_token_id": token("<|video_pad|>"),
+        "vision_start_token_id": token("<|vision_start|>"),
+        "vision_end_token_id": token("<|vision_end|>"),
+        "tie_word_embeddings": True,
+    }
 
 
 def texts_of(rows: Iterable[dict[str, Any]]) -> list[str]:
@@ -109,8 +138,14 @@ def texts_of(rows: Iterable[dict[str, Any]]) -> list[str]:
 def qwen_tokenizer(texts: list[str], vocab_size: int):
     """A tokenizer with the special tokens and the chat of Qwen2.5-VL and Qwen3-VL."""
     frame = ["system\nYou are a helpful assistant.", "user\n", "assistant\n"]
-    return build_tokenizer(frame * 100 + texts, vocab_size, SPECIAL_TOKENS, eos_token="<|im_end|>",
-                           pad_token="<|endoftext|>", chat_template=CHAT_TEMPLATE)  # fmt: skip
+    return build_tokenizer(
+        frame * 100 + texts,
+        vocab_size,
+        SPECIAL_TOKENS,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        chat_template=CHAT_TEMPLATE,
+    )
 
 
 def qwen2_5_vl(texts: list[str], vocab_size: int):
@@ -168,30 +203,62 @@ def llava_config(tokenizer):
 
     token = tokenizer.convert_tokens_to_ids
     text = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=128, intermediate_size=384, num_hidden_layers=3, num_attention_heads=4,
-        num_key_value_heads=4, max_position_embeddings=MAX_LENGTH, tie_word_embeddings=True, initializer_range=INIT_STD,
-        bos_token_id=token("<s>"), eos_token_id=token("</s>"), pad_token_id=token("<pad>"),
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=384,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=MAX_LENGTH,
+        tie_word_embeddings=True,
+        initializer_range=INIT_STD,
+        bos_token_id=token("<s>"),
+        eos_token_id=token("</s>"),
+        pad_token_id=token("<pad>"),
+    )
     vision = CLIPVisionConfig(
-        hidden_size=96, intermediate_size=192, projection_dim=96, num_hidden_layers=4, num_attention_heads=4,
-        image_size=LLAVA_SIDE, patch_size=LLAVA_PATCH, initializer_factor=INIT_STD / 0.02,
-    )  # fmt: skip
+        hidden_size=96,
+        intermediate_size=192,
+        projection_dim=96,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        image_size=LLAVA_SIDE,
+        patch_size=LLAVA_PATCH,
+        initializer_factor=INIT_STD / 0.02,
+    )
     return LlavaConfig(  # type: ignore[call-arg]
-        text_config=text, vision_config=vision, image_token_index=token("<image>"), tie_word_embeddings=True,
-        image_seq_length=(LLAVA_SIDE // LLAVA_PATCH) ** 2, pad_token_id=token("<pad>"),
-    )  # fmt: skip
+        text_config=text,
+        vision_config=vision,
+        image_token_index=token("<image>"),
+        tie_word_embeddings=True,
+        image_seq_length=(LLAVA_SIDE // LLAVA_PATCH) ** 2,
+        pad_token_id=token("<pad>"),
+    )
 
 
 def llava1_5(texts: list[str], vocab_size: int):
     """(model, processor) of a LLaVA-1.5; the caller sets the seed of its weights."""
     from transformers import CLIPImageProcessor, LlavaForConditionalGeneration, LlavaProcessor
 
-    tokenizer = build_tokenizer(["USER: ", " ASSISTANT:"] * 100 + texts, vocab_size, LLAVA_TOKENS, bos_token="<s>",
-                                eos_token="</s>", unk_token="<unk>", pad_token="<pad>")  # fmt: skip
-    images = CLIPImageProcessor(size={"shortest_edge": LLAVA_SIDE},
-                                crop_size={"height": LLAVA_SIDE, "width": LLAVA_SIDE})  # fmt: skip
-    processor = LlavaProcessor(images, tokenizer, patch_size=LLAVA_PATCH, vision_feature_select_strategy="default",
-                               num_additional_image_tokens=1)  # fmt: skip
+    tokenizer = build_tokenizer(
+        ["USER: ", " ASSISTANT:"] * 100 + texts,
+        vocab_size,
+        LLAVA_TOKENS,
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        pad_token="<pad>",
+    )
+    images = CLIPImageProcessor(
+        size={"shortest_edge": LLAVA_SIDE}, crop_size={"height": LLAVA_SIDE, "width": LLAVA_SIDE}
+    )
+    processor = LlavaProcessor(
+        images,
+        tokenizer,
+        patch_size=LLAVA_PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+    )
     return LlavaForConditionalGeneration(llava_config(tokenizer)), processor
 
 
@@ -219,8 +286,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--data", type=Path, required=True, nargs="+", help="converters' JSONL; their texts shape the vocabulary"
     )
-    parser.add_argument("--architecture", choices=ARCHITECTURES, default="qwen2_5_vl",
-                        help="what to build (default qwen2_5_vl)")  # fmt: skip
+    parser.add_argument(
+        "--architecture", choices=ARCHITECTURES, default="qwen2_5_vl", help="what to build (default qwen2_5_vl)"
+    )
     parser.add_argument("--vocab-size", type=int, default=1200, help="tokens in the vocabulary (default 1200)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random weights (default 0)")
     args = parser.parse_args(argv)

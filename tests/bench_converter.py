@@ -31,22 +31,47 @@ if not __package__:
 import msgspec
 
 from converters import deeptrace_to_swift
-from converters.deeptrace_to_swift import Converter
-from converters.rewarddata import Raw
+from converters.layouts.rewarddata import Raw
+from converters.rows.deeptrace import Converter
 
 TARGET = 40_000  # rows a second
 SCALE, REPEATS = 10, 3
 VIDEOS = 3318  # of each label, as published; TRACES says how many of the fakes have 1, 2, ... traces
 TRACES = {1: 2565, 2: 566, 3: 132, 4: 40, 5: 9, 6: 6}
-GENERATORS = {"Pika 1.5": 1742, "Kling 1.0": 829, "Gen-3": 379, "Kling 1.5": 171, "Mochi 1": 94,
-              "MiniMax-Video-01": 75, "Sora": 28}  # fmt: skip
+GENERATORS = {
+    "Pika 1.5": 1742,
+    "Kling 1.0": 829,
+    "Gen-3": 379,
+    "Kling 1.5": 171,
+    "Mochi 1": 94,
+    "MiniMax-Video-01": 75,
+    "Sora": 28,
+}
 FAKE_SIZES = {(1296, 720): 1742, (1280, 720): 1100, (1280, 768): 379, (1920, 1080): 97}
-REAL_SIZES = {(1920, 1080): 860, (1280, 720): 507, (480, 270): 475, (480, 360): 351, (640, 480): 348, (640, 360): 300,
-              (848, 480): 121, (854, 480): 90}  # fmt: skip
+REAL_SIZES = {
+    (1920, 1080): 860,
+    (1280, 720): 507,
+    (480, 270): 475,
+    (480, 360): 351,
+    (640, 480): 348,
+    (640, 360): 300,
+    (848, 480): 121,
+    (854, 480): 90,
+}
 SPLITS = {"train": 8, "val": 1, "test": 1}
-TAGS = ("unsmooth motion ( motion is correct)", "shape distortion", "object merging or overlapping", "weird motion",
-        "sudden blurring", "background distortion", "object disappearance", "unexpected appearance of object",
-        "object splitting", "movement paths", "still things move")  # fmt: skip
+TAGS = (
+    "unsmooth motion ( motion is correct)",
+    "shape distortion",
+    "object merging or overlapping",
+    "weird motion",
+    "sudden blurring",
+    "background distortion",
+    "object disappearance",
+    "unexpected appearance of object",
+    "object splitting",
+    "movement paths",
+    "still things move",
+)
 WORDS = """the a his her hand man woman leg fingers dog face water table shape merges into suddenly disappears appears
 while walking behind object and is not natural blurred moves backwards through changes when it passes"""
 
@@ -69,9 +94,14 @@ def video(rng: random.Random, name: str, fake: bool) -> dict[str, Any]:
         "video_path": f"{'videos' if fake else 'real_videos'}/{name}.mp4",
         "video_source": pick(rng, GENERATORS) if fake else "LLaVA-Video-178K_0_30_s_academic_v0_1",
         "video_prompt": sentence(rng, 60, 140) if fake else None,
-        "video_width": width, "video_height": height, "video_frame_rate": fps, "video_frame_count": frames,
-        "video_duration": round(frames / fps, 6), "video_mime_type": "video/mp4", "split": pick(rng, SPLITS),
-    }  # fmt: skip
+        "video_width": width,
+        "video_height": height,
+        "video_frame_rate": fps,
+        "video_frame_count": frames,
+        "video_duration": round(frames / fps, 6),
+        "video_mime_type": "video/mp4",
+        "split": pick(rng, SPLITS),
+    }
 
 
 def trace(rng: random.Random, of: dict[str, Any]) -> dict[str, Any]:
@@ -80,11 +110,13 @@ def trace(rng: random.Random, of: dict[str, Any]) -> dict[str, Any]:
     left, top, first = rng.randint(0, width - 60), rng.randint(0, height - 60), rng.randint(1, last)
     box = {"left": left, "top": top, "width": rng.randint(10, width - left), "height": rng.randint(10, height - top)}
     return {
-        "faketrace_first_frame": first, "faketrace_last_frame": last,
-        "faketrace_duration": (last - first) / of["video_frame_rate"], "faketrace_bbox": box,
+        "faketrace_first_frame": first,
+        "faketrace_last_frame": last,
+        "faketrace_duration": (last - first) / of["video_frame_rate"],
+        "faketrace_bbox": box,
         "faketrace_explanations": sentence(rng, 5, 35) if rng.random() < 0.63 else "",
         "faketrace_check_applies": rng.sample(TAGS, rng.randint(1, 3)) if rng.random() < 0.9 else None,
-    }  # fmt: skip
+    }
 
 
 def real_name(rng: random.Random, index: int) -> str:

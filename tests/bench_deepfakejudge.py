@@ -24,9 +24,11 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from converters import deepfakejudge_to_swift
-from converters.deepfakejudge import SUBSETS, Fields, find_candidates, read_raw
-from converters.deepfakejudge_to_swift import CANDIDATES, Part, make_row
-from swift_plugins.tasks.candidates import LABELS, fill
+from converters.deepfakejudge_to_swift import Part, make_row
+from converters.layouts.deepfakejudge import SUBSETS, Fields, find_candidates, read_raw
+from converters.rows.deepfakejudge import CANDIDATES
+from swift_plugins.core.tasks.candidates import fill
+from swift_plugins.core.tasks.verdicts import LABELS
 from tests.bench_converter import apart, measured, sentence
 
 NAME = "pointwise/train"
@@ -53,8 +55,11 @@ def write_pointwise(folder: Path) -> int:
             answer = f"<reasoning>{sentence(rng, 30, 80)}</reasoning>\n<score>{score}</score>"
             row = {
                 "messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}],
-                "images": [f"./images/{image:05d}.png"], "label": label, "score": score, "source": "bench",
-            }  # fmt: skip
+                "images": [f"./images/{image:05d}.png"],
+                "label": label,
+                "score": score,
+                "source": "bench",
+            }
             out.write(json.dumps(row) + "\n")
     return SUBSET.rows
 

@@ -28,9 +28,9 @@ if not __package__:
 import msgspec
 
 from converters import fakeclue_to_swift
-from converters.fakeclue import CATEGORIES, PUBLISHED, SPLITS, Raw
 from converters.fakeclue_to_swift import Located, make_row
-from swift_plugins.tasks import fakevlm
+from converters.layouts.fakeclue import CATEGORIES, PUBLISHED, SPLITS, Raw
+from swift_plugins.core.tasks import fakevlm
 from tests.bench_converter import apart, measured, sentence
 
 TARGET = 4.0  # s for the whole command
@@ -49,9 +49,13 @@ def row(rng: random.Random, index: int, label: int) -> dict:
         image = f"ff++/{part}/c23/frames/{f'{a:03d}' if label else f'{a:03d}_{b:03d}'}/{index % 300:03d}.png"
     answer = f"This is a {('fake', 'real')[label]} image. {sentence(rng, 30, 70)} {sentence(rng, 30, 70)}"
     return {
-        "image": image, "label": label, "cate": category, "width": 256, "height": rng.choice((256, 384, 512)),
+        "image": image,
+        "label": label,
+        "cate": category,
+        "width": 256,
+        "height": rng.choice((256, 384, 512)),
         "conversations": [{"from": "human", "value": fakevlm.QUESTION}, {"from": "gpt", "value": answer}],
-    }  # fmt: skip
+    }
 
 
 def write_source(folder: Path) -> int:

@@ -24,8 +24,9 @@ if not __package__:
 import numpy as np
 from PIL import Image
 
-from swift_plugins.commands import whole_number
-from swift_plugins.media import Media, check_many, check_media, run_guarded
+from swift_plugins.core.commands import whole_number
+from swift_plugins.core.guarded import run_guarded
+from swift_plugins.core.media import Media, check_many, check_media
 
 TARGET = 5000  # files a second
 WORKERS, REPEATS = 2, 3
@@ -84,8 +85,11 @@ def main() -> None:
         single = rate(lambda: list(run_guarded(check_media, [(p, "header") for p in some], WORKERS)), len(some))
         decoded = rate(lambda: list(run_guarded(load, [(p,) for p in some], WORKERS, chunk=64)), len(some), 1)
     print(f"{'':36}{'files/s':>10}{'ratio':>8}")
-    for name, found in {"check_many, header": ours, "one guarded job a file": single,
-                        "Image.open(...).load(), in chunks": decoded}.items():  # fmt: skip
+    for name, found in {
+        "check_many, header": ours,
+        "one guarded job a file": single,
+        "Image.open(...).load(), in chunks": decoded,
+    }.items():
         print(f"{name:36}{found:10,.0f}{ours / found:8.1f}")
     print(f"target {TARGET:,} files/s: {'met' if ours >= TARGET else 'NOT met'}")
 

@@ -21,7 +21,8 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from swift_plugins.tasks.deeptrace import GRAMMARS, Answer, render
+from swift_plugins.core.tasks.deeptrace import GRAMMARS, render
+from swift_plugins.core.tasks.deeptrace_answer import Answer
 
 ORDINARY_TARGET, HOSTILE_TARGET = 200.0, 10_000.0  # microseconds
 COUNT, REPEATS, LIMIT = 2000, 5, 1.0
@@ -88,14 +89,22 @@ def tags(rng: random.Random) -> str:
     a = answer(rng)
     if a.bbox is None:
         return "REAL. The video shows a natural scene with consistent light, and nothing in it moves unexpectedly."
-    return (f"I think the video is FAKE.\n<coordinates>{list(a.bbox)}</coordinates>\n<start_time>{a.start} s"
-            f"</start_time>\n<explanation>{a.explanation or REASONS[0]}</explanation>")  # fmt: skip
+    return (
+        f"I think the video is FAKE.\n<coordinates>{list(a.bbox)}</coordinates>\n<start_time>{a.start} s"
+        f"</start_time>\n<explanation>{a.explanation or REASONS[0]}</explanation>"
+    )
 
 
 def as_json(rng: random.Random) -> str:
     a = answer(rng)
-    found = {"label": a.verdict.upper(), "fake_probability": 0.5, "start_time": a.start, "end_time": None,
-             "bbox": a.bbox, "explanation": a.explanation}  # fmt: skip
+    found = {
+        "label": a.verdict.upper(),
+        "fake_probability": 0.5,
+        "start_time": a.start,
+        "end_time": None,
+        "bbox": a.bbox,
+        "explanation": a.explanation,
+    }
     text = json.dumps(found, indent=2)
     return f"```json\n{text}\n```" if rng.random() < 0.6 else text
 
@@ -187,8 +196,10 @@ def bench_ordinary() -> bool:
         plain = sorted(microseconds(PLAIN[name], text) for text in texts)
         half, most = COUNT // 2, COUNT * 99 // 100
         slowest = max(slowest, ours[most])
-        print(f"{name:10}{ours[half]:8.1f}{ours[most]:8.1f}{plain[half]:11.1f}{plain[most]:11.1f}"
-              f"{plain[half] / ours[half]:11.1f}")  # fmt: skip
+        print(
+            f"{name:10}{ours[half]:8.1f}{ours[most]:8.1f}{plain[half]:11.1f}{plain[most]:11.1f}"
+            f"{plain[half] / ours[half]:11.1f}"
+        )
     return slowest <= ORDINARY_TARGET
 
 
@@ -202,8 +213,10 @@ def bench_hostile() -> bool:
         ours, name = max((microseconds(parse, text), name) for name, parse in GRAMMARS.items())
         plain = max(stopped(PLAIN[name], text) for name in FORMS)
         more = ">" if plain >= LIMIT * 1e6 else ""
-        print(f"{title:38}{name:>8}{ours / 1000:8.2f}{more + format(plain / 1000, '.2f'):>10}"
-              f"{more + format(plain / ours, '.1f'):>8}")  # fmt: skip
+        print(
+            f"{title:38}{name:>8}{ours / 1000:8.2f}{more + format(plain / 1000, '.2f'):>10}"
+            f"{more + format(plain / ours, '.1f'):>8}"
+        )
         worst.append(ours)
     worst.sort()
     print(f"p50 {worst[len(worst) // 2] / 1000:.2f} ms, slowest {worst[-1] / 1000:.2f} ms")

@@ -15,8 +15,21 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # What the launchers read from the environment, and must not find there by chance.
-VARIABLES = ("MODEL", "DATASET", "OUTPUT_DIR", "TUNER", "DEEPSPEED", "NUM_GPUS", "GPU_IDS", "NPROC_PER_NODE", "NNODES",
-             "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "ROOT_IMAGE_DIR")  # fmt: skip
+VARIABLES = (
+    "MODEL",
+    "DATASET",
+    "OUTPUT_DIR",
+    "TUNER",
+    "DEEPSPEED",
+    "NUM_GPUS",
+    "GPU_IDS",
+    "NPROC_PER_NODE",
+    "NNODES",
+    "NODE_RANK",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "ROOT_IMAGE_DIR",
+)
 SWIFT = """#!{python}
 import json, os, re, sys
 flags = dict(zip(sys.argv[3::2], sys.argv[4::2]))

@@ -43,8 +43,22 @@ def values(report):
 
 def dfj_row(task, row_id, response, choice_probs=None, **meta):
     """A row of one of DeepfakeJudge's tasks; each is of an image of its own unless meta says otherwise."""
-    facts = {"media_id": row_id, "image": "x.png", "split": "test", "source": "Gemini", "label": "fake",
-             "task_version": "1"}  # fmt: skip
+    facts = {
+        "media_id": row_id,
+        "image": "x.png",
+        "split": "test",
+        "source": "Gemini",
+        "label": "fake",
+        "task_version": "1",
+    }
     prompt = {"role": "user", "content": "<image>Judge: it melts, it shines."}
-    return {"id": row_id, "task": task, "messages": [prompt], "images": [], "labels": None, "response": response,
-            "choice_probs": choice_probs, "meta": facts | meta}  # fmt: skip
+    return {
+        "id": row_id,
+        "task": task,
+        "messages": [prompt],
+        "images": [],
+        "labels": None,
+        "response": response,
+        "choice_probs": choice_probs,
+        "meta": facts | meta,
+    }

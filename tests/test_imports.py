@@ -1,4 +1,4 @@
-"""Imports go one way, and a script starts from any folder without loading torch."""
+"""Imports go one way, by folder; a script starts from any folder without loading torch."""
 
 from __future__ import annotations
 
@@ -18,12 +18,51 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("swift_plugins", "converters", "eval")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 SCRIPTS = [path for path in SOURCES if '__name__ == "__main__"' in path.read_text(encoding="utf-8")]
-HEAVY = {"swift", "torch", "torchvision", "transformers", "peft", "deepspeed", "torchmetrics", "vllm", "qwen_vl_utils",
-         "sentence_transformers"}  # fmt: skip
-# Modules that ms-swift loads may import it as they begin; these may import it where they need it.
-PLUGINS = {f"swift_plugins/{name}.py" for name in
-           ("callbacks", "losses", "metrics", "models", "register", "remote_code", "rewards", "templates")}  # fmt: skip
-LAZY = {"swift_plugins/tiny_model.py", "eval/bertscore.py", "eval/css.py", "eval/engine.py"}
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+HEAVY = {
+    "swift",
+    "torch",
+    "torchvision",
+    "transformers",
+    "peft",
+    "deepspeed",
+    "torchmetrics",
+    "vllm",
+    "qwen_vl_utils",
+    "sentence_transformers",
+}
+# folder -> the folders whose modules it may import; the longest name that a module stands below counts. A folder is
+# always allowed itself; a command, a file right in converters/ or eval/, is imported by nothing.
+CORE, ANSWERING = "swift_plugins/core", "swift_plugins/answering"
+TASKS, MEASURES, REGISTER = f"{CORE}/tasks", f"{CORE}/measures", "swift_plugins/register"
+SHARED = (CORE, TASKS, MEASURES, ANSWERING)
+SCORING = ("eval/scorers", "eval/encoders", "eval/estimates")
+CONVERTING = ("converters/rows", "converters/layouts", "converters/conversion")
+MAY = {
+    TASKS: (f"{CORE}/names",),
+    MEASURES: (CORE, TASKS),
+    CORE: (TASKS, MEASURES),
+    "swift_plugins/hooks": (CORE, TASKS, MEASURES),
+    ANSWERING: (CORE, TASKS, MEASURES, REGISTER),
+    REGISTER: ("swift_plugins/hooks",),
+    "swift_plugins": (*SHARED, REGISTER),
+    "converters/conversion": (CORE, TASKS, MEASURES),
+    "converters/layouts": ("converters/conversion", CORE, TASKS, MEASURES),
+    "converters/rows": (*CONVERTING, CORE, TASKS, MEASURES),
+    "converters/samples": (CORE, TASKS),
+    "converters/factories": ("converters/conversion", *SHARED),
+    "converters": (*CONVERTING, "converters/samples", "converters/factories", *SHARED),
+    "eval/estimates": (CORE,),
+    "eval/encoders": ("eval/estimates", CORE, TASKS, MEASURES),
+    "eval/scorers": (*SCORING, CORE, TASKS, MEASURES),
+    "eval/reporting": (*SCORING, CORE, TASKS, MEASURES),
+    "eval/judging": SHARED,
+    "eval/perturbing": SHARED,
+    "eval/exchanging": SHARED,
+    "eval": (*SCORING, "eval/reporting", "eval/judging", "eval/perturbing", "eval/exchanging", *SHARED),
+}
+LOADS_SWIFT = ("swift_plugins/hooks", REGISTER)  # as they begin; LAZY where they need it
+LAZY = (ANSWERING, "swift_plugins", "eval/encoders")
 
 
 def name_of(path: Path) -> str:
@@ -51,51 +90,67 @@ def at_top(tree: ast.Module) -> ast.Module:
     return ast.Module(body, [])
 
 
-def within(name: str, packages: tuple[str, ...]) -> bool:
-    return any(name == package or name.startswith(f"{package}.") for package in packages)
+def within(name: str, folder: str) -> bool:
+    return name == folder or name.startswith(f"{folder}/")
 
 
-CORE = [path for path in SOURCES if name_of(path).startswith(("swift_plugins/tasks/", "swift_plugins/records",
-                                                              "swift_plugins/boxes"))]  # fmt: skip
+def room(name: str) -> str:
+    """The folder of MAY, or the one file that it names, that a module belongs to."""
+    return max((folder for folder in MAY if within(name, folder)), key=len, default=name)
 
 
-@pytest.mark.parametrize("path", CORE, ids=name_of)
-def test_the_core_imports_only_itself(path):
-    own = {name for name in imported(parse(path)) if within(name, (*PACKAGES, "recipes", "shell", "tests"))}
-    core = ("swift_plugins.tasks", "swift_plugins.records", "swift_plugins.boxes")
-    assert {name for name in own if name != "swift_plugins" and not within(name, core)} == set()
+def own_modules(tree: ast.AST) -> set[str]:
+    """The project's modules that are imported, as paths without their suffix; of a package only what is a file."""
+    found = {name.replace(".", "/") for name in imported(tree)}
+    return {name for name in found if (ROOT / f"{name}.py").is_file() or (ROOT / name / "__init__.py").is_file()}
 
 
-@pytest.mark.parametrize("path", [path for path in CORE if "tasks" in path.parts], ids=name_of)
+def is_command(module: str) -> bool:
+    return module.count("/") == 1 and (ROOT / f"{module}.py") in SCRIPTS
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_imports_go_one_way(path):
+    name = name_of(path).removesuffix(".py").removesuffix("/__init__")
+    home = room(name)
+    modules = {module for module in own_modules(parse(path)) if module not in PACKAGES}
+    wrong = {
+        m
+        for m in modules
+        if room(m) != home and not any((within(m, may) and room(m) == room(may)) or m == may for may in MAY[home])
+    }
+    assert wrong == set(), f"{home} may import {MAY[home]}"
+    assert {module for module in modules if is_command(module)} == set(), "nothing imports a command"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_nothing_imports_recipes_shell_or_tests(path):
+    assert not {name.split(".")[0] for name in imported(parse(path))} & {"recipes", "shell", "tests"}
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if within(name_of(path), TASKS)], ids=name_of)
 def test_a_task_needs_only_the_standard_library(path):
     outside = {name.split(".")[0] for name in imported(parse(path))} - sys.stdlib_module_names
     assert outside <= {"swift_plugins"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_imports_go_one_way(path):
-    names = set(imported(parse(path)))
-    never = ["recipes", "shell", "tests"]
-    never += {"converters": ["eval"], "eval": ["converters"], "swift_plugins": ["converters", "eval"]}[
-        path.relative_to(ROOT).parts[0]
-    ]
-    assert {name for name in names if within(name, tuple(never))} == set()
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_only_plugins_load_swift_and_torch(path):
-    tree, name = parse(path), name_of(path)
+def test_only_hooks_load_swift_and_torch(path):
+    tree, name = parse(path), name_of(path).removesuffix(".py")
     anywhere = {name.split(".")[0] for name in imported(tree)} & HEAVY
     begins = {name.split(".")[0] for name in imported(at_top(tree))} & HEAVY
-    assert not anywhere or name in PLUGINS | LAZY, f"{name} imports {sorted(anywhere)}"
-    assert not begins or name in PLUGINS, f"{name} imports {sorted(begins)} as it begins"
+    assert not begins or room(name) in LOADS_SWIFT, f"{name} imports {sorted(begins)} as it begins"
+    assert not anywhere or room(name) in (*LOADS_SWIFT, *LAZY), f"{name} imports {sorted(anywhere)}"
+    if within(name, CORE):
+        light = {name.split(".")[0] for name in imported(at_top(tree))} & {"numpy", "scipy", "pandas"}
+        assert not light, f"{name} imports {sorted(light)} as it begins"
 
 
-@pytest.mark.parametrize("path", [*SOURCES, *sorted((ROOT / "tests").glob("*.py"))], ids=name_of)
+@pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=name_of)
 def test_eval_is_imported_by_from(path):
     """`import eval.x` would put a package in the place of the built-in eval."""
     plain = {alias.name for node in ast.walk(parse(path)) if isinstance(node, ast.Import) for alias in node.names}
-    assert not {name for name in plain if within(name, ("eval",))}
+    assert not {name for name in plain if within(name.replace(".", "/"), "eval")}
 
 
 def test_the_scripts_are_found():
@@ -108,9 +163,13 @@ def test_a_script_helps_from_any_folder_without_torch(path, way, tmp_path):
     (tmp_path / "swift_plugins").mkdir()  # what lies in the working folder must not matter to a script run by its path
     target = [str(path)] if way == "file" else ["-m", name_of(path).removesuffix(".py").replace("/", ".")]
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", *target, "--help"], capture_output=True, text=True, timeout=120,
-        cwd=tmp_path if way == "file" else ROOT, env=os.environ | {"PYTHONPATH": ""},
-    )  # fmt: skip
+        [sys.executable, "-X", "importtime", *target, "--help"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path if way == "file" else ROOT,
+        env=os.environ | {"PYTHONPATH": ""},
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.startswith("usage: ")
     loaded = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}

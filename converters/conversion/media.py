@@ -1,0 +1,110 @@
+"""The media below a dataset's folder: found, hashed and checked."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from swift_plugins.core.media import Media, check_many, resolve_under
+from swift_plugins.core.records import sha256_file
+
+
+class Folder(NamedTuple):
+    """A media folder: its real path, the plain files and the links in it; None for links that cannot be listed."""
+
+    path: str
+    files: set[str]
+    links: set[str] | None
+
+
+def list_folder(path: str) -> Folder:
+    files, links = set(), set()
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    links.add(entry.name)
+                elif entry.is_file():
+                    files.add(entry.name)
+    except FileNotFoundError:
+        pass
+    except OSError:  # a folder that cannot be listed may still open its files
+        return Folder(path, files, None)
+    return Folder(path, files, links)
+
+
+class MediaFolders:
+    """The media below a dataset's folder: each folder is resolved and listed once, so that a path costs little.
+
+    `missing` collects each path whose file is not there.
+    """
+
+    def __init__(self, root: Path):
+        self.root = os.path.realpath(root)
+        self.folders: dict[str, Folder] = {}
+        self.missing: set[str] = set()
+
+    def path(self, relative: str) -> str:
+        """The absolute path of a file under --src, links resolved; each folder is resolved and listed once."""
+        head, slash, name = relative.rpartition("/")
+        if not name:
+            raise ValueError(f"not a file path: the path is {relative[:80]!r}")
+        parent = head or slash
+        if parent not in self.folders:
+            self.folders[parent] = list_folder(self._resolve(parent, relative))
+        folder, files, links = self.folders[parent]
+        if name in files:
+            return f"{folder}/{name}"
+        path = f"{folder}/{name}"
+        if links is None or name in links or name in (".", "..") or "\0" in name:
+            path = self._resolve(relative, relative)
+            if os.path.isfile(path):
+                return path
+        self.missing.add(relative)
+        return path
+
+    def _resolve(self, part: str, relative: str) -> str:
+        """Where `part` of a path leads; ValueError names the whole of it."""
+        if "://" in relative or "\0" in relative:
+            raise ValueError(f"not a file path: the path is {relative[:80]!r}")
+        try:
+            return resolve_under(self.root, part)
+        except ValueError:
+            end = os.path.realpath(os.path.join(self.root, relative))
+            inside = os.path.normpath(os.path.join(self.root, relative)).startswith(os.path.join(self.root, ""))
+            hint = "; a link out of the folder is not followed, mount or move there what it leads to" if inside else ""
+            raise ValueError(
+                f"the path leaves {os.path.basename(self.root)}/: {relative[:80]!r} leads to {end[:160]!r}{hint}"
+            ) from None
+
+
+def check_files(paths: list[str], level: str, workers: int) -> dict[str, Media | str]:
+    """Check each file, with a progress bar: its Media, or the reason why it cannot be used."""
+    from tqdm import tqdm
+
+    return dict(tqdm(check_many(paths, level, workers), total=len(paths), unit="file", desc=f"check {level}"))
+
+
+def image_size(found: Media | str | None, image: str) -> dict[str, int]:
+    """width and height as an image's check found them, nothing without a check; ValueError for what is no image."""
+    if isinstance(found, str) or (found and found.duration is not None):
+        raise ValueError(f"media: {found if isinstance(found, str) else 'a video'}: {image[:80]!r}")
+    return {"width": found.width, "height": found.height} if found else {}
+
+
+def hash_files(paths: list[str], workers: int) -> dict[str, str]:
+    """path -> SHA-256 of the file's content; a file that is not there or cannot be read is left out."""
+    from tqdm import tqdm
+
+    with ThreadPoolExecutor(workers) as pool:
+        found = tqdm(pool.map(_hash_file, paths), total=len(paths), unit="file", desc="hash images")
+        return {path: digest for path, digest in zip(paths, found, strict=True) if digest}
+
+
+def _hash_file(path: str) -> str | None:
+    try:
+        return sha256_file(path) if os.path.isfile(path) else None
+    except OSError:
+        return None

@@ -1,0 +1,88 @@
+"""Training rows of DeepfakeJudge's four tasks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from converters.layouts.deepfakejudge import Raw, better_of, score_of
+from swift_plugins.core.records import encode
+from swift_plugins.core.tasks import dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason
+from swift_plugins.core.tasks.candidates import fill, neutralise
+from swift_plugins.core.tasks.verdicts import FOLD
+
+CANDIDATES = {
+    dfj_pointwise.NAME: ("candidate_response",),
+    dfj_pairwise.NAME: ("response_a", "response_b"),
+    dfj_detect.NAME: (),
+    dfj_reason.NAME: (),
+}
+_FRAME = re.compile(r"\s*<reasoning>(.*)</reasoning>\s*", re.S)
+
+
+def judged(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
+    """(prompt, answer, task's own meta) of a pointwise or pairwise row."""
+    names = CANDIDATES[task.NAME]
+    pointwise = task is dfj_pointwise
+    stated = raw.score if pointwise else raw.better
+    if raw.gold is None:
+        if stated is None:
+            raise ValueError("answer: the row has none")
+        gold = task.render(task.Answer(stated))
+    else:
+        gold = raw.gold
+    parsed = task.GRAMMARS["trained"](gold)
+    if parsed.answer is None:
+        wanted = "score must be 1..5" if pointwise else "answer must be A or B"
+        raise ValueError(f"{wanted}: {parsed.reason} in {gold[-60:]!r}")
+    decision = parsed.answer.score if pointwise else parsed.answer.better
+    if stated is not None and stated != decision:
+        raise ValueError(f"contradiction: the answer says {decision}, the row's own field {stated}")
+    prompt = raw.prompt
+    if prompt is None:
+        if raw.label is None or set(raw.candidates) < set(names):
+            raise ValueError(f"prompt: the row has neither one nor a label and {' and '.join(names)}")
+        values = {name: neutralise(raw.candidates[name]) for name in names}
+        prompt, spans = fill(task.PROMPT, {"ground_truth_label": raw.label, **values})
+        raw.spans = {name: list(spans[name]) for name in names}
+    where = {name.removesuffix("_response"): raw.spans.get(name, []) for name in names}
+    if any("<image>" in prompt[slice(*span)] for span in raw.spans.values()):
+        raise ValueError("messages: a candidate holds an <image> tag")
+    ratings = [score_of(x) if pointwise else better_of(x) for x in raw.ratings]
+    own = {"score": decision} if pointwise else {"answer": decision, "order": "AB"}
+    return prompt, gold, own | {"ratings": ratings} | where
+
+
+def detected(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
+    """(prompt, answer, task's own meta) of a detection or reasoning row."""
+    gold, reasoning = raw.gold, raw.reasoning
+    if reasoning and (whole := dfj_detect.parse_trained(reasoning).answer) is not None:
+        agree(whole.verdict, raw)
+        reasoning = whole.reasoning or ""
+    elif framed := _FRAME.fullmatch(reasoning):
+        reasoning = framed.group(1).strip()
+    if gold is not None:
+        parsed = dfj_detect.parse_trained(gold)
+        if parsed.answer is None:
+            raise ValueError(f"answer: {parsed.reason} in {gold[-60:]!r}")
+        agree(parsed.answer.verdict, raw)
+        reasoning = reasoning or parsed.answer.reasoning or ""
+    if raw.label is None:
+        raise ValueError("label: the row has none")
+    wanted = task is dfj_reason
+    if wanted and not reasoning:
+        raise ValueError("reasoning: the row has none")
+    if gold is None:
+        try:
+            gold = task.render(task.Answer(raw.label, reasoning if wanted else None))
+        except ValueError as error:
+            raise ValueError(f"reasoning: {error}") from None
+    own = {"reasoning": reasoning, "regions": encode(raw.regions).decode() if raw.regions else ""}
+    return raw.prompt or task.PROMPT, gold, own if wanted else {}
+
+
+def agree(verdict: str, raw: Raw) -> None:
+    """Take a verdict for the row's label where it states none; ValueError where they contradict each other."""
+    raw.label = raw.label or verdict
+    if FOLD[verdict] != FOLD[raw.label]:
+        raise ValueError(f"contradiction: the answer says {verdict}, the label is {raw.label}")

@@ -1,0 +1,144 @@
+"""The prompt of a judge's rows: which text all of them share, and where in it the label and the candidates stand.
+
+The dataset's rows bring their prompts with the slots filled. What is found out here lets new candidates be judged by
+the very words that a judge was trained with, and the candidates of a pair change places.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+from converters.layouts.deepfakejudge import Raw
+from swift_plugins.core.tasks.candidates import SLOTS
+from swift_plugins.core.tasks.verdicts import LABELS
+
+_FRAME_ENDS = re.compile(r"</reasoning>\s{0,8}<answer>\s{0,8}(?:real|fake|edited)\s{0,8}</answer>", re.I)
+_LABEL = re.compile(rf"\b(?:{'|'.join(LABELS)})\b", re.I)
+
+
+def stated_places(raw: Raw, names: tuple[str, ...]) -> dict[str, list[int]]:
+    """name -> [begin, end] of each candidate in the prompt, if the row's own texts of them stand there once."""
+    text, places = raw.prompt or "", {}
+    for name in names:
+        said = raw.candidates.get(name)
+        if not said or text.count(said) != 1:
+            return {}
+        places[name] = [at := text.index(said), at + len(said)]
+    (_, end), *after = sorted(places.values())
+    return {} if any(begin < end for begin, _ in after) else places
+
+
+def find_frames(text: str) -> list[list[int]]:
+    """[begin, end] of each <reasoning>…</reasoning> <answer>label</answer> in a text."""
+    found, at = [], 0
+    for end in _FRAME_ENDS.finditer(text):
+        begin = text.rfind("<reasoning>", at, end.start())
+        if begin >= 0:
+            found.append([begin, end.end()])
+        at = end.end()
+    return found
+
+
+def find_candidates(rows: list[Raw], names: tuple[str, ...]) -> None:
+    """Set `spans` of each row: where its candidates stand, by its own texts of them or by their frames.
+
+    Frames that are the same in all rows, such as an example of the form, are the prompt's own.
+    """
+    framed: dict[int, list[tuple[Raw, list[list[int]]]]] = {}
+    for raw in rows:
+        raw.spans = stated_places(raw, names)
+        if not raw.spans and raw.prompt is not None:
+            frames = find_frames(raw.prompt)
+            framed.setdefault(len(frames), []).append((raw, frames))
+    for count, group in framed.items():
+        own = list(range(count))
+        if count > len(names):
+            texts = [{raw.prompt[slice(*frames[i])] for raw, frames in group} for i in own]  # type: ignore[index]
+            own = [i for i in own if len(texts[i]) > 1]
+        if len(own) == len(names):
+            for raw, frames in group:
+                raw.spans = {name: frames[i] for name, i in zip(names, own, strict=True)}
+
+
+class Recovered(NamedTuple):
+    """`template`, the prompt with its slots, is None where the label's cannot be told; `shared` is what most rows have
+    in common, at least with the candidates' slots; `rows` are of that form."""
+
+    template: str | None
+    shared: str
+    rows: int
+
+
+def recover_prompt(rows: list[Raw], names: tuple[str, ...]) -> Recovered:
+    """Find out the prompt of the rows, whose candidates are `names`.
+
+    Sets `spans` of each row, and its label where no field states it. What is left of a prompt without its candidates is
+    alike in most rows but for the label. Of the places with a label's word the one whose word varies most is the
+    label's slot, and so are those that follow it. A row whose candidates are of an odd form is held against the result.
+    """
+    find_candidates(rows, names)
+    alike: dict[tuple[str, ...], list[list[str]]] = {}
+    for raw in rows:
+        if raw.spans and raw.prompt is not None:
+            static, at = "", 0
+            for name, (begin, end) in sorted(raw.spans.items(), key=lambda item: item[1]):
+                static += raw.prompt[at:begin] + "{" + name + "}"
+                at = end
+            static += raw.prompt[at:]
+            alike.setdefault(tuple(_LABEL.split(static)), []).append(_LABEL.findall(static))
+    if not alike:
+        return Recovered(None, "", 0)
+    pieces, said = max(alike.items(), key=lambda item: len(item[1]))
+    template, seen = _with_slots(pieces, said)
+    forms = {label: _SLOT.split(template.replace(_LABEL_SLOT, label)) for label in seen or [""]}
+    if any(sorted(form[1::2]) != sorted(names) for form in forms.values()):
+        return Recovered(None, template, 0)  # its own text holds a slot
+    count = 0
+    for raw in rows:
+        for label, form in forms.items():
+            if places := _places(raw, form):
+                count, raw.spans, raw.label = count + 1, places, raw.label or label.lower() or None
+                break
+    return Recovered(template if seen and count else None, template, count)
+
+
+_LABEL_SLOT, _SLOT = f"{{{SLOTS[0]}}}", re.compile("{(" + "|".join(SLOTS[1:]) + ")}")
+
+
+def _with_slots(pieces: tuple[str, ...], said: list[list[str]]) -> tuple[str, list[str]]:
+    """(the text with slots for the label, the words that stand there in the rows); `said` are the words between pieces.
+
+    The label's slot is where the word varies most, and wherever the word follows that one more often than any other.
+    """
+    columns = [[word.lower() for word in column] for column in zip(*said, strict=True)]
+    most = [Counter(column).most_common(1)[0][1] for column in columns]
+    template, words = [pieces[0]], []
+    label = columns[most.index(min(most))] if columns and min(most) < len(said) else None
+    for i, (piece, column) in enumerate(zip(pieces[1:], columns, strict=True)):
+        if label and (column == label or sum(map(str.__eq__, column, label)) > most[i]):
+            words += [row[i] for row in said]
+            template += [_LABEL_SLOT, piece]
+        else:
+            template += [Counter(row[i] for row in said).most_common(1)[0][0], piece]
+    return "".join(template), [word for word, _ in Counter(words).most_common()]
+
+
+def _places(raw: Raw, form: list[str]) -> dict[str, list[int]]:
+    """Where the candidates stand in a prompt of that form (text, slot, text, …); empty for a prompt of another form."""
+    prompt, spans, names, around = raw.prompt or "", raw.spans, form[1::2], form[0::2]
+    if spans:
+        inside = [prompt[slice(*spans[name])] for name in names]
+        if prompt == "".join(text for pair in zip(around, [*inside, ""], strict=True) for text in pair):
+            return spans
+    end = len(prompt) - len(around[-1])
+    cuts = [len(around[0])]
+    if end < cuts[0] or not (prompt.startswith(around[0]) and prompt.endswith(around[-1])):
+        return {}
+    for text in around[1:-1]:
+        at = prompt.find(text, cuts[0], end)
+        if at < 0 or at != prompt.rfind(text, cuts[0], end):
+            return {}
+        cuts += [at, at + len(text)]
+    return {name: [begin, end] for name, begin, end in zip(names, cuts[0::2], [*cuts[1::2], end], strict=True)}

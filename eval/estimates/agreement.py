@@ -1,0 +1,101 @@
+"""How well one rating of few levels agrees with another: scores of a judge with true ones, or those of two people.
+
+The values are scikit-learn's and scipy's; the replicates of their intervals come from the table of counts of (true,
+answered) alone, as each of these metrics is a function of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from eval.estimates.draws import Draws, Estimate, estimate
+
+CONSTANT = "undefined for a constant answer"
+CONSTANT_TRUTH = "undefined for a constant truth"
+
+
+def agreement(
+    truth: Sequence[int], answer: Sequence[int], levels: int, rows: np.ndarray, draws: Draws
+) -> dict[str, Estimate]:
+    """rmse, mae, mse, bias (answer - truth), pearson, spearman, qwk, cohen_kappa; of 0..100 within_one, raw_agreement.
+
+    Ratings are 1..levels, one for each of `rows`.
+    """
+    x, y = np.asarray(truth), np.asarray(answer)
+    cell = np.zeros((len(x), levels * levels))
+    cell[np.arange(len(x)), (x - 1) * levels + y - 1] = 1
+    replicates = from_counts(draws.sums(cell, rows).reshape(-1, levels, levels))
+    whole = np.ones(len(x))
+    shares = {"within_one": (100.0 * (abs(x - y) <= 1), whole), "raw_agreement": (100.0 * (x == y), whole)}
+    found = estimate(shares, draws, rows)
+    for name, value in values(x, y, levels).items():
+        found[name] = (
+            Estimate(None, len(x), None, value) if isinstance(value, str) else Estimate(value, len(x), replicates[name])
+        )
+    return found
+
+
+def values(x: np.ndarray, y: np.ndarray, levels: int) -> dict[str, float | str]:
+    """The metrics that are no shares, or the reason why one has no value."""
+    from scipy import stats
+    from sklearn import metrics
+
+    found: dict[str, float | str] = {
+        "mse": float(metrics.mean_squared_error(x, y)),
+        "rmse": float(metrics.root_mean_squared_error(x, y)),
+        "mae": float(metrics.mean_absolute_error(x, y)),
+        "bias": float(np.mean(y - x)),
+    }
+    constant = CONSTANT if np.ptp(y) == 0 else CONSTANT_TRUTH if np.ptp(x) == 0 else None
+    found["pearson"] = constant or float(stats.pearsonr(x, y).statistic)
+    found["spearman"] = constant or float(stats.spearmanr(x, y).statistic)
+    named = list(range(1, levels + 1))
+    one = np.ptp(np.concatenate([x, y])) == 0
+    for name, weights in (("qwk", "quadratic"), ("cohen_kappa", None)):
+        kappa = "undefined where truth and answers are one and the same value" if one else None
+        found[name] = kappa or float(metrics.cohen_kappa_score(x, y, labels=named, weights=weights))
+    return found
+
+
+def from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """The metrics of each table of counts (…, true level, answered level); nan where one is undefined."""
+    level = np.arange(1.0, counts.shape[-1] + 1)
+    apart = level[None, :] - level[:, None]  # answer - truth
+    total = counts.sum((-2, -1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mse = (counts * apart**2).sum((-2, -1)) / total
+        return {
+            "mse": mse,
+            "rmse": np.sqrt(mse),
+            "mae": (counts * abs(apart)).sum((-2, -1)) / total,
+            "bias": (counts * apart).sum((-2, -1)) / total,
+            "pearson": _pearson(counts, level, level),
+            "spearman": _pearson(counts, _ranks(counts.sum(-1)), _ranks(counts.sum(-2))),
+            "qwk": _kappa(counts, apart**2),
+            "cohen_kappa": _kappa(counts, (apart != 0).astype(float)),
+        }
+
+
+def _pearson(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson's r of the values x of the lines and y of the columns."""
+    of_x, of_y = counts.sum(-1), counts.sum(-2)
+    total = of_x.sum(-1, keepdims=True)
+    x = x - (of_x * x).sum(-1, keepdims=True) / total
+    y = y - (of_y * y).sum(-1, keepdims=True) / total
+    shared = np.einsum("...ij,...i,...j->...", counts, x, y)
+    square = (of_x * x**2).sum(-1) * (of_y * y**2).sum(-1)
+    return shared / np.sqrt(np.where(square > 1e-12, square, np.nan))
+
+
+def _ranks(marginal: np.ndarray) -> np.ndarray:
+    """The mean rank of the rows of each level."""
+    return np.cumsum(marginal, -1) - marginal / 2
+
+
+def _kappa(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Cohen's weighted kappa (Cohen 1968): 1 - observed / expected disagreement."""
+    expected = counts.sum(-1)[..., :, None] * counts.sum(-2)[..., None, :]
+    observed = (counts * weights).sum((-2, -1)) * counts.sum((-2, -1))
+    return 1 - observed / (expected * weights).sum((-2, -1))

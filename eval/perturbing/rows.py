@@ -1,0 +1,119 @@
+"""The rows to perturb, checked, and the files that a perturbed test set consists of."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.perturbing.copies import Variant, variant_id
+from eval.perturbing.kinds import KINDS, codec_versions, parameter
+from swift_plugins.core.records import (
+    Row,
+    atomic_files,
+    jsonl_writer,
+    read_training_rows,
+    sha256_file,
+    spread,
+    write_json,
+)
+from swift_plugins.core.settings import library_versions
+from swift_plugins.core.tasks import get_task
+
+ROWS, REJECTS, MANIFEST, IMAGES = "test.jsonl", "rejects.jsonl", "manifest.json", "images"
+SETTINGS = ("options", "levels", "sources", "versions")  # of the manifest: what the files in DIR depend on
+
+
+def load(path: Path, limit: int | None, variants: Sequence[Variant]) -> list[tuple[int, Row]]:
+    """(line, row) of the rows to perturb; ValueError for what cannot be perturbed or would not be told apart."""
+    rows = list(read_training_rows(path))
+    if not rows:
+        raise ValueError(f"{path}: no rows")
+    seen: dict[str, int] = {}
+    for line, row in rows:
+        try:
+            check_row_fits(row, rows[0][1], variants)
+            for row_id in (row["id"], *(variant_id(row, variant) for variant in variants)):
+                if (before := seen.setdefault(row_id, line)) != line:
+                    raise ValueError(f"the row would have the id {row_id!r}, as a row of line {before}")
+        except ValueError as error:
+            raise ValueError(f"{path}:{line}: {error}") from None
+    # From all over each label's rows, so that each keeps its share.
+    by_label = sorted(range(len(rows)), key=lambda i: str(rows[i][1]["meta"].get("label")))
+    return [rows[i] for i in sorted(by_label[place] for place in spread(len(rows), limit))]
+
+
+def check_row_fits(row: Row, first: Row, variants: Sequence[Variant]) -> None:
+    task, meta = get_task(row["task"]), row["meta"]
+    if first["task"] != task.NAME:
+        raise ValueError(f"rows of several tasks, {first['task']} and {task.NAME}; perturb them apart")
+    if meta.get("task_version", task.VERSION) != task.VERSION:
+        raise ValueError(f"made for {task.NAME} {meta['task_version']}, this is version {task.VERSION}: convert again")
+    if len(row.get("images", [])) != 1 or row.get("videos"):
+        raise ValueError(
+            f"only rows of exactly one image can be perturbed, this one has {len(row.get('images', []))} "
+            f"images and {len(row.get('videos', []))} videos"
+        )
+    if "perturbation" in meta:
+        raise ValueError("the row has a meta.perturbation already: name the file of a converter")
+    moving = {kind for kind, _ in variants if KINDS[kind].size}
+    if moving and meta.get("bbox"):
+        staying = ",".join(kind for kind in KINDS if not KINDS[kind].size)
+        raise ValueError(f"the row states a box, which {', '.join(sorted(moving))} would move: use --kinds {staying}")
+
+
+def settings_of(args: argparse.Namespace, variants: Sequence[Variant]) -> dict[str, Any]:
+    """What the files in DIR depend on, and what is known before they are made."""
+    levels: dict[str, dict[str, str]] = {}
+    for kind, strength in variants:
+        levels.setdefault(kind, {})[str(strength)] = parameter(kind, strength)
+    options = {"kinds": args.kinds, "strengths": args.strengths, "seed": args.seed, "limit": args.limit}
+    return {
+        "options": options,
+        "levels": levels,
+        "sources": {args.data.name: sha256_file(args.data)},
+        "versions": library_versions(("swift-forensics", "pillow", "numpy")) | codec_versions(),
+    }
+
+
+def begin(out: Path, settings: dict[str, Any]) -> None:
+    """Make --out this run's: a new or empty folder, or that of an earlier run with the same settings."""
+    import msgspec
+
+    path = out / MANIFEST
+    if path.is_file():
+        try:
+            before = msgspec.json.decode(path.read_bytes())
+        except msgspec.DecodeError as error:
+            raise ValueError(f"{path}: not JSON: {error}") from None
+        if isinstance(before, dict) and "levels" in before:
+            changed = [key for key in SETTINGS if before.get(key) != settings[key]]
+            if changed:
+                raise ValueError(
+                    f"{out} was made with other settings ({', '.join(changed)} differ, see {MANIFEST}): "
+                    "delete it or name another --out"
+                )
+            return
+    if any(out.iterdir()):
+        raise ValueError(f"{out} holds other things: name a new or empty folder")
+    write_json(path, settings)
+
+
+def write_rows(found: Iterable[tuple[int, str, Row | str]], args: argparse.Namespace) -> tuple[Counter, Counter]:
+    """Write test.jsonl and rejects.jsonl together; the rows by (perturbation, label), the rejects by reason."""
+    counts: Counter[tuple[str, str]] = Counter()
+    reasons: Counter[str] = Counter()
+    with atomic_files([args.out / ROWS, args.out / REJECTS]) as files:
+        rows, rejects = map(jsonl_writer, files)
+        for line, row_id, result in found:
+            if isinstance(result, str):
+                reasons[result.split(":")[0]] += 1
+                rejects.write({"where": f"{args.data.name}:{line}", "id": row_id, "reason": result})
+            else:
+                counts[result["meta"]["perturbation"], str(result["meta"].get("label"))] += 1
+                rows.write(result)
+        if not counts:
+            raise ValueError(f"{args.data}: not one row has a usable image; {reasons.most_common(1)[0][0]}")
+    return counts, reasons

@@ -1,0 +1,63 @@
+"""Write a scored run as report.json, report.md and a self-contained report.html with pictures of cases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.estimates.numbers import number, reasons
+from eval.reporting.cases import show_cases
+from eval.scorers.base import Scorer
+from eval.scorers.comparison import mcnemar_text
+from swift_plugins.core.records import atomic_write, write_json
+
+HERE = Path(__file__).resolve().parent
+
+
+_MARKDOWN = re.compile(r"([\\`*_\[\](){}#!|<>~:@]|(?<=www)\.)", re.I)  # with what makes a bare address a link
+
+
+def plain_markdown(text: Any, limit: int = 200) -> str:
+    """A text, so that Markdown shows its beginning as it is: on one line, nothing in it a link, a picture or HTML."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(str(text)[:limit].split()))
+
+
+def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """The metrics that at least one slice has a value of: a table needs no empty column."""
+    return [name for name in names if any(name in part["metrics"] for part in slices.values())]
+
+
+def write_report(report: dict[str, Any], scorer: Scorer, cases: Sequence[Any], out: Path) -> None:
+    """Write the three files to `out`, each in place of an older one."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    out.mkdir(parents=True, exist_ok=True)
+    shown = show_cases(scorer, cases)
+    write_json(out / "report.json", report | {"cases": {k: [c["id"] for c in v] for k, v in shown.items()}})
+    facts = {
+        "report": report,
+        "cases": shown,
+        "figures": scorer.figures(cases),
+        "metrics": scorer.METRICS,
+        "answers": [*scorer.ANSWERS, "unparsed"],
+        "constants": scorer.BASELINES,
+        "counted_as": scorer.UNPARSED,
+        "measured": measured,
+        "number": number,
+        "reasons": reasons,
+        "mcnemar_text": mcnemar_text,
+    }
+    for name, autoescape in (("report.html", True), ("report.md", False)):
+        environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=autoescape,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters["md"] = plain_markdown
+        text = environment.get_template(f"{name}.j2").render(facts)
+        with atomic_write(out / name) as file:
+            file.write(text.encode(errors="replace"))

@@ -1,0 +1,88 @@
+"""A scored run as text for a terminal: what decides, and what must not be overlooked; the rest is in the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eval.estimates.numbers import number, reasons
+from eval.scorers.base import Scorer
+from eval.scorers.comparison import mcnemar_text
+
+SHOWN_NOTES = 2  # on published rows; more of them are only counted, as the rows are in the report alone
+
+
+def columns(rows: list[list[str]]) -> list[str]:
+    """Lines of text with the cells of each column below one another."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def table(report: dict[str, Any], scorer: Scorer) -> str:
+    """The report's head: a line for each metric with a value in any of its columns, and why the others have none."""
+    decimals = {name: metric.decimals for name, metric in scorer.METRICS.items()}
+    rows = [["metric", "value [95 % interval]", "n", *report["baselines"]]]
+    for name, metric in report["metrics"].items():
+        others = [number(other.get(name), decimals[name], interval=False) for other in report["baselines"].values()]
+        row = [name, number(metric, decimals[name]), str(metric["n"]), *others]
+        rows += [row] if any(cell != "–" for cell in (row[1], *others)) else []
+    matched = ", ".join(f"{grammar} {n}" for grammar, n in report["grammars"].items())
+    lines = [
+        f"{report['task']}: {report['n']} rows, {report['n_unparsed']} unparsed (counted as {scorer.UNPARSED}), "
+        f"grammar {report['policy']['grammar']} (parsed: {matched or 'none'})",
+        "",
+        *columns(rows),
+    ]
+    lines += [f"no value: {', '.join(names)}: {reason}" for reason, names in reasons(report["metrics"]).items()]
+    lines += [f"f1: {report['policy']['f1']}"] if "f1" in report["policy"] else []
+    lines += [*report["remarks"], *published_lines(report["published"])]
+    lines += [f"unparsed {n}: {reason}" for reason, n in list(report["unparsed_reasons"].items())[:5]]
+    if report["parse_rate"] < 0.5 and report["policy"]["grammar"] != "auto":
+        lines.append(
+            "Most answers do not follow this grammar; --grammar auto, where there is one, tells which they do."
+        )
+    return "\n".join(lines + robustness_lines(report, decimals) + comparison_lines(report, decimals))
+
+
+def published_lines(published: dict[str, Any]) -> list[str]:
+    """The notes on published rows."""
+    noted = [row for row in published["rows"] if "note" in row]
+    if len(noted) > SHOWN_NOTES:
+        models = ", ".join(row["model"] for row in noted)
+        return [f"published: {published['title']}; in the report (--out), with notes on {models}"]
+    return [f"published {row['model']}: {row['note']}" for row in noted]
+
+
+def robustness_lines(report: dict[str, Any], decimals: dict[str, int]) -> list[str]:
+    """The first of the metrics that are followed, by kind and strength of the perturbation."""
+    if "robustness" not in report:
+        return []
+    name = report["robustness"]["followed"][0]
+    others = "the other models' curves, " if report["robustness"]["baselines"] else ""
+    return [
+        "",
+        *columns(grid(report["robustness"], name, decimals[name])),
+        f"by strength; what each one is, {others}the intervals and the differences are in the report (--out)",
+    ]
+
+
+def comparison_lines(report: dict[str, Any], decimals: dict[str, int]) -> list[str]:
+    """The differences to the other files where there are any, and the tests."""
+    compared = report["comparisons"]
+    if not compared:
+        return []
+    rows = [["this run minus", *(f"{title} [95 % interval]" for title in compared)]]
+    for name in report["metrics"]:
+        row = [number(other["metrics"][name], decimals[name], sign=True) for other in compared.values()]
+        rows += [[name, *row]] if set(row) != {"–"} else []
+    tests = [mcnemar_text(title, other) for title, other in compared.items() if "mcnemar" in other]
+    return ["", *columns(rows), *tests]
+
+
+def grid(found: dict[str, Any], name: str, decimals: int) -> list[list[str]]:
+    """A line for each kind with the metric's value at each strength, "clean" first, below a head."""
+    strengths = sorted({point["strength"] for points in found["kinds"].values() for point in points})
+    lines = [[name, "clean", *map(str, strengths[1:])]]
+    for kind, points in found["kinds"].items():
+        values = {point["strength"]: number(point["metrics"][name], decimals, interval=False) for point in points}
+        lines.append([kind, *(values.get(strength, "") for strength in strengths)])
+    return lines

@@ -1,0 +1,77 @@
+"""A report put together from a scorer's metrics: slices, baselines and comparisons on the same bootstrap draws."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from eval.estimates.draws import REPLICATES, SEED, Draws, as_json
+from eval.scorers.base import Scorer
+from eval.scorers.comparison import COMPARISONS, compare
+
+BOOTSTRAP = {
+    "replicates": REPLICATES,
+    "seed": SEED,
+    "clusters": "media_id",
+    "interval": "percentile, 95 %; where all agree on 0 or 100 the exact binomial bound for as many clusters, "
+    "none where nothing varies",
+}
+
+
+def score(scorer: Scorer, cases: list[Any], named: dict[str, list[Any]]) -> dict[str, Any]:
+    """The report's metrics, slices, baselines and comparisons, all on the same bootstrap draws.
+
+    `named` are the cases of other files with the same rows in the same order.
+    """
+    draws, every = Draws([case.media_id for case in cases]), np.arange(len(cases))
+    found = scorer.measure(cases, every, draws)
+    others = {title: scorer.measure(other, every, draws) for title, other in named.items()}
+    simple = {title: scorer.measure(other, every, draws) for title, other in scorer.simple_baselines(cases).items()}
+    metrics = as_json(found)
+    extras = scorer.extras(cases, draws, metrics)
+    unparsed = {title: sum(case.parsed.answer is None for case in other) for title, other in named.items()}
+    return {
+        "metrics": metrics,
+        "slices": sliced(scorer, cases, draws),
+        "baselines": {title: as_json(other) for title, other in (others | simple).items()},
+        "comparisons": {title: compare(scorer, cases, named[title], found, others[title]) for title in named},
+        "confusion": confusion(cases),
+        "unparsed_reasons": dict(Counter(c.parsed.reason for c in cases if c.parsed.answer is None).most_common(20)),
+        "broken_fields": dict(Counter(p.split(":")[0] for c in cases for p in c.parsed.problems).most_common()),
+        "grammars": dict(Counter(c.parsed.grammar for c in cases if c.parsed.answer is not None)),
+        "published": scorer.published(cases),
+        "slice_metrics": scorer.SLICE_METRICS,
+        **extras,
+        "remarks": [*extras.get("remarks", []), *(f"{title}: {n} unparsed" for title, n in unparsed.items() if n)],
+        "policy": {**scorer.POLICY, **extras.get("policy", {}), "bootstrap": BOOTSTRAP}
+        | ({"comparisons": COMPARISONS} if named else {}),
+    }
+
+
+def sliced(scorer: Scorer, cases: Sequence[Any], draws: Draws) -> dict[str, Any]:
+    """dimension -> value -> its n and the metrics that have a value there."""
+    places: dict[str, dict[str, list[int]]] = {}
+    for i, case in enumerate(cases):
+        for dimension, values in scorer.slices(case).items():
+            for value in values:
+                places.setdefault(dimension, {}).setdefault(value, []).append(i)
+    return {
+        dimension: {value: _slice(scorer, cases, np.array(of_value[value]), draws) for value in sorted(of_value)}
+        for dimension, of_value in places.items()
+    }
+
+
+def _slice(scorer: Scorer, cases: Sequence[Any], rows: np.ndarray, draws: Draws) -> dict[str, Any]:
+    metrics = as_json(scorer.measure([cases[i] for i in rows], rows, draws))
+    return {"n": len(rows), "metrics": {name: m for name, m in metrics.items() if m["value"] is not None}}
+
+
+def confusion(cases: Sequence[Any]) -> dict[str, dict[str, int]]:
+    """truth -> answer -> rows."""
+    counts: dict[str, Counter[str]] = {}
+    for case in cases:
+        counts.setdefault(case.truth, Counter())[case.answered or "unparsed"] += 1
+    return {truth: dict(counts[truth]) for truth in sorted(counts)}

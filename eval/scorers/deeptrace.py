@@ -1,0 +1,336 @@
+"""Score DeepTraceReward answers: the metrics of section 3.1 of the paper, their slices and their baselines.
+
+All values are 0..100. A row that is not parsed is wrong; a fake row answered without a box or onset, or with REAL, has
+IoU 0 and distances of 100, as the tables of the paper count them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.estimates.draws import Column, Draws, Estimate, estimate
+from eval.scorers import base
+from eval.scorers.base import Figure, Metric, parse
+from eval.scorers.tables import published_rows
+from swift_plugins.core import boxes
+from swift_plugins.core.measures.texts import rouge_l
+from swift_plugins.core.measures.traces import Gold, box_span, read_gold
+from swift_plugins.core.tasks import Parsed, deeptrace
+from swift_plugins.core.tasks.deeptrace_answer import Answer
+from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
+
+METRICS = {
+    "accuracy": Metric(),
+    "fake_accuracy": Metric(),
+    "real_accuracy": Metric(),
+    "accuracy_by_video": Metric(),
+    "explanation": Metric(),
+    "bbox_iou": Metric(),
+    "bbox_distance": Metric(note="lower is better"),
+    "time_distance": Metric(note="lower is better"),
+    "overall": Metric(),
+    "rouge_l": Metric(),
+    "category_accuracy": Metric(),
+}
+OVERALL_PARTS = ("accuracy", "explanation", "bbox_iou", "time_distance")
+BASELINES = ("majority answer", "best constant box")  # what simple_baselines() adds
+SLICE_METRICS = (
+    "accuracy",
+    "explanation",
+    "bbox_iou",
+    "bbox_distance",
+    "time_distance",
+    "rouge_l",
+    "category_accuracy",
+)
+ANSWERS = ("fake", "real")
+UNPARSED = "wrong"
+_NOTHING_TO_MEASURE = {
+    "fake_accuracy": "no fake row",
+    "real_accuracy": "no real row",
+    "explanation": "no fake row with a written explanation",
+    "rouge_l": "no fake row with a written explanation",
+    "bbox_iou": "no fake row with a true box",
+    "bbox_distance": "no fake row with a true box",
+    "time_distance": "no fake row with a true onset",
+    "category_accuracy": "no fake row with a category",
+}
+POLICY = {
+    "unparsed": "wrong in every metric, never dropped",
+    "missing_or_broken_box": "IoU 0, distance 100",
+    "missing_or_broken_onset": "distance 100",
+    "real_answer_to_a_fake_row": "IoU 0, distances 100, explanation 0",
+    "box_space": "that of the row's meta, pixels of the source where it names none",
+    "boxes": "compared as ratios of the frame, not clipped; distances are capped at 100",
+    "explanation": "explanation_score (0, 0.5 or 1) of a judge, on fake rows with a written explanation",
+    "category_accuracy": "the explanation names a category of the trace and no other",
+    "accuracy_by_video": "each video counts once, with the mean of its rows",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case(base.Case):
+    """A scored row. `bbox` is the answer's box in ratios of the frame; iou and rouge_l are 0..1, distances 0..100."""
+
+    gold: Gold
+    bbox: tuple[float, ...] | None
+    iou: float
+    bbox_distance: float
+    time_distance: float
+    rouge_l: float
+    names_category: bool
+
+    @property
+    def answered(self) -> str | None:
+        return self.parsed.answer.verdict if self.parsed.answer else None
+
+    @property
+    def right(self) -> bool:
+        return self.answered == self.gold.label
+
+    @property
+    def explanation(self) -> str:
+        return (self.parsed.answer.explanation if self.parsed.answer else None) or ""
+
+    @property
+    def quality(self) -> float:
+        """0..1, to rank cases by: the verdict alone for a real row, verdict, IoU and onset for a fake one."""
+        if self.gold.label == "real":
+            return float(self.right)
+        return (self.right + self.iou + 1 - self.time_distance / 100) / 3
+
+
+def measure_row(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
+    """Compare one answer with the truth."""
+    answer = parsed.answer or Answer("real")  # an unparsed answer claims nothing; it is not right either way
+    bbox = None
+    if answer.bbox is not None and row["meta"].get("width") and row["meta"].get("height"):
+        bbox = boxes.to_pixels(answer.bbox, 1, 1, *box_span(row["meta"]))
+    iou, bbox_distance, time_distance = 0.0, 100.0, 100.0
+    if gold.bbox is not None and bbox is not None:
+        iou = boxes.iou(gold.bbox, bbox)
+        dx, dy = ((bbox[i] + bbox[i + 2] - gold.bbox[i] - gold.bbox[i + 2]) / 2 for i in (0, 1))
+        bbox_distance = min(100.0, 100 * math.hypot(dx, dy) / math.sqrt(2))
+    if gold.start is not None and gold.duration is not None and answer.start is not None:
+        time_distance = min(100.0, 100 * abs(answer.start - gold.start) / gold.duration)
+    explanation, fake = answer.explanation or "", gold.label == "fake"
+    rouge = rouge_l(gold.explanation, explanation) if fake and explanation else 0.0
+    named = set(deeptrace.categories_in(explanation))
+    names_category = bool(named) and named <= set(gold.categories)
+    return Case(row, parsed, gold, bbox, iou, bbox_distance, time_distance, rouge, names_category)
+
+
+def grammar_of(rows: Iterable[dict[str, Any]]) -> str:
+    """The grammar in which the rows were asked to answer: tags if all hold the zero-shot question, else trained."""
+    asked = {
+        str(m.get("content"))
+        for row in rows
+        for m in row.get("messages") or ()
+        if isinstance(m, dict) and m.get("role") == "user"
+    }
+    return "tags" if asked == {ZERO_SHOT_QUESTION} else "trained"
+
+
+def read_case(row: dict[str, Any], grammar: str) -> Case:
+    """Parse and measure a row."""
+    return measure_row(row, read_gold(row), parse(deeptrace.GRAMMARS, row, grammar))
+
+
+def columns(cases: Sequence[Case]) -> dict[str, Column]:
+    """metric -> (numerators, denominators), one entry a row; the metric is 100 * sum / sum."""
+    right = np.array([case.right for case in cases], float)
+    fake = np.array([case.gold.label == "fake" for case in cases], float)
+    boxed = np.array([case.gold.bbox is not None for case in cases], float)
+    timed = np.array([case.gold.start is not None for case in cases], float)
+    explained = fake * np.array([bool(case.gold.explanation) for case in cases])
+    named = fake * np.array([bool(case.gold.categories) for case in cases])
+    rows_of = Counter(case.media_id for case in cases)
+    share = np.array([1 / rows_of[case.media_id] for case in cases])
+    scores = np.array([_explanation_score(case) for case in cases], float)
+    found = {
+        "accuracy": (right, np.ones_like(right)),
+        "fake_accuracy": (right, fake),
+        "real_accuracy": (right, 1 - fake),
+        "accuracy_by_video": (right * share, share),
+        "explanation": (scores, explained),
+        "bbox_iou": (np.array([c.iou for c in cases]), boxed),
+        "bbox_distance": (np.array([c.bbox_distance for c in cases]) / 100, boxed),
+        "time_distance": (np.array([c.time_distance for c in cases]) / 100, timed),
+        "rouge_l": (np.array([c.rouge_l for c in cases]), explained),
+        "category_accuracy": (np.array([c.names_category for c in cases], float), named),
+    }
+    return {name: (100 * up * (down > 0), down) for name, (up, down) in found.items()}
+
+
+def _explanation_score(case: Case) -> float:
+    """The judge's score; without a judge it is known, 0, where no explanation was given."""
+    return float(case.row.get("explanation_score") or 0.0) if case.explanation else 0.0
+
+
+def _unjudged(cases: Sequence[Case]) -> int:
+    return sum(
+        bool(c.explanation and c.gold.explanation and c.gold.label == "fake") and c.row.get("explanation_score") is None
+        for c in cases
+    )
+
+
+def measure(cases: Sequence[Case], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    """Every metric on these cases, `rows` of the file."""
+    found = with_reasons(estimate(columns(cases), draws, rows), _unjudged(cases))
+    found["overall"] = overall([found[name] for name in OVERALL_PARTS])
+    return {name: found[name] for name in METRICS}
+
+
+def with_reasons(found: dict[str, Estimate], unjudged: int) -> dict[str, Estimate]:
+    """The estimates, and for those without a value why: nothing to measure, or no judge to measure it."""
+    found = {
+        name: Estimate(None, 0, None, _NOTHING_TO_MEASURE[name]) if part.n == 0 else part
+        for name, part in found.items()
+    }
+    if unjudged:
+        reason = f"{unjudged} explanations have no judge's score (explanation_score)"
+        found["explanation"] = Estimate(None, found["explanation"].n, None, reason)
+    return found
+
+
+def overall(estimates: Sequence[Estimate]) -> Estimate:
+    """(accuracy + explanation + IoU + 100 - time distance) / 4, or the reason why there is none."""
+    parts = {name: part.as_json()["value"] for name, part in zip(OVERALL_PARTS, estimates, strict=True)}
+    if missing := next((part.reason for part in estimates if part.value is None), None):
+        reason = f"one of its four parts has no value: {missing}"
+        return Estimate(None, estimates[0].n, None, reason, parts=parts)
+    value = float(overall_of(*np.array([part.value for part in estimates], float)))
+    samples = None
+    if all(part.samples is not None for part in estimates):
+        samples = overall_of(*(part.samples for part in estimates))
+    return Estimate(value, estimates[0].n, samples, parts=parts)
+
+
+def overall_of(accuracy, explanation, bbox_iou, time_distance):
+    """Overall of section 3.1, from parts of 0..100."""
+    return (accuracy + explanation + bbox_iou + 100 - time_distance) / 4
+
+
+# ---------------------------------------------------------------------------------------------------- slices, baselines
+
+
+def slices(case: Case) -> dict[str, Sequence[str]]:
+    """By source, category of the trace (figure 5 of the paper) and split."""
+    meta = case.row["meta"]
+    categories = case.gold.categories if case.label == "fake" else ()
+    return {"source": (str(meta.get("source")),), "category": categories, "split": (str(meta.get("split")),)}
+
+
+def best_constant(golds: Sequence[Gold]) -> Answer | None:
+    """The one answer (box in ratios, onset in ratios) that scores best on these very rows, knowing their truth.
+
+    The box is the best of the true boxes, improved coordinate by coordinate; the onset is the median.
+    """
+    truth = np.array([g.bbox for g in golds if g.bbox])
+    onsets = [g.start / g.duration for g in golds if g.start is not None and g.duration]
+    if not len(truth):
+        return None
+
+    def mean_iou(candidates: np.ndarray) -> np.ndarray:
+        low = np.maximum(candidates[:, None, :2], truth[None, :, :2])
+        high = np.minimum(candidates[:, None, 2:], truth[None, :, 2:])
+        inner = np.prod(np.clip(high - low, 0, None), axis=-1)
+        area = np.prod(candidates[:, 2:] - candidates[:, :2], axis=-1)[:, None]
+        return (inner / (area + np.prod(truth[:, 2:] - truth[:, :2], axis=-1) - inner)).mean(axis=1)
+
+    candidates = np.unique(truth, axis=0)
+    candidates = candidates[:: max(1, len(candidates) // 500)]
+    best = candidates[int(np.argmax(mean_iou(candidates)))]
+    for step in (0.1, 0.05, 0.02, 0.01, 0.005):
+        while True:
+            moved = best + step * np.concatenate([np.eye(4), -np.eye(4)])
+            moved = np.vstack([best, moved[np.all(moved[:, :2] < moved[:, 2:], axis=1)]])
+            at = int(np.argmax(mean_iou(moved)))
+            if at == 0:
+                break
+            best = moved[at]
+    return Answer("fake", boxes.to_pixels(best.tolist(), 1, 1, 1, 1), float(np.median(onsets)) if onsets else None)
+
+
+def simple_baselines(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """The majority answer (the more frequent verdict, nothing else), and the best constant box, always FAKE."""
+    counts = Counter(case.gold.label for case in cases)
+    majority = Parsed(Answer(max(sorted(counts), key=counts.__getitem__)), "trained")
+    found = {BASELINES[0]: [measure_row(c.row, c.gold, majority) for c in cases]}
+    constant = best_constant([c.gold for c in cases])
+    if constant is not None:
+        found[BASELINES[1]] = [measure_row(c.row, c.gold, _scaled(constant, c)) for c in cases]
+    return found
+
+
+def _scaled(constant: Answer, case: Case) -> Parsed:
+    """The constant answer in this row's box space and seconds."""
+    assert constant.bbox is not None
+    bbox = None
+    if case.gold.bbox is not None:
+        width, height = box_span(case.row["meta"])
+        bbox = boxes.to_pixels(constant.bbox, width, height, 1, 1)
+    duration = case.gold.duration
+    start = constant.start * duration if duration and constant.start is not None else None
+    return Parsed(Answer("fake", bbox, start), "trained")
+
+
+def published(cases: Sequence[Case]) -> dict[str, Any]:
+    name, title = "deeptrace_test.csv", "Table 2 of the paper: the test set of the full dataset, 772 rows"
+    return {"file": name, "title": title, "rows": published_rows(name)}
+
+
+def extras(cases: Sequence[Case], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+# -------------------------------------------------------------------------------------------------------- for the page
+
+
+def describe(case: Case, cases: Sequence[Case]) -> dict[str, Any]:
+    """What a report shows of a case; boxes as (kind, x, y, width, height) in percent.
+
+    `second` is when to look: the true onset, else the answered one.
+    """
+    answer = case.parsed.answer
+    start = answer.start if answer else None
+    facts = []
+    if case.row.get("p_fake") is not None:
+        facts.append(f"P(fake) {case.row['p_fake']:.3f}")
+    if case.gold.bbox is not None:
+        facts.append(f"IoU {100 * case.iou:.1f}")
+    if case.gold.start is not None:
+        said = f"{start:.2f} s" if start is not None else "–"
+        facts.append(f"onset {case.gold.start:.2f} s, answered {said}")
+    second = case.gold.start if case.gold.start is not None else start
+    drawn = [(kind, *_percent(box)) for kind, box in (("true", case.gold.bbox), ("pred", case.bbox)) if box is not None]
+    return {
+        "verdict": f"{case.label}, answered {case.answered or 'nothing that can be parsed'}",
+        "facts": facts,
+        "texts": [("truth", case.row.get("labels") or "–"), ("answer", case.row.get("response") or "–")],
+        "boxes": drawn,
+        "second": second or 0.0,
+    }
+
+
+def _percent(box: Sequence[float]) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = (100 * min(max(v, -1.0), 2.0) for v in box)
+    return x0, y0, x1 - x0, y1 - y0
+
+
+def figures(cases: Sequence[Case]) -> list[Figure]:
+    """The answered against the true onset, as shares of the video."""
+    points = []
+    for case in cases:
+        answer, duration = case.parsed.answer, case.gold.duration
+        if case.gold.start is not None and duration is not None and answer and answer.start is not None:
+            share = min(answer.start / duration, 1.0)
+            points.append((case.gold.start / duration, share, 4.0, case.row["id"]))
+    figure = Figure("Onset, predicted against true", "true onset, share of the video", "predicted onset", points)
+    return [figure] if points else []

@@ -1,0 +1,181 @@
+"""Score verdicts with a rationale on the images of DeepfakeJudge-Reason: the verdict, and the rationale's text.
+
+To the metrics of detection come BLEU-3, ROUGE-L and, when asked for, BERTScore of the rationale against the written
+one, and the mean score that a trained pointwise judge gave it (the paper's DFJ score). An answer without a rationale,
+or one that is not parsed, has an empty one and the judge's lowest score, 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from eval.estimates.draws import Draws, Estimate, estimate, mean
+from eval.scorers import dfj_detect, judges, verdicts
+from eval.scorers.base import Metric, libraries, missing, parse
+from eval.scorers.dfj_detect import grammar_of, slices
+from eval.scorers.tables import published_rows
+from eval.scorers.verdicts import ANSWERS, BASELINES, UNPARSED, Verdict, figures
+from swift_plugins.core.measures.fields import number_within
+from swift_plugins.core.measures.texts import rouge_l
+from swift_plugins.core.tasks.dfj_reason import GRAMMARS
+
+__all__ = ["ANSWERS", "BASELINES", "UNPARSED", "figures", "grammar_of", "slices"]
+TEXT_METRICS = {
+    "bleu_3": Metric(0, 1, 3),
+    "rouge_l": Metric(),
+    "bertscore": Metric(0, 1, 3),
+    "judge_score": Metric(1, 5, 2, "1 to 5"),
+}
+METRICS = verdicts.METRICS | TEXT_METRICS
+SLICE_METRICS = ("accuracy", *TEXT_METRICS)
+BLEU_ORDER = 3
+POLICY = verdicts.POLICY | {
+    "rationale": "the answer's reasoning; where there is none, or no parsed answer, an empty text",
+    "bleu_3": "corpus BLEU of sacrebleu up to 3-grams, 0..1, on rows with a written rationale",
+    "rouge_l": "mean F1, 0..100, on rows with a written rationale",
+    "bertscore": "mean F1, 0..1, no idf, no baseline rescaling; 0 for an empty rationale",
+    "judge_score": "mean score 1..5 of a pointwise judge (judge_score of the rows); 1 without a rationale; rows that "
+    "the judge has no answer to are left out",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoned(Verdict):
+    """A verdict with its rationale's measures: rouge_l and bertscore (None: not asked for) 0..1, judge_score 1..5."""
+
+    gold: str
+    rouge_l: float
+    judge_score: float | None
+    bertscore: float | None = None
+
+    @property
+    def rationale(self) -> str:
+        return (self.parsed.answer.reasoning if self.parsed.answer else None) or ""
+
+    @property
+    def quality(self) -> float:
+        return (self.right + self.rouge_l) / 2
+
+
+def read_case(row: dict[str, Any], grammar: str) -> Reasoned:
+    judges.check_label(row["meta"])
+    if not isinstance(row["meta"].get("reasoning"), str):
+        raise ValueError(f"meta.reasoning must be a text, got {row['meta'].get('reasoning')!r:.80}")
+    parsed, judged = parse(GRAMMARS, row, grammar), number_within(row, "judge_score", 1, 5)
+    gold = row["meta"]["reasoning"].strip()
+    return _measured(Reasoned(row, parsed, verdicts.p_fake_of(row, parsed), gold, 0.0, judged))
+
+
+def _measured(case: Reasoned) -> Reasoned:
+    score = case.judge_score if case.rationale else 1.0
+    return replace(case, rouge_l=rouge_l(case.gold, case.rationale), judge_score=score)
+
+
+def add_bertscore(cases: Sequence[Reasoned], model: str, layer: int) -> list[Reasoned]:
+    """The cases with the BERTScore of their rationales."""
+    from eval.encoders.bertscore import f1_scores
+
+    scores = f1_scores([(case.rationale, case.gold) for case in cases], model, layer)
+    return [replace(case, bertscore=score) for case, score in zip(cases, scores, strict=True)]
+
+
+def measure(cases: Sequence[Reasoned], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    found = verdicts.measure(cases, rows, draws)
+    written = np.array([bool(case.gold) for case in cases])
+    if written.any():
+        some = [case for case in cases if case.gold]
+        found |= text_metrics(some, rows[written], draws)
+    else:
+        found |= missing(("bleu_3", "rouge_l", "bertscore"), 0, "no row with a written rationale")
+    found["judge_score"] = judge_metric(cases, rows, draws)
+    return {name: found[name] for name in METRICS}
+
+
+def text_metrics(cases: Sequence[Reasoned], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    """bleu_3, rouge_l and bertscore of rows that have a written rationale."""
+    scored = 100 * np.array([case.rouge_l for case in cases])
+    found = estimate({"rouge_l": (scored, np.ones(len(cases)))}, draws, rows)
+    parts = bleu_parts([(case.rationale, case.gold) for case in cases])
+    replicates = np.array([bleu(sums) for sums in draws.sums(parts, rows)])
+    found["bleu_3"] = Estimate(bleu(parts.sum(0)), len(cases), replicates)
+    if any(case.bertscore is None for case in cases):
+        found["bertscore"] = Estimate(None, len(cases), None, "not asked for: score with --bertscore")
+    else:
+        found["bertscore"] = mean(np.array([case.bertscore for case in cases]), draws, rows)
+    return found
+
+
+def bleu_parts(pairs: Iterable[tuple[str, str]]) -> np.ndarray:
+    """For each (hypothesis, reference) what corpus BLEU sums: matching n-grams, n-grams, and the two lengths."""
+    from sacrebleu.metrics import BLEU
+
+    metric = BLEU(max_ngram_order=BLEU_ORDER, effective_order=True)  # as its sentence_score asks; the counts are equal
+    found = [metric.sentence_score(hypothesis, [reference]) for hypothesis, reference in pairs]
+    return np.array([[*one.counts, *one.totals, one.sys_len, one.ref_len] for one in found], float)
+
+
+def bleu(sums: np.ndarray) -> float:
+    """Corpus BLEU, 0..1, of summed bleu_parts."""
+    from sacrebleu.metrics import BLEU
+
+    counts, totals, lengths = np.split(np.rint(sums).astype(int), [BLEU_ORDER, 2 * BLEU_ORDER])
+    found = BLEU.compute_bleu(
+        counts.tolist(), totals.tolist(), int(lengths[0]), int(lengths[1]), "exp", max_ngram_order=BLEU_ORDER
+    )
+    return found.score / 100
+
+
+def bleu_signature() -> str:
+    """sacrebleu's signature, which does not name the order."""
+    from sacrebleu.metrics import BLEU
+
+    metric = BLEU(max_ngram_order=BLEU_ORDER)
+    metric.corpus_score(["a"], [["a"]])
+    return f"{metric.get_signature()}|max_ngram_order:{BLEU_ORDER}"
+
+
+def judge_metric(cases: Sequence[Reasoned], rows: np.ndarray, draws: Draws) -> Estimate:
+    if all(case.judge_score is None for case in cases if case.rationale) and any(case.rationale for case in cases):
+        return Estimate(None, 0, None, "no judge's scores: run eval/judge.py --data on this file")
+    scored = np.array([case.judge_score is not None for case in cases])
+    return mean(np.array([case.judge_score for case in cases if case.judge_score is not None]), draws, rows[scored])
+
+
+def simple_baselines(cases: Sequence[Reasoned]) -> dict[str, list[Reasoned]]:
+    constant = verdicts.majority(cases)
+    return {
+        BASELINES[0]: [
+            _measured(replace(case, parsed=constant, p_fake=None, bertscore=None if case.bertscore is None else 0.0))
+            for case in cases
+        ]
+    }
+
+
+def published(cases: Sequence[Reasoned]) -> dict[str, Any]:
+    return {
+        "file": "deepfakejudge_reason.csv",
+        "title": "DeepfakeJudge-Reason, all 924 images; judge_score by DeepfakeJudge-3B",
+        "rows": published_rows("deepfakejudge_reason.csv"),
+    }
+
+
+def extras(cases: Sequence[Reasoned], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Those of detection, and how BLEU was computed."""
+    return dfj_detect.extras(cases, draws, metrics) | {
+        "versions": libraries("scikit-learn", "sacrebleu"),
+        "policy": {"bleu_signature": bleu_signature()},
+    }
+
+
+def describe(case: Reasoned, cases: Sequence[Reasoned]) -> dict[str, Any]:
+    shown = verdicts.describe(case, cases)
+    shown["facts"] += [f"ROUGE-L {100 * case.rouge_l:.1f}"]
+    if case.bertscore is not None:
+        shown["facts"].append(f"BERTScore {case.bertscore:.3f}")
+    if case.judge_score is not None:
+        shown["facts"].append(f"judge's score {case.judge_score:g}")
+    return shown | {"texts": [("written", case.gold or "–"), ("answer", case.row.get("response") or "–")]}

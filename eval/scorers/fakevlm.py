@@ -1,0 +1,276 @@
+"""Score FakeVLM's answers (sections 5.2 to 5.5 of the paper): the verdict, and the explanation behind it.
+
+F1 takes fake as the positive class. An unparsed answer counts as the opposite of the truth. On FaceForensics++ each
+manipulation's fakes have an AUC of their own, and where several frames of a video were answered the video has one too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from eval.estimates.draws import Draws, Estimate, estimate
+from eval.scorers import verdicts
+from eval.scorers.base import Metric, check_texts, grammar_of, libraries, missing, parse, slices_by
+from eval.scorers.fakevlm_tables import published
+from eval.scorers.verdicts import Verdict, figures
+from swift_plugins.core.measures.texts import rouge_l
+from swift_plugins.core.tasks.fakevlm import GRAMMARS, Answer, parse_upstream, render
+from swift_plugins.core.tasks.verdicts import VERDICTS
+
+__all__ = ["figures", "grammar_of", "published"]
+# The names of table 5: FF-DF, FF-F2F, FF-FS and FF-NT.
+MANIPULATIONS = {"Deepfakes": "auc_df", "Face2Face": "auc_f2f", "FaceSwap": "auc_fs", "NeuralTextures": "auc_nt"}
+AUCS = (*MANIPULATIONS.values(), "auc_average")
+BY_VIDEO = ("accuracy_by_video", "auc_by_video", *(f"{name}_by_video" for name in AUCS))
+TEXT_METRICS = ("rouge_l", "css", "rouge_l_answer", "css_answer")
+METRICS = {
+    "accuracy": Metric(),
+    "f1": Metric(note="positive class: fake"),
+    "real_f1": Metric(note="positive class: real"),
+    "real_accuracy": Metric(note="recall of the real images"),
+    "fake_accuracy": Metric(note="recall of the fake images"),
+    "auc": Metric(note="by P(fake)"),
+    "ece": verdicts.METRICS["ece"],
+    "brier": verdicts.METRICS["brier"],
+    **{name: Metric(note="by P(fake), frames") for name in AUCS},
+    **{name: Metric(note="videos") for name in BY_VIDEO},
+    "rouge_l": Metric(note="explanations alone"),
+    "css": Metric(note="explanations alone"),
+    "rouge_l_answer": Metric(note="whole answers"),
+    "css_answer": Metric(note="whole answers"),
+    "accuracy_upstream_parser": Metric(note="as the released parser reads the answers"),
+}
+SLICE_METRICS = ("accuracy", "f1", "auc", "accuracy_by_video", "rouge_l", "css")
+DIMENSIONS = ("category", "manipulation", "source", "dataset", "part", "split", "label")
+ANSWERS = ("real", "fake")
+BASELINES = ("majority verdict",)
+UNPARSED = "wrong"
+POLICY = {key: verdicts.POLICY[key] for key in ("unparsed", "auc", "ece", "brier")} | {
+    "auc_none": "no AUC has a value, of a manipulation or by video neither, where a parsed answer has no P(fake)",
+    "f1": "positive class fake, as real_f1 has real; the paper does not say which its F1 takes",
+    "auc_of_a_manipulation": "its fakes against the real rows of FaceForensics++ (manipulation original); auc_average "
+    "is the mean of the four of table 5",
+    "by_video": "a video's P(fake) is the mean of its rows'; its verdict is right if more than half of theirs are",
+    "rouge_l, css": "of the explanation alone, on rows with a gold one; 0 for an answer without, or an unparsed one",
+    "rouge_l_answer, css_answer": "of the whole answer, parsed or not, with the gold answer, on the same rows; the "
+    "paper does not say which of both it measured",
+    "css": "cosine similarity of sentence embeddings x 100; a negative one counts as 0",
+    "accuracy_upstream_parser": "by the released rule, wrong where it would guess at random",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explained(Verdict):
+    """A verdict with the measures of its explanation and of its whole answer, 0..1; css is None if not asked for.
+
+    `upstream` is the verdict that the released parser reads, None where it reads none.
+    """
+
+    upstream: str | None
+    rouge_l: float
+    rouge_l_answer: float
+    css: float | None = None
+    css_answer: float | None = None
+
+    @property
+    def gold(self) -> str:
+        return (self.row["meta"].get("explanation") or "").strip()
+
+    @property
+    def explanation(self) -> str:
+        return (self.parsed.answer.explanation if self.parsed.answer else None) or ""
+
+    @property
+    def manipulation(self) -> str:
+        return self.row["meta"].get("manipulation") or ""
+
+    @property
+    def video(self) -> tuple[str, ...] | None:
+        """What tells videos apart; one that is labelled both ways is two. None where the row is of no video."""
+        video = self.row["meta"].get("video")
+        return (video, self.manipulation, self.label) if video else None
+
+    @property
+    def picture(self) -> str:
+        return str(next(iter(self.row.get("images") or [self.row["id"]])))
+
+    @property
+    def quality(self) -> float:
+        return (self.right + (self.rouge_l if self.gold else self.right)) / 2
+
+
+def read_case(row: dict[str, Any], grammar: str) -> Explained:
+    check_meta(row["meta"])
+    parsed, response = parse(GRAMMARS, row, grammar), row.get("response") or ""
+    upstream = parse_upstream(response).answer
+    case = Explained(row, parsed, verdicts.p_fake_of(row, parsed), upstream.verdict if upstream else None, 0.0, 0.0)
+    return replace(
+        case, rouge_l=rouge_l(case.gold, case.explanation), rouge_l_answer=rouge_l(row.get("labels") or "", response)
+    )
+
+
+def check_meta(meta: Mapping[str, Any]) -> None:
+    """ValueError unless what is scored by has its form."""
+    if meta.get("label") not in VERDICTS:
+        raise ValueError(f"meta.label must be real or fake, got {meta.get('label')!r:.40}")
+    check_texts(meta, ("explanation", "video", *DIMENSIONS))
+    regions_of(meta)
+
+
+def add_css(cases: Sequence[Explained], model: str) -> list[Explained]:
+    """The cases with the CSS of their explanations and of their whole answers."""
+    from eval.encoders.css import similarities
+
+    explanations = [(case.explanation, case.gold) for case in cases]
+    answers = [(case.row.get("response") or "", case.row.get("labels") or "") for case in cases]
+    scores = np.array(similarities(explanations + answers, model)).reshape(2, len(cases)).T.tolist()
+    return [replace(case, css=css, css_answer=whole) for case, (css, whole) in zip(cases, scores, strict=True)]
+
+
+# --------------------------------------------------------------------------------------------------------- the metrics
+
+
+def measure(cases: Sequence[Explained], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    """Every metric that these rows can have: those of manipulations and of videos only where there are any."""
+    found = verdicts.measure(cases, rows, draws)
+    found["f1"] = found["fake_f1"]
+    upstream = 100.0 * np.array([case.upstream == case.label for case in cases])
+    found |= estimate({"accuracy_upstream_parser": (upstream, np.ones(len(cases)))}, draws, rows)
+    found |= text_metrics(cases, rows, draws)
+    fake, p = np.array([case.fake for case in cases]), np.array([case.p_fake for case in cases], float)
+    if np.isnan(p).any():  # the AUC of what is left, perhaps only of the unparsed, would tell nothing of the model
+        p = np.full(len(p), np.nan)
+    found |= manipulation_aucs([case.manipulation for case in cases], p, fake, rows, draws)
+    found |= video_metrics(cases, p, fake, rows, draws)
+    return {name: found[name] for name in METRICS if name in found}
+
+
+def text_metrics(cases: Sequence[Explained], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    """TEXT_METRICS on the rows with a gold explanation."""
+    explained = np.array([bool(case.gold) for case in cases])
+    some = [case for case in cases if case.gold]
+    if not some:
+        return missing(TEXT_METRICS, 0, "no row with a gold explanation")
+    if any(case.parsed.answer for case in some) and not any(case.explanation for case in some):
+        return missing(TEXT_METRICS, len(some), "no answer explains")
+    unasked = [name for name in TEXT_METRICS if getattr(some[0], name) is None]
+    scores = {
+        name: (100 * np.array([getattr(case, name) for case in some]), np.ones(len(some)))
+        for name in TEXT_METRICS
+        if name not in unasked
+    }
+    return estimate(scores, draws, rows[explained]) | missing(unasked, len(some), "not asked for: score with --css")
+
+
+def manipulation_aucs(
+    kinds: Sequence[str], p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws
+) -> dict[str, Estimate]:
+    """The AUC of each of MANIPULATIONS that is there against the originals, and where all are there their mean."""
+    kind = np.array(kinds)
+    original = (kind == "original") & ~fake
+    found = {}
+    for name, metric in MANIPULATIONS.items():
+        if (kind == name).any():
+            some = (kind == name) & fake | original
+            found[metric] = known_auc(p[some], fake[some], rows[some], draws)
+    if len(found) == len(MANIPULATIONS):
+        found["auc_average"] = average(list(found.values()), int(original.sum()))
+    return found
+
+
+def known_auc(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws) -> Estimate:
+    if np.isnan(p).any():
+        return Estimate(None, len(p), None, "not every row has a P(fake) (p_fake)")
+    return verdicts.auc_of(p, fake, rows, draws)
+
+
+def average(parts: Sequence[Estimate], shared: int) -> Estimate:
+    """The mean of estimates on the same draws, which share so many rows, or the reason why one has no value."""
+    n = sum(part.n - shared for part in parts) + shared
+    if lacking := next((part.reason for part in parts if part.value is None), None):
+        return Estimate(None, n, None, lacking)
+    values, samples = zip(*((part.value, part.samples) for part in parts), strict=True)
+    return Estimate(float(np.mean(values)), n, np.mean(samples, axis=0))
+
+
+def video_metrics(
+    cases: Sequence[Explained], p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws
+) -> dict[str, Estimate]:
+    """BY_VIDEO, if some video has more than one frame; each video is drawn with the cluster of its first row."""
+    places: dict[tuple[str, ...], list[int]] = {}
+    for i, case in enumerate(cases):
+        if case.video:
+            places.setdefault(case.video, []).append(i)
+    videos = list(places.values())
+    if not any(len({cases[i].picture for i in video}) > 1 for video in videos):
+        return {}
+    first = [video[0] for video in videos]
+    right = np.array([2 * sum(cases[i].right for i in video) > len(video) for video in videos])
+    of_videos = fake[first], rows[first], draws
+    mean_p = np.array([p[video].mean() for video in videos])
+    aucs = {"auc": known_auc(mean_p, *of_videos)}
+    aucs |= manipulation_aucs([cases[i].manipulation for i in first], mean_p, *of_videos)
+    accuracy = verdicts.verdict_metrics(fake[first], right, rows[first], draws)["accuracy"]
+    return {"accuracy_by_video": accuracy, **{f"{name}_by_video": auc for name, auc in aucs.items()}}
+
+
+# ----------------------------------------------------------------------------------------- slices, baselines, the page
+
+
+def slices(case: Explained) -> dict[str, Sequence[str]]:
+    return slices_by(DIMENSIONS, case.row["meta"])
+
+
+def simple_baselines(cases: Sequence[Explained]) -> dict[str, list[Explained]]:
+    counts = Counter(case.label for case in cases)
+    response = render(Answer(max(sorted(counts), key=counts.__getitem__)))
+    return {BASELINES[0]: [read_case(c.row | {"response": response, "p_fake": None}, "trained") for c in cases]}
+
+
+def extras(cases: Sequence[Explained], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+    """How often the released parser reads another verdict than this one."""
+    differ = sum(case.upstream != case.answered for case in cases)
+    remark = f"the released parser and this one read {differ} of {len(cases)} answers differently"
+    return {"parsers_differ": differ, "remarks": [remark], "versions": libraries("scikit-learn")}
+
+
+class Region(msgspec.Struct):
+    """A part of the image that shows what is wrong, as [x0, y0, x1, y1] in px of the image."""
+
+    bbox: tuple[float, float, float, float]
+
+
+def regions_of(meta: Mapping[str, Any]) -> list[tuple[str, float, float, float, float]]:
+    """The annotated regions (meta.regions, JSON text) as boxes of the page: kind, x, y, width and height in percent.
+
+    None where the image's size is not known, as after a conversion without media checks.
+    """
+    try:
+        regions = msgspec.json.decode(meta.get("regions") or "[]", type=list[Region])
+    except (msgspec.DecodeError, TypeError, RecursionError) as error:
+        raise ValueError(f"meta.regions must be a JSON list of objects with a bbox of four numbers: {error}") from None
+    width, height = meta.get("width"), meta.get("height")
+    if not regions or width is None or height is None:
+        return []
+    if type(width) is not int or type(height) is not int or min(width, height) < 1:
+        raise ValueError(f"meta.regions need meta.width and meta.height in px, got {width!r:.20} and {height!r:.20}")
+    spans = [
+        [100 * min(max(x / side, -1.0), 2.0) for x, side in zip(region.bbox, (width, height) * 2, strict=True)]
+        for region in regions
+    ]
+    return [("true", x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in spans]
+
+
+def describe(case: Explained, cases: Sequence[Explained]) -> dict[str, Any]:
+    shown = verdicts.describe(case, cases)
+    if case.gold:
+        shown["facts"].append(f"ROUGE-L {100 * case.rouge_l:.1f}")
+        shown["facts"] += [f"CSS {100 * case.css:.1f}"] if case.css is not None else []
+    texts = [("gold", case.row.get("labels") or "–"), *shown["texts"]]
+    return shown | {"texts": texts, "boxes": regions_of(case.row["meta"])}

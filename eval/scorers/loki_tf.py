@@ -1,0 +1,165 @@
+"""Score LOKI's true-or-false questions: a yes or no, taken together with what was asked, is a verdict on a medium.
+
+Each medium is asked about twice, whether it is generated and whether it is taken from the real world, so a model that
+always says yes is right half of the time: pair_accuracy and yes_rate show it. An unparsed answer counts as the opposite
+of the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from eval.estimates.draws import Column, Draws, Estimate, estimate
+from eval.scorers.base import Metric, check_texts, grammar_of, libraries, missing, parse, slices_by
+from eval.scorers.verdicts import ANSWERS, Verdict, auc_of, figures, verdict_metrics
+from eval.scorers.verdicts import describe as describe_verdict
+from swift_plugins.core.measures.fields import choice_probs
+from swift_plugins.core.tasks import Parsed
+from swift_plugins.core.tasks.loki_tf import GRAMMARS, OTHER, Answer, verdict
+
+__all__ = ["ANSWERS", "figures", "grammar_of"]
+METRICS = {
+    "accuracy": Metric(),
+    "real_accuracy": Metric(note="recall of the real media"),
+    "fake_accuracy": Metric(note="recall of the fake media"),
+    "f1": Metric(note="positive class: fake"),
+    "auc": Metric(note="by P(fake)"),
+    "pair_accuracy": Metric(note="both questions about a medium"),
+    "yes_rate": Metric(note="50 is unbiased"),
+    "accuracy_upstream": Metric(note="as the release weighs it"),
+}
+SLICE_METRICS = ("accuracy", "f1", "auc", "pair_accuracy", "yes_rate")
+BASELINES = ("always yes", "always fake")
+UNPARSED = "wrong"
+DIMENSIONS = ("category", "generator", "label", "asks")
+POLICY = {
+    "unparsed": "the opposite of the truth, with a P(fake) of 1 or 0 for it, never dropped",
+    "verdict": "what the question asks about for a yes, the other for a no",
+    "f1": "positive class fake",
+    "auc": "area under the ROC curve of P(fake), that of yes or of no as the question asks; ties count half",
+    "pair_accuracy": "share of the media with both questions for which both answers are right",
+    "yes_rate": "share of yes among the parsed answers",
+    "accuracy_upstream": "the released evaluation's total: the mean of both recalls per class of images or generator "
+    "of videos, over these weighted by their fakes; one without reals has the recall of its fakes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Verdict):
+    """An answer to a question that `asks` whether a medium is "real" or "fake"."""
+
+    asks: str
+
+    @property
+    def truth(self) -> str:
+        return f"{self.label} (asked {self.asks})"
+
+    @property
+    def answered(self) -> str | None:
+        return verdict(self.parsed.answer.choice, self.asks) if self.parsed.answer else None
+
+
+def read_case(row: dict[str, Any], grammar: str) -> Reply:
+    meta = row["meta"]
+    check_meta(meta)
+    parsed, probs = parse(GRAMMARS, row, grammar), choice_probs(row, tuple(OTHER))
+    p_fake = None if probs is None else probs["yes" if meta["asks"] == "fake" else "no"]
+    if parsed.answer is None:
+        p_fake = float(meta["label"] == "real")
+    return Reply(row, parsed, p_fake, meta["asks"])
+
+
+def check_meta(meta: Mapping[str, Any]) -> None:
+    """ValueError unless what LOKI's rows are scored by has its form."""
+    for key in ("label", "asks"):
+        if meta.get(key) not in ANSWERS:
+            raise ValueError(f"meta.{key} must be real or fake, got {meta.get(key)!r:.40}")
+    check_texts(meta, DIMENSIONS)
+
+
+def measure(cases: Sequence[Reply], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    fake, right = (np.array(flags) for flags in zip(*((case.fake, case.right) for case in cases), strict=True))
+    found = verdict_metrics(fake, right, rows, draws) | estimate(columns(cases), draws, rows)
+    found["f1"] = found["fake_f1"]
+    if unknown := sum(case.p_fake is None for case in cases):
+        found |= missing(["auc"], len(cases), f"{unknown} rows have no probabilities of yes and no (choice_probs)")
+    else:
+        found["auc"] = auc_of(np.array([case.p_fake for case in cases], float), fake, rows, draws)
+    found["accuracy_upstream"] = accuracy_upstream(cases, rows, draws)
+    reasons = {"pair_accuracy": "no medium has both questions in these rows", "yes_rate": "no parsed answer"}
+    found |= {name: replace(found[name], reason=reason) for name, reason in reasons.items() if not found[name].n}
+    return {name: found[name] for name in METRICS}
+
+
+def columns(cases: Sequence[Reply]) -> dict[str, Column]:
+    """metric -> (numerators, denominators), one entry a row; a medium with both questions stands at its first row."""
+    of_medium: dict[str, list[int]] = {}
+    for i, case in enumerate(cases):
+        of_medium.setdefault(case.media_id, []).append(i)
+    pairs, both = np.zeros(len(cases)), np.zeros(len(cases))
+    for places in of_medium.values():
+        if len({cases[i].asks for i in places}) == 2:
+            pairs[places[0]], both[places[0]] = 1, all(cases[i].right for i in places)
+    parsed = np.array([case.parsed.answer is not None for case in cases], float)
+    yes = np.array([case.answered == case.asks for case in cases], float)
+    return {"pair_accuracy": (100 * both, pairs), "yes_rate": (100 * yes, parsed)}
+
+
+def accuracy_upstream(cases: Sequence[Reply], rows: np.ndarray, draws: Draws) -> Estimate:
+    """POLICY says what it is; LOKI, released evaluation."""
+    groups = sorted({group_of(case) for case in cases})
+    parts = np.zeros((len(cases), len(groups), 4))  # real rows and hits, fake rows and hits
+    for i, case in enumerate(cases):
+        parts[i, groups.index(group_of(case)), 2 * case.fake : 2 * case.fake + 2] = 1, case.right
+    if not any(case.fake for case in cases):
+        return Estimate(None, 0, None, "no fake row")
+    replicates = weighed(draws.sums(parts.reshape(len(cases), -1), rows).reshape(-1, len(groups), 4))
+    return Estimate(float(weighed(parts.sum(0, keepdims=True))[0]), len(cases), replicates)
+
+
+def weighed(sums: np.ndarray) -> np.ndarray:
+    """The total of each line of (lines, groups, [real rows, real hits, fake rows, fake hits])."""
+    real, real_hits, fake, fake_hits = np.moveaxis(sums, 2, 0)
+    with np.errstate(invalid="ignore"):
+        expected = np.where(real > 0, fake * real_hits / real, fake_hits)
+        return 50 * (fake_hits + expected).sum(1) / fake.sum(1)
+
+
+def group_of(case: Reply) -> str:
+    meta = case.row["meta"]
+    return meta.get("generator") or meta.get("category") or ""
+
+
+def slices(case: Verdict) -> dict[str, Sequence[str]]:
+    return slices_by(DIMENSIONS, case.row["meta"])
+
+
+def simple_baselines(cases: Sequence[Reply]) -> dict[str, list[Reply]]:
+    def constant(case: Reply, choice: str) -> Reply:
+        return replace(case, parsed=Parsed(Answer(choice), "trained"), p_fake=None)
+
+    return {
+        BASELINES[0]: [constant(case, "yes") for case in cases],
+        BASELINES[1]: [constant(case, "yes" if case.asks == "fake" else "no") for case in cases],
+    }
+
+
+def published(cases: Sequence[Any]) -> dict[str, Any]:
+    """No table of a paper is kept here for LOKI's own questions."""
+    return {"title": "no table for LOKI's own questions", "rows": []}
+
+
+def extras(cases: Sequence[Reply], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+    return {"versions": libraries("scikit-learn")}
+
+
+def describe(case: Reply, cases: Sequence[Reply]) -> dict[str, Any]:
+    """The verdict that the answer means, and what was asked."""
+    shown = describe_verdict(case, cases)
+    said = f", said {case.parsed.answer.choice}" if case.parsed.answer else ""
+    facts = [] if case.p_fake is None or not said else [f"P(fake) {case.p_fake:.3f}"]
+    return shown | {"facts": [f"asked whether it is {case.asks}{said}", *facts]}

@@ -1,0 +1,170 @@
+"""Predictions and their truth, read and checked before they are scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from eval.scorers import SCORERS
+from swift_plugins.core.records import Row
+
+if TYPE_CHECKING:
+    from eval.scorers.base import Scorer
+
+NOTHING = type(None)
+ROW_FORM: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("id", (str,), "a text"),
+    ("response", (str, NOTHING), "a text"),
+    ("labels", (str, NOTHING), "a text"),
+    ("meta", (dict, NOTHING), "an object"),
+    ("p_fake", (float, int, NOTHING), "a number"),
+    ("videos", (list, NOTHING), "a list of paths"),
+    ("images", (list, NOTHING), "a list of paths"),
+    ("messages", (list, NOTHING), "a list"),
+    ("choice_probs", (dict, NOTHING), "an object"),
+)
+MUST_AGREE = ("box_space", "box_width", "box_height", "setting", "task_version")  # of a prediction's meta and --gold's
+
+
+def load(path: Path) -> dict[str, tuple[str, Row]]:
+    """id -> ("file:line", row) of a JSONL; ids must be unique and what a report shows must have its type."""
+    from swift_plugins.core.records import read_rows
+
+    rows: dict[str, tuple[str, Row]] = {}
+    for line, row in read_rows(path):
+        where = f"{path}:{line}"
+        for key, kinds, wanted in ROW_FORM:
+            if not isinstance(row.get(key), kinds):
+                raise ValueError(f"{where}: {key} must be {wanted}, got {row.get(key)!r:.80}")
+        if row["id"] in rows:
+            raise ValueError(f"{where}: id {row['id']!r} stands in {rows[row['id']][0]} already")
+        rows[row["id"]] = (where, row)
+    if not rows:
+        raise ValueError(f"{path}: no rows")
+    return rows
+
+
+def merge(pred: Path, gold: Path | None, run: dict[str, Any]) -> list[tuple[str, Row]]:
+    """The predicted rows with their truth; with a gold file, its rows in its order, predicted or not.
+
+    Without one, the output of a run that was cut off is refused: what it lacks is not a random part.
+    """
+    rows = load(pred)
+    if not any("response" in row or "error" in row for _, row in rows.values()):
+        raise ValueError(f"{pred}: no row has a response: is this a converter's file? Then it belongs to --gold")
+    if gold is None:
+        for where, row in rows.values():
+            if row.get("meta") is None:
+                raise ValueError(f"{where}: no meta with the truth: name the converter's file with --gold")
+        if len(rows) < (wanted := run.get("data", {}).get("rows", 0)):
+            raise ValueError(
+                f"{pred}: {len(rows)} of {wanted} rows are there: run predict.py again to finish it, or name --gold, "
+                "which counts the others as wrong"
+            )
+        return list(rows.values())
+    truth = load(gold)
+    for row_id, (where, row) in rows.items():
+        if row_id not in truth:
+            swapped = (row.get("meta") or {}).get("order") == "BA"
+            hint = ": rows of predict.py --swap hold their truth themselves, leave out --gold" if swapped else ""
+            raise ValueError(f"{where}: id {row_id!r} is not in {gold}{hint}")
+    merged = []
+    for row_id, (where, true) in truth.items():
+        if true.get("meta") is None:
+            raise ValueError(f"{where}: no meta with the truth")
+        at, row = rows.get(row_id, (where, {"id": row_id}))
+        for key in MUST_AGREE:
+            said = (row.get("meta") or {}).get(key)
+            if said is not None and said != true["meta"].get(key):
+                raise ValueError(f"{at}: predicted with {key} {said!r}, {gold} has {true['meta'].get(key)!r}")
+        merged.append((at, row | {"meta": true["meta"], "task": true.get("task"), "labels": gold_text(true)}))
+    return merged
+
+
+def gold_text(row: Row) -> str | None:
+    """The gold answer: `labels` of a predicted row, the assistant message of a converter's."""
+    messages = row.get("messages") or []
+    texts = [m.get("content") for m in messages if isinstance(m, dict) and m.get("role") == "assistant"]
+    return texts[0] if texts and isinstance(texts[0], str) else row.get("labels")
+
+
+def task_of(rows: list[tuple[str, Row]]) -> tuple[str, ModuleType]:
+    """The one task of the rows and its module; ValueError where rows mix tasks or task versions."""
+    from swift_plugins.core.names import unknown
+    from swift_plugins.core.tasks import get_task
+
+    first, row = rows[0]
+    name = str(row.get("task"))
+    if name not in SCORERS:
+        raise ValueError(f"{first}: {unknown('task', name, SCORERS)}")
+    task = get_task(name)
+    for where, row in rows:
+        if row.get("task") != name:
+            raise ValueError(f"{where}: rows of several tasks, {name} and {row.get('task')}; score them apart")
+        if row["meta"].get("task_version", task.VERSION) != task.VERSION:
+            raise ValueError(
+                f"{where}: made for {name} {row['meta']['task_version']}, this is version {task.VERSION}: "
+                "convert and predict again, scores would not compare"
+            )
+    return name, task
+
+
+def run_facts(pred: Path) -> dict[str, Any]:
+    """What OUT.run.json records of the run that predicted; empty where there is none."""
+    import json
+
+    from swift_plugins.core.tasks import get_task
+
+    path = pred.with_name(pred.name + ".run.json")
+    if not path.is_file():
+        return {}
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON: {error}") from None
+    if not isinstance(run, dict) or not all(isinstance(run.get(key), dict) for key in ("model", "data", "versions")):
+        raise ValueError(f"{path}: not the record of eval/predict.py")
+    vision, rows, tasks = run["model"].get("vision"), run["data"].get("rows"), run.get("tasks", {})
+    if not (isinstance(vision, dict) and isinstance(rows, int) and isinstance(tasks, dict)):
+        raise ValueError(f"{path}: not the record of eval/predict.py")
+    for name, version in tasks.items():
+        if version != get_task(name).VERSION:
+            raise ValueError(f"{path}: predicted for {name} {version}, this is {get_task(name).VERSION}: predict again")
+    return run
+
+
+def judge_facts(pred: Path) -> dict[str, Any]:
+    """What OUT.judge.json records of the judge whose scores the rows hold; empty where there is none."""
+    import json
+
+    path = pred.with_name(pred.name + ".judge.json")
+    if not path.is_file():
+        return {}
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        "judge": {key: record.get(key) for key in ("model", "candidates", "prompt_is", "prompt_sha256", "versions")}
+    }
+
+
+def read_cases(scorer: Scorer, rows: list[tuple[str, Row]], grammar: str) -> list[Any]:
+    cases = []
+    for where, row in rows:
+        try:
+            cases.append(scorer.read_case(row, grammar))
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+    return cases
+
+
+def with_truth(where: str, row: Row, true: Row) -> tuple[str, Row]:
+    """A baseline's row with the truth of --pred's, by which both are measured; how it was asked stays its own."""
+    said, label = row["meta"].get("label"), true["meta"].get("label")
+    if said not in (None, label):
+        raise ValueError(
+            f"{where}: meta.label is {said!r:.40}, in --pred {label!r:.40}: a baseline must answer the "
+            "same rows, or name the truth with --gold"
+        )
+    own = {key: row["meta"][key] for key in MUST_AGREE if key in row["meta"]}
+    facts = {key: true[key] for key in ("labels", "images", "videos") if key in true}
+    return where, row | facts | {"meta": true["meta"] | own}

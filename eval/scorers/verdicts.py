@@ -1,0 +1,188 @@
+"""Verdicts, real or fake, and P(fake): the metrics that detection, FakeVLM and LOKI share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.estimates.draws import Draws, Estimate, estimate
+from eval.scorers.base import Case, Figure, Metric, missing
+from swift_plugins.core.measures.fields import number_within
+from swift_plugins.core.tasks import Parsed
+from swift_plugins.core.tasks.dfj_detect import Answer
+from swift_plugins.core.tasks.verdicts import FOLD
+
+METRICS = {
+    "accuracy": Metric(),
+    "real_f1": Metric(),
+    "fake_f1": Metric(),
+    "real_accuracy": Metric(note="recall of the real images"),
+    "fake_accuracy": Metric(note="recall of the fake images"),
+    "auc": Metric(note="by P(fake)"),
+    "ece": Metric(0, 1, 3, "by P(fake), lower is better"),
+    "brier": Metric(0, 1, 3, "by P(fake), lower is better"),
+}
+SLICE_METRICS: tuple[str, ...] = ("accuracy", "auc", "brier")
+ANSWERS = ("real", "fake")
+BASELINES = ("majority verdict",)
+UNPARSED = "wrong"
+BINS = 15
+POLICY = {
+    "unparsed": "the opposite of the truth, with a P(fake) of 1 or 0 for it, never dropped",
+    "edited": "counts as fake, in the truth and in an answer",
+    "auc": "area under the ROC curve of p_fake; ties count half",
+    "ece": f"expected calibration error (Naeini et al. 2015): |mean P(fake) - share of fakes| over {BINS} equal-width "
+    "bins of P(fake), weighted by their rows",
+    "brier": "mean squared difference of P(fake) and the truth (1 for a fake)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(Case):
+    """A verdict on an image; `p_fake` is None where the back end gave none."""
+
+    p_fake: float | None
+
+    @property
+    def fake(self) -> bool:
+        return FOLD[self.label] == "fake"
+
+    @property
+    def truth(self) -> str:
+        return FOLD[self.label] if self.label in ANSWERS else f"{FOLD[self.label]} ({self.label})"
+
+    @property
+    def answered(self) -> str | None:
+        return FOLD[self.parsed.answer.verdict] if self.parsed.answer else None
+
+    @property
+    def right(self) -> bool:
+        return self.answered == FOLD[self.label]
+
+    @property
+    def quality(self) -> float:
+        """1 where right, else the less the surer the model was."""
+        if self.right or self.p_fake is None:
+            return float(self.right)
+        return (self.p_fake if self.fake else 1 - self.p_fake) / 2
+
+
+def p_fake_of(row: dict[str, Any], parsed: Parsed) -> float | None:
+    """P(fake) as it counts: that of an unparsed answer is as wrong as can be."""
+    p_fake = number_within(row, "p_fake", 0, 1)
+    return p_fake if parsed.answer is not None else float(FOLD[row["meta"]["label"]] == "real")
+
+
+def measure(cases: Sequence[Verdict], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    fake, right = (np.array(flags) for flags in zip(*((case.fake, case.right) for case in cases), strict=True))
+    found = verdict_metrics(fake, right, rows, draws) | probability_metrics(cases, fake, rows, draws)
+    return {name: found[name] for name in METRICS}
+
+
+def verdict_metrics(fake: np.ndarray, right: np.ndarray, rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    """accuracy, the recalls and the F1s; a wrong answer is the opposite verdict."""
+    from sklearn.metrics import f1_score
+
+    hit = 100.0 * right
+    shares = {
+        "accuracy": (hit, np.ones(len(hit))),
+        "real_accuracy": (hit * ~fake, ~fake),
+        "fake_accuracy": (hit * fake, fake),
+    }
+    found = estimate(shares, draws, rows)
+    hits_and_errors = draws.sums(np.column_stack([right & ~fake, right & fake, ~right]).astype(float), rows)
+    for i, name in enumerate(("real", "fake")):
+        if found[f"{name}_accuracy"].value is None:
+            found[f"{name}_accuracy"] = Estimate(None, 0, None, f"no {name} row")
+        hits, errors = hits_and_errors[:, i], hits_and_errors[:, 2]
+        if not (2 * hits + errors).any():
+            found[f"{name}_f1"] = Estimate(None, len(fake), None, f"no {name} row and none answered")
+            continue
+        with np.errstate(invalid="ignore"):
+            replicates = 200 * hits / (2 * hits + errors)
+        value = 100 * float(f1_score(fake, fake == right, pos_label=name == "fake"))
+        found[f"{name}_f1"] = Estimate(value, len(fake), replicates)
+    return found
+
+
+def probability_metrics(
+    cases: Sequence[Verdict], fake: np.ndarray, rows: np.ndarray, draws: Draws
+) -> dict[str, Estimate]:
+    """auc, ece and brier of P(fake)."""
+    if unknown := sum(case.p_fake is None for case in cases):
+        return missing(("auc", "ece", "brier"), len(cases), f"{unknown} rows have no P(fake) (p_fake)")
+    from sklearn.metrics import brier_score_loss
+
+    p = np.array([case.p_fake for case in cases], float)
+    parts = np.zeros((len(p), BINS))
+    parts[np.arange(len(p)), bins_of(p)] = p - fake
+    sums = draws.sums(np.column_stack([parts, (p - fake) ** 2, np.ones(len(p))]), rows)
+    with np.errstate(invalid="ignore"):
+        ece, brier = abs(sums[:, :BINS]).sum(1) / sums[:, -1], sums[:, BINS] / sums[:, -1]
+    found = {
+        "ece": Estimate(float(abs(parts.sum(0)).sum()) / len(p), len(p), ece),
+        "brier": Estimate(float(brier_score_loss(fake, p, pos_label=True)), len(p), brier),
+    }
+    return found | {"auc": auc_of(p, fake, rows, draws)}
+
+
+def auc_of(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws) -> Estimate:
+    """The area under the ROC curve of P(fake), 0..100, or the reason why there is none."""
+    from sklearn.metrics import roc_auc_score
+
+    if fake.all() or not fake.any():
+        return Estimate(None, len(p), None, "all rows are real" if not fake.any() else "all rows are fake")
+    return Estimate(100 * float(roc_auc_score(fake, p)), len(p), 100 * auc_replicates(p, fake, rows, draws))
+
+
+def bins_of(p: np.ndarray) -> np.ndarray:
+    """The bin, 0..BINS - 1, of each probability; a bin holds its lower edge, the last one also 1."""
+    return np.digitize(p, np.linspace(0, 1, BINS + 1)[1:-1])
+
+
+def auc_replicates(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws) -> np.ndarray:
+    """The AUC of each replicate, the Mann-Whitney statistic of the weighted rows: nan where one class is not drawn."""
+    order = np.argsort(p, kind="stable")
+    index, fakes = draws.index[rows][order], fake[order].astype(float)
+    ties = np.unique(p[order], return_index=True)[1]
+    found = []
+    for weights in draws.blocks(len(p)):
+        drawn = weights[:, index]
+        high, low = (np.add.reduceat(drawn * some, ties, axis=1) for some in (fakes, 1 - fakes))
+        below = np.cumsum(low, axis=1) - low / 2
+        with np.errstate(invalid="ignore"):
+            found.append((high * below).sum(1) / (high.sum(1) * low.sum(1)))
+    return np.concatenate(found)
+
+
+def majority(cases: Sequence[Verdict]) -> Parsed:
+    counts = Counter(FOLD[case.label] for case in cases)
+    return Parsed(Answer(max(sorted(counts), key=counts.__getitem__)), "trained")
+
+
+def describe(case: Verdict, cases: Sequence[Verdict]) -> dict[str, Any]:
+    stated = case.row.get("p_fake")
+    facts = [] if stated is None else [f"P(fake) {stated:.3f}"]
+    return {
+        "verdict": f"{case.label}, answered {case.answered or 'nothing that can be parsed'}",
+        "facts": facts,
+        "texts": [("answer", case.row.get("response") or "–")],
+    }
+
+
+def figures(cases: Sequence[Verdict]) -> list[Figure]:
+    """The reliability diagram: the share of fakes in each bin of P(fake) against its mean."""
+    known = [case for case in cases if case.p_fake is not None]
+    p, fake = np.array([case.p_fake for case in known], float), np.array([case.fake for case in known], float)
+    which = bins_of(p)
+    points = []
+    for some in (which == i for i in np.unique(which)):
+        n, mean, share = int(some.sum()), float(p[some].mean()), float(fake[some].mean())
+        title = f"{n} rows: mean P(fake) {mean:.3f}, share of fakes {share:.3f}"
+        points.append((mean, share, 3 + 12 * (n / len(p)) ** 0.5, title))
+    figure = Figure("Reliability of P(fake)", "mean P(fake) of the bin", "share of fakes (area: rows)", points)
+    return [figure] if points else []

@@ -1,0 +1,139 @@
+"""Who answers: ms-swift's transformers engine on this machine, or a server that speaks OpenAI's protocol.
+
+Both take batches of rows and give for each {"response", "usage", "finish_reason"} with the probabilities of what the
+answer decides between: `p_fake` where that is real or fake, else `choice_probs` (value -> probability).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from swift_plugins.answering.probabilities import TOP, Step, result_of
+from swift_plugins.core.records import Row
+from swift_plugins.core.tasks import fakevlm
+
+
+def result_of_head(content: Any, usage: Any) -> Row:
+    """What the verdict of a linear head adds to its row, said as the task fakevlm says it.
+
+    `content` is the class that ms-swift's seq_cls names, with the log-probabilities of all of fakevlm.VERDICTS.
+    """
+    probabilities = {fakevlm.VERDICTS[top["index"]]: math.exp(top["logprob"]) for top in content["top_logprobs"]}
+    text = fakevlm.render(fakevlm.Answer(fakevlm.VERDICTS[content["index"]]))
+    counted = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": 0}
+    return {"response": text, "p_fake": round(probabilities["fake"], 6), "usage": counted, "finish_reason": "stop"}
+
+
+class Engine:
+    """ms-swift's transformers engine."""
+
+    def __init__(self, model: dict[str, Any], batch_size: int, max_tokens: int):
+        import torch
+        from swift.infer_engine import RequestConfig, TransformersEngine
+        from swift.model import get_model_processor
+        from swift.template import get_template
+
+        import swift_plugins.register  # noqa: F401
+
+        dtype = getattr(torch, model["torch_dtype"]) if model["torch_dtype"] else None
+        self.has_head = model["task_type"] == "seq_cls"
+        head = {"task_type": "seq_cls", "num_labels": len(fakevlm.VERDICTS)} if self.has_head else {}
+        network, processor = get_model_processor(
+            model["model"], model_type=model["model_type"], torch_dtype=dtype, **head
+        )
+        template = get_template(processor, template_type=model["template"])
+        adapters = [model["adapter"]] if model["adapter"] else []
+        self.engine = TransformersEngine(network, template=template, adapters=adapters, max_batch_size=batch_size)
+        self.engine.strict = False  # a row that cannot be encoded comes back as its exception
+        self.config = RequestConfig(max_tokens=max_tokens, temperature=0.0)
+        self.tokenizer = self.engine.tokenizer
+        # All but the tags of a candidate's own frame, which stays as the paper has it.
+        added = {*self.tokenizer.get_added_vocab(), *self.tokenizer.all_special_tokens}
+        self.special_tokens = frozenset(added - {"<reasoning>", "</reasoning>", "<answer>", "</answer>"})
+
+    def requests(self, rows: Sequence[Row]) -> list[Any]:
+        """The rows as ms-swift asks them, without their answers."""
+        from swift.infer_engine import InferRequest
+
+        return [
+            InferRequest(
+                messages=[m for m in row["messages"] if m["role"] != "assistant"],
+                images=row.get("images", []),
+                videos=row.get("videos", []),
+            )
+            for row in rows
+        ]
+
+    def features(self, rows: Sequence[Row]) -> np.ndarray:
+        """The mean of the last layer's states of each row's visual tokens, float32 of shape (rows, width).
+
+        What FakeVLM's linear probe reads (section 4.1: "visual features from the last layer"); the pooling is not in
+        the paper.
+        """
+        import torch
+        from swift.utils import to_device
+
+        template, network = self.engine.template, self.engine.model
+        template.set_mode("transformers")
+        with torch.inference_mode():
+            encoded, _ = self.engine._batch_encode(self.requests(rows), strict=True)
+            for one in encoded:
+                one.pop("template_inputs")
+            inputs = to_device(template.data_collator(encoded), network.device)
+            visual = torch.isin(inputs["input_ids"], torch.tensor(template.placeholder_tokens, device=network.device))
+            _, inputs = template.pre_forward_hook(network, None, inputs)
+            few = {} if self.has_head else {"logits_to_keep": 1}  # those of a whole prompt would fill the memory
+            states = network(**inputs, output_hidden_states=True, **few).hidden_states[-1].float()
+            found = (states * visual.unsqueeze(-1)).sum(1) / visual.sum(1, keepdim=True)
+        return found.cpu().numpy()
+
+    def answer(self, rows: list[Row]) -> list[Row | Exception]:
+        from transformers import LogitsProcessorList
+
+        requests = self.requests(rows)
+        top = TopTokens()
+
+        def keep_top_tokens(kwargs):
+            kwargs["inputs"]["logits_processor"] = LogitsProcessorList([top])
+            return kwargs
+
+        # `_infer` is what `infer` calls for a batch; it alone takes the hook that lets us see the logits. Its own
+        # logprobs would hold those of the whole vocabulary for every token in memory.
+        replies = self.engine._infer(requests, self.config, pre_infer_hook=None if self.has_head else keep_top_tokens)
+        answers: list[Row | Exception] = []
+        position = 0
+        for row, reply in zip(rows, replies, strict=True):
+            if isinstance(reply, Exception):
+                answers.append(reply)
+                continue
+            choice = reply.choices[0]
+            if self.has_head:
+                answers.append(result_of_head(choice.logprobs["content"][0], reply.usage))
+                continue
+            steps = top.steps(position, reply.usage.completion_tokens, self.tokenizer)
+            answers.append(result_of(row, choice.message.content, steps, reply.usage, choice.finish_reason))
+            position += 1
+        return answers
+
+
+class TopTokens:
+    """A logits processor that changes nothing and keeps the likeliest tokens of every step."""
+
+    def __init__(self):
+        self.kept: list[tuple[Any, Any]] = []  # per step (log-probabilities, ids), each (rows, TOP), likeliest first
+
+    def __call__(self, input_ids, scores):
+        self.kept.append(tuple(x.cpu() for x in scores.float().log_softmax(-1).topk(min(TOP, scores.shape[-1]))))
+        return scores
+
+    def steps(self, position: int, count: int, tokenizer) -> list[Step]:
+        """The first `count` steps of one row; decoding is greedy, so the likeliest token is the generated one."""
+        found: list[Step] = []
+        for logprobs, ids in self.kept[:count]:
+            texts = tokenizer.batch_decode(ids[position].unsqueeze(-1))
+            found.append((texts[0], dict(zip(texts, logprobs[position].tolist(), strict=True))))
+        return found

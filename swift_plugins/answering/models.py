@@ -1,0 +1,110 @@
+"""Which model answers, with which settings, and what a run's record says of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from swift_plugins.core import settings
+from swift_plugins.core.records import Row, sha256_file, sha256_text
+from swift_plugins.core.tasks import get_task
+
+# What a checkpoint tells of itself.
+TRAINED = ("data", "seed", "global_step", "loss_weights", "answer_form", "versions")
+
+
+def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
+    """model, adapter, model_type, template and vision settings, from the checkpoint or from a recipe."""
+    if not model.is_dir():
+        raise ValueError(f"{model} is not a folder: name a checkpoint or a downloaded model")
+    found = settings.read_checkpoint_settings(model)
+    if found is not None and recipe is not None:
+        raise ValueError(f"{model} holds its own settings ({settings.CHECKPOINT_FILE}): leave out --recipe")
+    if found is None and recipe is None:
+        raise ValueError(
+            f"{model} holds no {settings.CHECKPOINT_FILE}: name the recipe whose template and vision settings apply, "
+            "for example --recipe recipes/deeptrace/qwen2_5_vl_7b_full.yaml"
+        )
+    if found is None and recipe is not None:
+        import yaml
+
+        try:
+            content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise ValueError(f"{recipe}: not YAML: {str(error).splitlines()[0]}") from None
+        if not isinstance(content, dict) or not isinstance(content.get("ENV"), dict):
+            raise ValueError(f"{recipe}: not a recipe: it has no ENV block")
+        if content.get("task_type") == "seq_cls":
+            raise ValueError(f"{recipe} trains a linear head, of which {model} has none: name a checkpoint of it")
+        found = {"vision": {k: str(v) for k, v in content["ENV"].items() if k in settings.VISION_ENV}}
+        found |= {key: content.get(key) for key in ("model_type", "template", "torch_dtype")}
+    assert found is not None
+    is_adapter = (model / "adapter_config.json").is_file()
+    base = str(found.get("model")) if is_adapter else str(model)
+    if base.startswith("/") and not os.path.isdir(base):
+        raise ValueError(f"{model} is an adapter of {base}, which is no longer there")
+    return {
+        "model": base,
+        "adapter": str(model) if is_adapter else None,
+        "model_type": found.get("model_type"),
+        "template": found.get("template"),
+        "torch_dtype": found.get("torch_dtype"),
+        "task_type": found.get("task_type") or "causal_lm",
+        "vision": found["vision"],
+        "trained": {k: found.get(k) for k in TRAINED},
+    }
+
+
+def server_settings(name: str, base_url: str | None) -> dict[str, Any]:
+    """The same of a server, which sees to template and pixels itself; a password in the address is not recorded."""
+    from urllib.parse import urlsplit
+
+    if base_url is None:
+        raise ValueError("--backend openai needs --base-url, for example http://127.0.0.1:8000/v1")
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ValueError("--base-url must be http(s)://host[:port]/path, without a name or password in it")
+    return {"model": name, "adapter": None, "base_url": base_url, "vision": {}, "trained": {}}
+
+
+def model_fingerprint(model: dict[str, Any]) -> dict[str, str]:
+    """What tells one model from another: hashes of its folder's files, of an adapter's base too; sizes of huge ones."""
+    found = {}
+    for folder in (model["adapter"], model["model"]):
+        if folder is None or not os.path.isdir(folder):
+            continue
+        for file in sorted(Path(folder).iterdir()):
+            if file.suffix not in (".json", ".jinja", ".safetensors"):
+                continue
+            name = f"{'adapter' if folder == model['adapter'] else 'model'}/{file.name}"
+            facts = file.stat()
+            huge = facts.st_size > 1 << 30
+            found[name] = f"{facts.st_size} bytes, modified {facts.st_mtime:.0f}" if huge else sha256_file(file)
+    return found
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The model's settings, from its folder, a recipe or a server; its vision settings are put into effect."""
+    if args.backend == "openai":
+        return server_settings(args.model, args.base_url)
+    model = model_settings(Path(args.model).resolve(), args.recipe)
+    settings.apply_vision_settings(model["vision"], f"{args.model} (or its recipe)")
+    return model
+
+
+def run_record(args: argparse.Namespace, model: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
+    """What the answers depend on."""
+    prompts = {m["content"] for row in rows for m in row["messages"] if m["role"] == "user"}
+    return {
+        "model": model,
+        "fingerprint": model_fingerprint(model),
+        "data": {"path": str(args.data.resolve()), "sha256": sha256_file(args.data), "rows": len(rows)},
+        "tasks": {name: get_task(name).VERSION for name in sorted({row["task"] for row in rows})},
+        "prompts_sha256": sha256_text("\n".join(sorted(prompts))),
+        "generation": {"max_tokens": args.max_tokens, "temperature": 0.0, "batch_size": args.batch_size},
+        "backend": args.backend,
+        "check": args.check,
+        "versions": settings.library_versions(),
+    }

@@ -1,0 +1,89 @@
+"""Output that survives a kill and is written by one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from swift_plugins.core.records import Row, atomic_write, jsonl_writer, read_rows, write_json
+
+
+def lock(descriptor: int, path: Path) -> None:
+    """Hold an open file or folder until it is closed; ValueError where another process does."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise ValueError(f"{path} is being written by another process") from None
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Make a folder, if it is not there, and hold it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class OutFile:
+    """A growing JSONL that knows what is done and loses nothing."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = self._locked()
+        self.done: set[str] = set()
+
+    def _locked(self) -> BinaryIO:
+        file: BinaryIO = open(self.path, "ab")  # noqa: SIM115
+        lock(file.fileno(), self.path)
+        return file
+
+    def resume(self, retry_errors: bool) -> None:
+        """Take over what an earlier run wrote; it may end in a torn line, as a killed writer leaves one."""
+        self.file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
+        rows = [row for _, row in read_rows(self.path)]
+        kept = [row for row in rows if not (retry_errors and "error" in row)]
+        if len(kept) < len(rows):
+            with atomic_write(self.path) as file:
+                jsonl_writer(file).write_all(kept)
+            self.file.close()
+            self.file = self._locked()
+        self.done = {row["id"] for row in kept}
+
+    def write(self, rows: list[Row]) -> None:
+        jsonl_writer(self.file).write_all(rows)
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.done.update(row["id"] for row in rows)
+
+    def finish(self, order: list[str]) -> None:
+        """Put the rows into the order of the input, in which a retry may have left them not."""
+        rows = {row["id"]: row for _, row in read_rows(self.path)}
+        if list(rows) != order:
+            with atomic_write(self.path) as file:
+                jsonl_writer(file).write_all(rows[i] for i in order)
+
+
+def check_run(path: Path, run: dict[str, Any], has_output: bool) -> None:
+    """Write run.json, or refuse when the one that is there says that the output came from another run."""
+    import msgspec
+
+    if has_output:
+        if not path.is_file():
+            raise ValueError(f"the output exists but {path} does not: delete the output or name another --out")
+        before = msgspec.json.decode(path.read_bytes())
+        changed = sorted(k for k in run.keys() | before.keys() if run.get(k) != before.get(k))
+        if changed:
+            raise ValueError(
+                f"the output was made with other settings ({', '.join(changed)} differ, see {path.name}): "
+                "delete it or name another --out"
+            )
+    write_json(path, run)

@@ -1,0 +1,21 @@
+"""One text against another."""
+
+from __future__ import annotations
+
+import re
+
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+
+
+def rouge_l(reference: str, candidate: str) -> float:
+    """ROUGE-L F1 in 0..1 (Lin 2004): the longest common subsequence of lower-case alphanumeric tokens, no stemming.
+
+    Equal to `rouge_score.rouge_scorer.RougeScorer(["rougeL"])`, computed by rapidfuzz.
+    """
+    from rapidfuzz.distance import LCSseq
+
+    a, b = (_NOT_WORD.sub(" ", text.lower()).split() for text in (reference, candidate))
+    if not a or not b:
+        return 0.0
+    common = LCSseq.similarity(a, b)
+    return 2 * common / (len(a) + len(b))

@@ -1,0 +1,92 @@
+"""One answer of DeepTraceReward against its trace: the truth of a row, boxes and onsets (section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from swift_plugins.core import boxes
+from swift_plugins.core.tasks import deeptrace
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """The truth of a row; `bbox` in ratios of the frame, `start` and `duration` in s."""
+
+    label: str
+    bbox: tuple[float, ...] | None
+    start: float | None
+    duration: float | None
+    explanation: str
+    categories: tuple[str, ...]
+
+
+def _number(meta: dict[str, Any], key: str, strictly: bool = False) -> float | None:
+    """meta[key], a number of at least (strictly: above) 0, or None where it is missing."""
+    value = meta.get(key)
+    if value is None:
+        return None
+    plain = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+    if not plain or (strictly and value == 0):
+        raise ValueError(f"meta.{key} must be a number {'above' if strictly else 'of at least'} 0, got {value!r:.40}")
+    return float(value)
+
+
+def _texts(meta: dict[str, Any], key: str) -> tuple[str, ...]:
+    value = meta.get(key) or ()
+    if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"meta.{key} must be a list of texts, got {value!r:.80}")
+    return tuple(value)
+
+
+def read_gold(row: dict[str, Any]) -> Gold:
+    """The truth as the row's meta states it; ValueError says what is wrong with it."""
+    meta = row["meta"]
+    label = meta.get("label")
+    if label not in deeptrace.VERDICT_WORDS:
+        raise ValueError(f"meta.label must be real or fake, got {label!r}")
+    judged = row.get("explanation_score")
+    if judged is not None and (isinstance(judged, bool) or judged not in (0, 0.5, 1)):
+        raise ValueError(f"explanation_score must be 0, 0.5 or 1, got {judged!r}")
+    explanation = meta.get("explanation")
+    if explanation is None:
+        answer = deeptrace.parse_trained(row.get("labels") or "").answer
+        explanation = (answer.explanation if answer else None) or ""
+    if not isinstance(explanation, str):
+        raise ValueError(f"meta.explanation must be a text, got {explanation!r:.80}")
+    categories = _texts(meta, "categories")
+    if label == "real":
+        return Gold(label, None, None, None, explanation, categories)
+    start, duration = _number(meta, "start"), _number(meta, "duration", strictly=True)
+    if start is not None and duration is None:
+        raise ValueError("meta.start needs a meta.duration: onsets are compared as shares of the video")
+    return Gold(label, _gold_box(meta), start, duration, explanation, categories)
+
+
+def _gold_box(meta: dict[str, Any]) -> tuple[float, ...] | None:
+    stated = meta.get("bbox")
+    if not stated:
+        return None
+    width, height = (_number(meta, key, strictly=True) for key in ("width", "height"))
+    plain = (
+        isinstance(stated, list) and len(stated) == 4 and all(type(x) in (int, float) and abs(x) < 1e9 for x in stated)
+    )
+    if not plain or not (stated[0] < stated[2] and stated[1] < stated[3]) or width is None or height is None:
+        raise ValueError(
+            f"meta.bbox must be [x0, y0, x1, y1] with x0 < x1, y0 < y1, width and height, got {stated!r:.80}"
+        )
+    return boxes.to_pixels(stated, 1, 1, width, height)
+
+
+def box_span(meta: dict[str, Any]) -> tuple[float, float]:
+    """What the coordinates of this row's answers span: as recorded, or by its box space (default pixel)."""
+    width, height = _number(meta, "box_width", strictly=True), _number(meta, "box_height", strictly=True)
+    if width and height:
+        return width, height
+    space = meta.get("box_space") or "pixel"
+    frame = _number(meta, "width", strictly=True), _number(meta, "height", strictly=True)
+    if space == "resized":
+        raise ValueError("meta.box_space resized needs meta.box_width and meta.box_height, the frame the model saw")
+    if frame[0] is None or frame[1] is None:
+        raise ValueError("an answer's box needs meta.width and meta.height")
+    return boxes.span(space, int(frame[0]), int(frame[1]))

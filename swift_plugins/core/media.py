@@ -1,0 +1,187 @@
+"""Check image and video files without trusting them: each in a worker process that is killed when it takes too long."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swift_plugins.core.guarded import TIME_LIMIT, run_guarded
+
+LEVELS = ("none", "header", "decode")
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".avif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+# Pillow's names of what may be in a file of such a suffix; it would hand some others, as EPS, to another program.
+IMAGE_FORMATS = {"JPEG", "MPO", "PNG", "AVIF", "WEBP", "BMP", "GIF", "TIFF"}
+MAX_BYTES = 4 << 30
+MAX_PIXELS = 64_000_000  # of one frame
+MAX_SECONDS = 3600.0
+CHUNK = 64  # files whose headers a worker reads at a time
+
+
+@dataclass(frozen=True)
+class Media:
+    """What a file's header says. `duration` (s), `frames` and `has_audio` are None for an image.
+
+    `format` is Pillow's name of an image's format and `quantisation` tells apart how JPEGs were saved: a hash of the
+    tables in the header. Both are None for a video.
+    """
+
+    width: int
+    height: int
+    duration: float | None = None
+    frames: int | None = None
+    has_audio: bool | None = None
+    format: str | None = None
+    quantisation: str | None = None
+
+
+def resolve_under(root: str, relative: str) -> str:
+    """The real path of `relative` below the real path `root`; ValueError for a URL or what, by links too, leaves it."""
+    if "://" in relative or "\0" in relative:
+        raise ValueError(f"not a file path: {relative[:80]!r}")
+    path = os.path.realpath(os.path.join(root, relative))
+    if path != root and not path.startswith(os.path.join(root, "")):
+        raise ValueError(f"the path leaves {os.path.basename(root)}/: {relative[:80]!r}")
+    return path
+
+
+def check_media(path: str, level: str) -> Media:
+    """Read a file's header and, at level "decode", its pictures; ValueError says what is wrong with it."""
+    if not os.path.isfile(path):
+        raise ValueError("the file does not exist")
+    if (size := os.path.getsize(path)) > MAX_BYTES or size == 0:
+        raise ValueError(f"the file has {size} bytes; 1 to {MAX_BYTES} are allowed")
+    check = _check_image if Path(path).suffix.lower() in IMAGE_SUFFIXES else _check_video
+    media = check(path, level)
+    if media.width * media.height > MAX_PIXELS:
+        raise ValueError(f"a frame of {media.width}x{media.height} exceeds {MAX_PIXELS} pixels")
+    return media
+
+
+def _check_image(path: str, level: str) -> Media:
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        with Image.open(path) as image:
+            if image.format not in IMAGE_FORMATS:
+                raise ValueError(f"{image.format} is none of the formats {', '.join(sorted(IMAGE_FORMATS))}")
+            if level == "decode" and image.width * image.height <= MAX_PIXELS:
+                image.load()  # a truncated file passes the header and verify(); only decoding finds it out
+            return Media(image.width, image.height, format=image.format, quantisation=_tables(image))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"the image cannot be read: {error}") from None
+
+
+def _tables(image) -> str | None:
+    """A short hash of a JPEG's quantisation tables, which give away its encoder and quality; None for other formats."""
+    tables = getattr(image, "quantization", None)
+    return hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:12] if tables else None
+
+
+def _check_video(path: str, level: str) -> Media:
+    import av
+
+    av.logging.set_level(av.logging.PANIC)
+    try:
+        with av.open(path, options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+            if not container.streams.video:
+                raise ValueError("the file has no video stream")
+            stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise ValueError("there is no decoder for its video stream")
+            seconds = float(container.duration or 0) / av.time_base
+            media = Media(stream.width, stream.height, seconds, stream.frames or None, bool(container.streams.audio))
+            if not 0 < seconds <= MAX_SECONDS:
+                raise ValueError(f"the video lasts {seconds:.1f} s; up to {MAX_SECONDS:.0f} s are allowed")
+            if level == "decode" and media.width * media.height <= MAX_PIXELS:
+                _decode_three(container, stream, media)
+            return media
+    except (av.error.FFmpegError, OSError) as error:
+        raise ValueError(f"the video cannot be read: {error}") from None
+
+
+def _decode_three(container, stream, media: Media) -> None:
+    """Hold the packets against the header, then decode the first, the middle and the last frame."""
+    times = _packet_times(container, stream, media) if media.frames else _packet_times_by_duration(container, stream)
+    for pts in (times[0], times[len(times) // 2], times[-1]):
+        container.seek(pts, stream=stream)
+        if not any(frame.pts is not None and frame.pts >= pts for frame in container.decode(stream)):
+            raise ValueError(f"the frame at {float(pts * stream.time_base):.2f} s cannot be decoded")
+
+
+def _packet_times(container, stream, media: Media) -> list[int]:
+    """When the stream's packets are shown; ValueError if there are fewer than the header says.
+
+    A clip that was cut without encoding it anew holds fewer packets than its header says, but reaches its stated end.
+    """
+    packets = [
+        (packet.pts, packet.duration or 0)
+        for packet in container.demux(stream)
+        if packet.size and packet.pts is not None
+    ]
+    end = (stream.start_time or 0) + (stream.duration or 0)
+    if not packets or (len(packets) < (media.frames or 0) and max(map(sum, packets)) < end):
+        raise ValueError(f"truncated: the header says {media.frames} frames, the file holds {len(packets)}")
+    return sorted(pts for pts, _ in packets)
+
+
+def _packet_times_by_duration(container, stream) -> list[int]:
+    """The same where the header has no frame count (WebM, Matroska): all streams together must reach its duration."""
+    times, end = [], 0.0
+    for packet in container.demux():
+        if packet.size and packet.pts is not None:
+            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if packet.stream_index == stream.index:
+                times.append(packet.pts)
+    stated = container.duration / 1_000_000  # av.time_base
+    if not times or end < stated - max(0.5, 2 / (stream.average_rate or 4)):
+        raise ValueError(f"truncated: the header says {stated:.2f} s, the file ends at {end:.2f} s")
+    return sorted(times)
+
+
+def check_many(
+    paths: Iterable[str],
+    level: str,
+    workers: int = 2,
+    time_limit: float = TIME_LIMIT,
+    check: Callable[[str, str], Media] = check_media,
+) -> Iterator[tuple[str, Media | str]]:
+    """Yield (path, Media) or (path, reason) in order."""
+    paths = list(paths)
+    # Decoding takes longer than it costs to send a file to a worker; a header does not.
+    chunk = 1 if level == "decode" else max(1, min(CHUNK, len(paths) // (4 * max(1, workers))))
+    jobs = [(path, level) for path in paths]
+    yield from zip(paths, run_guarded(check, jobs, workers, time_limit, chunk), strict=True)
+
+
+def frame_at(path: str, second: float) -> tuple[Any, float]:
+    """(the frame shown at `second` as a PIL image, its own time in s); an image file is its own only frame.
+
+    ValueError says why there is none. A time past the end gives the last frame.
+    """
+    media = check_media(path, "header")
+    if media.duration is None:
+        from PIL import Image
+
+        with Image.open(path) as image:
+            return image.copy(), 0.0
+    import av
+
+    try:
+        with av.open(path, options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+            stream = container.streams.video[0]
+            container.seek(int(max(0.0, second) / stream.time_base), stream=stream)
+            last = None
+            for frame in container.decode(stream):
+                if last is not None and frame.time is not None and frame.time > second + 1e-3:
+                    break
+                last = frame
+    except (av.error.FFmpegError, OSError) as error:
+        raise ValueError(f"the video cannot be read: {error}") from None
+    if last is None:
+        raise ValueError("the video holds no frame that decodes")
+    return last.to_image(), float(last.time or 0.0)

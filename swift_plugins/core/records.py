@@ -1,0 +1,170 @@
+"""The JSONL row, the one form in which data travels: read, check and write it.
+
+A row is {"id", "task", "messages": [user, assistant], "images" or "videos": [path, ...], "meta": {...}}; a system
+message may come first. After
+prediction the assistant message is gone and `response`, `labels` and the rest stand in its place.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import hashlib
+import os
+import random
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import jsonlines
+import msgspec
+
+Row = dict[str, Any]
+
+MEDIA_TAGS = {"images": "<image>", "videos": "<video>"}
+MAX_LINE = 16 * 1024 * 1024  # bytes; a longer line is refused, not read
+_BUFFER = 256 * 1024  # bytes; the default of 8 KB would be a system call every few rows
+_ROW_FORM = (("id", str), ("task", str), ("messages", list), ("meta", dict))
+_ROLES = (["user", "assistant"], ["user"], ["system", "user", "assistant"], ["system", "user"])
+_MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:")
+
+_encoder = msgspec.json.Encoder()
+encode, encode_into = _encoder.encode, _encoder.encode_into
+_decode = msgspec.json.Decoder().decode
+
+
+def scan_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield (line number, row), or (line number, reason) for a line that is no JSON object."""
+    with open(path, "rb") as file:
+        number = 0
+        while line := file.readline(MAX_LINE + 1):
+            number += 1
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            if len(line) > MAX_LINE:
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(_BUFFER)
+                yield number, f"the line is longer than {MAX_LINE} bytes"
+                continue
+            if not line.strip():
+                continue
+            try:
+                row = _decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                hint = "" if line.endswith(b"\n") else " (a torn last line? the writer may have been killed)"
+                yield number, f"not JSON: {error}{hint}"
+                continue
+            yield number, row if isinstance(row, dict) else f"expected a JSON object, got {type(row).__name__}"
+
+
+def read_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, row). A line that is no JSON object raises ValueError with file and line."""
+    for line, row in scan_rows(path):
+        if isinstance(row, str):
+            raise ValueError(f"{path}:{line}: {row}")
+        yield line, row
+
+
+def check_row(row: dict[str, Any]) -> None:
+    """Raise ValueError, saying what is wrong, unless `row` has the form of a training row."""
+    for key, kind in _ROW_FORM:
+        if not isinstance(row.get(key), kind):
+            raise ValueError(f"{key} must be a {kind.__name__}, got {row.get(key)!r:.80}")
+    messages = row["messages"]
+    try:
+        roles = [message["role"] for message in messages]
+        if roles not in _ROLES:
+            raise ValueError(f"messages must be user and assistant, got {roles!r:.80}")
+        tags = _MEDIA_TAG.findall("".join([message["content"] for message in messages]))
+    except (KeyError, TypeError):
+        raise ValueError(f"a message must be a dict of role and content, both str, got {messages!r:.80}") from None
+    for key, tag in MEDIA_TAGS.items():
+        paths = row.get(key, [])
+        if not isinstance(paths, list):
+            raise ValueError(f"{key} must be a list, got {paths!r:.80}")
+        if tags.count(tag) != len(paths):
+            raise ValueError(f"{tags.count(tag)} {tag} tags but {len(paths)} {key}")
+        for path in paths:
+            if not isinstance(path, str):
+                raise ValueError(f"{key} must hold paths, got {path!r:.80}")
+            if not path.startswith("/") and _URL.match(path):
+                raise ValueError(f"a URL is never opened: {path[:80]!r} in {key}")
+
+
+def read_training_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, row) like read_rows; a row without the form of a training row raises with file and line."""
+    for line, row in read_rows(path):
+        try:
+            check_row(row)
+        except ValueError as error:
+            raise ValueError(f"{path}:{line}: {error}") from None
+        yield line, row
+
+
+@contextlib.contextmanager
+def atomic_files(paths: Sequence[Path], outdated: Path | None = None) -> Iterator[list[BinaryIO]]:
+    """Open a file beside each path for writing; they take their places together if the block ends without an error.
+
+    `outdated`, which tells of the files before, is removed when the new ones are safe on the disk.
+    """
+    aside = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
+    try:
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(open(path, "wb", buffering=_BUFFER)) for path in aside]
+            yield files
+            for file in files:
+                file.flush()
+                os.fsync(file.fileno())
+        if outdated is not None:
+            outdated.unlink(missing_ok=True)
+        for written, path in zip(aside, paths, strict=True):
+            os.replace(written, path)
+    finally:
+        for path in aside:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Open a file beside `path` for writing; it takes the place of `path` only if the block ends without an error."""
+    with atomic_files([Path(path)]) as files:
+        yield files[0]
+
+
+def jsonl_writer(file: BinaryIO) -> jsonlines.Writer:
+    """A jsonlines writer that encodes by msgspec."""
+    return jsonlines.Writer(file, dumps=encode)
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Write one JSON document, indented, atomically."""
+    with atomic_write(path) as file:
+        file.write(msgspec.json.format(encode(value), indent=2) + b"\n")
+
+
+def sha256_file(path: str | os.PathLike) -> str:
+    """The file's SHA-256 in hex, read in pieces."""
+    digest, buffer = hashlib.sha256(), bytearray(_BUFFER)
+    view = memoryview(buffer)
+    with open(path, "rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            digest.update(view[:size])
+    return digest.hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def spread(count: int, limit: int | None) -> range | list[int]:
+    """The indices of `limit` rows, one out of each of as many equal stretches of `count`; all of them without a limit.
+
+    Which one of a stretch is drawn, the same in every run: in steps of a fixed length all would be fake where real and
+    fake take turns.
+    """
+    if limit is None or limit >= count:
+        return range(count)
+    draw = random.Random(limit)
+    return [draw.randrange(i * count // limit, (i + 1) * count // limit) for i in range(limit)]

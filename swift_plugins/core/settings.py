@@ -1,0 +1,83 @@
+"""The settings that a model is trained with and must be run with, and the file in which they travel.
+
+Training writes them into every checkpoint (see callbacks.py), prediction reads them from there and applies them, and
+each refuses to go on when they disagree with the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from swift_plugins.core.names import unknown
+
+CHECKPOINT_FILE = "forensics.json"
+# What ms-swift and qwen-vl-utils read from the environment and what changes the pixels a model sees.
+VISION_ENV = (
+    "MIN_PIXELS",
+    "MAX_PIXELS",
+    "IMAGE_FACTOR",
+    "VIDEO_MIN_PIXELS",
+    "VIDEO_MAX_PIXELS",
+    "VIDEO_TOTAL_PIXELS",
+    "FPS",
+    "FPS_MIN_FRAMES",
+    "FPS_MAX_FRAMES",
+    "FORCE_QWENVL_VIDEO_READER",
+    "QWENVL_BBOX_FORMAT",
+    "IMAGE_MIN_TOKEN_NUM",
+    "IMAGE_MAX_TOKEN_NUM",
+    "VIDEO_MIN_TOKEN_NUM",
+    "VIDEO_MAX_TOKEN_NUM",
+    "SPATIAL_MERGE_SIZE",
+    "MODEL_SEQ_LEN",
+)
+ANSWER_FORMS = ("explained", "word")
+LIBRARIES = ("swift-forensics", "ms-swift", "torch", "transformers", "peft", "deepspeed", "qwen-vl-utils", "decord")
+
+
+def answer_form() -> str:
+    """The form in which FakeVLM's answers are trained: explained, as converted, or word; ValueError for another."""
+    form = os.environ.get("ANSWER_FORM", ANSWER_FORMS[0])
+    if form not in ANSWER_FORMS:
+        raise ValueError(unknown("ANSWER_FORM", form, ANSWER_FORMS))
+    return form
+
+
+def vision_settings() -> dict[str, str]:
+    """The vision settings of the environment, as strings."""
+    return {key: os.environ[key] for key in VISION_ENV if os.environ.get(key)}
+
+
+def apply_vision_settings(wanted: Mapping[str, Any], origin: str) -> None:
+    """Put the settings into the environment; ValueError if it already holds others. Call before importing swift."""
+    present = vision_settings()
+    clashes = [
+        f"{key} is {present.get(key, 'unset')!r}, {origin} says {wanted.get(key, 'unset')!r}"
+        for key in VISION_ENV
+        if key in present and str(wanted.get(key)) != present[key]
+    ]
+    if clashes:
+        raise ValueError("the environment's vision settings differ: " + "; ".join(clashes) + ". Unset them.")
+    os.environ.update({key: str(value) for key, value in wanted.items() if key in VISION_ENV})
+
+
+def read_checkpoint_settings(checkpoint: Path) -> dict[str, Any] | None:
+    """What training recorded in a checkpoint folder, or None if it recorded nothing."""
+    path = checkpoint / CHECKPOINT_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str | None]:
+    """The installed versions of these libraries, by default of those that training and prediction depend on."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found

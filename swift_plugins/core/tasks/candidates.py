@@ -1,0 +1,105 @@
+"""Candidate responses in a judge's prompt: put in by plain replacement, and so written that they are only ever text.
+
+A candidate is what a detector said about an image, `<reasoning>…</reasoning> <answer>real</answer>`. It may have been
+written to win: to close the prompt's tags, to open a turn of its own or to hold a score.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from swift_plugins.core.tasks import MAX_CHARS
+
+SLOTS = ("ground_truth_label", "candidate_response", "response_a", "response_b")  # DeepfakeJudge's released prompts
+MODES = ("safe", "exact")  # candidates as text only, or untouched as the paper has them
+
+_SLOT = re.compile("{(" + "|".join(SLOTS) + ")}")
+_FRAME = re.compile(r"<reasoning>(.*)</reasoning>(\s{0,8})<answer>\s{0,8}(real|fake|edited)\s{0,8}</answer>", re.S)
+# What may begin a tag or a special token of some tokenizer; "blur < 2 px" and "<= 3" cannot.
+_TAG_OPENS = re.compile(r"<(?!\s|=|[0-9]+(?:\.[0-9]+)?%?(?:[\s,;)]|\.\s|\.?\Z))|[\uff1c\ufe64]")
+_BRACKET_TOKEN = re.compile(r"\[(?=/?(?:[A-Z_]{2,20}|[gs]MASK)\])")
+# What stands before a colon in prompts and chat logs: a candidate must not begin another's text, or a turn, in its own.
+_HEADING = re.compile(
+    r"\b((?:response|candidate|answer|system|user|assistant|human)(?:[\W_]{0,4}[ab12]\b)?)[\W_]{0,4}?[:：]", re.I
+)
+_SPACE = re.compile(r"\s+")
+_UNSEEN = {"Cc", "Cf", "Cs", "Co"}  # control, format (zero width, direction, tag letters), half and private characters
+_JOINERS = "\u200c\u200d"  # within emoji, Persian or Hindi they are spelling; beside ASCII they only hide
+_LOOSE_JOINER = re.compile(f"(?<![^\0-\x7f{_JOINERS}])[{_JOINERS}]|[{_JOINERS}](?![^\0-\x7f{_JOINERS}])")
+
+
+class Filled(NamedTuple):
+    """A prompt with its slots filled, and where in it each slot's text stands."""
+
+    text: str
+    spans: dict[str, tuple[int, int]]
+
+
+def fill(template: str, values: Mapping[str, str]) -> Filled:
+    """Put each value in place of its `{slot}`, in one pass: braces in a value open no slot.
+
+    ValueError if a value's slot does not stand in the template, if a candidate's stands there twice, or if a slot of
+    the template has no value.
+    """
+    parts: list[str] = []
+    spans: dict[str, tuple[int, int]] = {}
+    at = length = 0
+    for match in _SLOT.finditer(template):
+        name = match.group(1)
+        if name not in values:
+            raise ValueError(f"the prompt has a slot {{{name}}}, for which there is nothing")
+        if name in spans and name != SLOTS[0]:
+            raise ValueError(f"the prompt has the slot {{{name}}} twice")
+        parts += [template[at : match.start()], values[name]]
+        begin = length + match.start() - at
+        length = begin + len(values[name])
+        spans[name] = (begin, length)
+        at = match.end()
+    if missing := [f"{{{name}}}" for name in values if name not in spans]:
+        raise ValueError(f"the prompt has no slot {' or '.join(missing)}")
+    return Filled("".join([*parts, template[at:]]), spans)
+
+
+def neutralise(candidate: str) -> str:
+    """The candidate as text that cannot be anything else.
+
+    Its own frame, `<reasoning>…</reasoning> <answer>label</answer>`, stays; in what it holds, and in a candidate of any
+    other form, whatever may begin a tag or a special token gets another sign (`‹`), unseen characters go, line breaks
+    become spaces, and a turn's or another candidate's heading loses its colon. Ordinary prose comes out as it went in;
+    mark-up, a word in brackets and capitals, and "the answer:" do not.
+    """
+    if len(candidate) > MAX_CHARS:
+        raise ValueError(f"the candidate has {len(candidate)} characters, at most {MAX_CHARS} are judged")
+    frame = split_frame(candidate)
+    if frame is None:
+        return _closed(_seen(candidate.strip()).strip())
+    body, gap, verdict = frame
+    return f"<reasoning>{_closed(_seen(body))}</reasoning>{gap}<answer>{verdict}</answer>"
+
+
+def split_frame(candidate: str) -> tuple[str, str, str] | None:
+    """(reasoning, the space between, label) of a candidate in the published form, else None."""
+    frame = _FRAME.fullmatch(candidate.strip())
+    return (frame[1], frame[2], frame[3]) if frame else None
+
+
+def _seen(text: str) -> str:
+    """The text on one line, without characters that cannot be seen."""
+    text = _SPACE.sub(_on_one_line, text)
+    if not text.isascii() or not text.isprintable():
+        text = "".join(c for c in text if c in "\t" + _JOINERS or unicodedata.category(c) not in _UNSEEN)
+        text = _LOOSE_JOINER.sub("", text)
+    return text
+
+
+def _closed(text: str) -> str:
+    """The text with nothing that may begin a tag or a special token."""
+    return _HEADING.sub(r"\1 –", _BRACKET_TOKEN.sub("(", _TAG_OPENS.sub("‹", text)))
+
+
+def _on_one_line(space: re.Match[str]) -> str:
+    run = space.group()
+    return run if run.splitlines() == [run] else " "

@@ -1,0 +1,66 @@
+"""A training callback that makes every checkpoint say what it was trained on and with."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from swift.callbacks import TrainerCallback, callbacks_map
+
+from swift_plugins.core.manifests import describe_data
+from swift_plugins.core.records import write_json
+from swift_plugins.core.settings import CHECKPOINT_FILE, answer_form, library_versions, vision_settings
+from swift_plugins.hooks.losses import loss_weights
+
+
+def _absolute(model: str | None) -> str | None:
+    """A model's folder by its whole path, so that an adapter finds its base from anywhere; a hub id as it is."""
+    return os.path.abspath(model) if model and os.path.isdir(model) else model
+
+
+def restore_weights(model, checkpoint: str, recorded: dict[str, Any]) -> None:
+    """Load the weights of a full checkpoint into a model, in place; `recorded` are the run's arguments.
+
+    transformers 5 saves Qwen2.5-VL and others under the weight names of their release but resumes by the names in
+    memory, which differ: without DeepSpeed nothing is loaded and training goes on from the base model with only a
+    warning (huggingface/transformers issue 43701). Loading the checkpoint as a model translates the names.
+    """
+    from swift.model import get_model_processor
+
+    kinds = {key: recorded.get(key) for key in ("model_type", "task_type", "num_labels", "problem_type")}
+    saved, _ = get_model_processor(checkpoint, torch_dtype=model.dtype, **kinds)
+    model.load_state_dict(saved.state_dict())
+
+
+class ForensicsCallback(TrainerCallback):
+    """Checks the data against their manifests when training begins and writes forensics.json into each checkpoint."""
+
+    def on_train_begin(self, args, state, control, model=None, **kwargs):
+        recorded = json.loads((Path(args.output_dir) / "args.json").read_text(encoding="utf-8"))
+        if args.resume_from_checkpoint and recorded["tuner_type"] == "full" and not (args.deepspeed or args.fsdp):
+            restore_weights(model, args.resume_from_checkpoint, recorded)
+        paths = [p.split("#")[0] for p in recorded.get("dataset") or []]
+        self.record = {
+            "data": [describe_data(path) for path in paths if os.path.isfile(path)],
+            "model": _absolute(recorded.get("model")),
+            "model_type": recorded.get("model_type"),
+            "template": recorded.get("template"),
+            "task_type": recorded.get("task_type"),
+            "answer_form": answer_form(),
+            "tuner_type": recorded.get("tuner_type"),
+            "torch_dtype": recorded.get("torch_dtype"),
+            "seed": args.seed,
+            "vision": vision_settings(),
+            "loss_weights": loss_weights(),
+            "versions": library_versions(),
+        }
+
+    def on_save(self, args, state, control, **kwargs):
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            write_json(folder / CHECKPOINT_FILE, self.record | {"global_step": state.global_step})
+
+
+callbacks_map["forensics"] = ForensicsCallback

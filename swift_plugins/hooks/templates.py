@@ -1,0 +1,125 @@
+"""Chat templates for ms-swift."""
+
+from __future__ import annotations
+
+from swift.template import Template, TemplateMeta, register_template
+from swift.template.templates.llava import LlavaHfTemplate
+from swift.template.templates.qwen import Qwen2_5VLTemplate, Qwen3VLTemplate, QwenTemplateMeta
+
+from swift_plugins.core.settings import answer_form
+from swift_plugins.core.tasks import fakevlm
+
+
+class AnswerForms(Template):
+    """Trains FakeVLM's rows in the forms that figure 3 and table 6 of the paper compare, all from one dataset.
+
+    ANSWER_FORM=word in a recipe's ENV leaves "Real" or "Fake" of an answer. In the task seq_cls the answer is taken out
+    of the row, and its verdict, by its place in fakevlm.VERDICTS, is the class to learn.
+    """
+
+    def _preprocess_inputs(self, inputs):
+        super()._preprocess_inputs(inputs)
+        if answer_form() == "word" and inputs.messages[-1]["role"] == "assistant":
+            inputs.messages[-1]["content"] = fakevlm.render(fakevlm.Answer(_verdict(inputs), None, "word"))
+
+    def _seq_cls_encode(self, inputs):
+        if inputs.messages[-1]["role"] == "assistant":
+            inputs.label = fakevlm.VERDICTS.index(_verdict(inputs))
+            inputs.messages.pop()
+        return super()._seq_cls_encode(inputs)
+
+
+def _verdict(inputs) -> str:
+    """The verdict of a row's answer; ValueError where there is none."""
+    parsed = fakevlm.parse_trained(inputs.messages[-1]["content"] or "")
+    if parsed.answer is None:
+        raise ValueError(f"only answers of the task fakevlm have other forms; this one {parsed.reason}")
+    return parsed.answer.verdict
+
+
+class ForensicLlavaTemplate(AnswerForms, LlavaHfTemplate):
+    """LLaVA-1.5's chat as its own chat template has it, with which FakeVLM is trained (released training code)."""
+
+
+class BareLlavaTemplate(AnswerForms, LlavaHfTemplate):
+    """The question and nothing else, with which FakeVLM is evaluated (released evaluation code)."""
+
+    def replace_tag(self, media_type, index, inputs):
+        return ["<image>"]
+
+
+LLAVA = {"prefix": ["<s>"], "chat_sep": ["</s>"], "suffix": ["</s>"], "system_prefix": ["<s>{{SYSTEM}} "]}
+register_template(
+    TemplateMeta(
+        "forensic_llava1_5", prompt=["USER: {{QUERY}} ASSISTANT:"], template_cls=ForensicLlavaTemplate, **LLAVA
+    )
+)
+register_template(TemplateMeta("forensic_llava1_5_bare", prompt=["{{QUERY}}"], template_cls=BareLlavaTemplate, **LLAVA))
+
+
+class AnyVocabulary(Template):
+    """A Qwen-VL template that asks the tokenizer; the stock ones hold the token ids of the released vocabulary."""
+
+    def init_processor(self, processor):
+        super().init_processor(processor)
+        if processor is not None:
+            self.image_token_id = self.tokenizer.convert_tokens_to_ids("<|image_pad|>")
+            self.video_token_id = self.tokenizer.convert_tokens_to_ids("<|video_pad|>")
+
+
+class ForensicQwen3VLTemplate(AnswerForms, AnyVocabulary, Qwen3VLTemplate):
+    """Qwen3-VL's template, for any vocabulary."""
+
+
+register_template(
+    QwenTemplateMeta(
+        "forensic_qwen3_vl", template_cls=ForensicQwen3VLTemplate, default_system=None, thinking_prefix="<think>\n"
+    )
+)
+
+
+class ForensicQwen2_5VLTemplate(AnswerForms, AnyVocabulary, Qwen2_5VLTemplate):
+    """Qwen2.5-VL's template, for any vocabulary and with boxes on videos.
+
+    The stock template rescales `objects.bbox` to the resized frame for images only; a box on a video would reach the
+    model in source pixels that it cannot see.
+    """
+
+    def replace_tag(self, media_type, index, inputs):
+        before = None
+        if media_type == "video" and inputs.objects.get("bbox") and not inputs.images:
+            before = _frame_size(inputs.videos[index])
+        tokens = super().replace_tag(media_type, index, inputs)
+        if before is not None:
+            height, width = inputs.videos[index].shape[-2:]
+            _rescale(inputs.objects, index, before, (width, height))
+        return tokens
+
+
+def _frame_size(video) -> tuple[int, int]:
+    """(width, height) of a video file, or of the first of its frames."""
+    if isinstance(video, str):
+        import av
+
+        with av.open(video) as container:
+            return container.streams.video[0].width, container.streams.video[0].height
+    first = video[0]
+    if isinstance(first, str):
+        from PIL import Image
+
+        with Image.open(first) as image:
+            return image.size
+    return first.size
+
+
+def _rescale(objects: dict, video: int, before: tuple[int, int], after: tuple[int, int]) -> None:
+    """Scale the boxes of one video in place (x, y, x, y, ... in source px, or 0..1 for bbox_type norm1)."""
+    width, height = (1, 1) if objects.get("bbox_type") == "norm1" else before
+    owners = objects.get("image_id") or [0] * len(objects["bbox"])
+    for box, owner in zip(objects["bbox"], owners, strict=True):
+        if owner == video:
+            box[0::2] = [round(x / width * after[0]) for x in box[0::2]]
+            box[1::2] = [round(y / height * after[1]) for y in box[1::2]]
+
+
+register_template(QwenTemplateMeta("forensic_qwen2_5_vl", template_cls=ForensicQwen2_5VLTemplate))

@@ -1,0 +1,446 @@
+"""The folder converter: what is real and what is fake follows from names by a fixed rule, and is never guessed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from converters.folder_to_swift import main
+from swift_plugins.core.records import check_row, read_rows
+from swift_plugins.core.tasks import fakevlm
+
+
+def tree(root: Path, *names: str) -> Path:
+    """A folder with these images, all different; a name that is no image's gets a file of text."""
+    for i, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in (".png", ".jpg"):
+            Image.new("RGB", (48, 32), (i, 0, 0)).save(path)
+        else:
+            path.write_text("text")
+    return root
+
+
+class Converted:
+    """What a conversion wrote."""
+
+    def __init__(self, src: Path, out: Path, *options: str):
+        assert main(["--src", str(src), "--out", str(out), "--workers", "1", *options]) == 0
+        self.manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        self.rows = [row for split in self.manifest["counts"] for _, row in read_rows(out / f"{split}.jsonl")]
+        self.rejects = {row["where"]: row["reason"] for _, row in read_rows(out / "rejects.jsonl")}
+
+    def of(self, *keys: str) -> dict[str, tuple]:
+        """image -> these entries of its meta."""
+        return {row["meta"]["image"]: tuple(row["meta"][key] for key in keys) for row in self.rows}
+
+
+@pytest.fixture
+def convert(tmp_path):
+    """Convert a folder of these images."""
+
+    def call(*names: str, options: tuple[str, ...] = ()) -> Converted:
+        return Converted(tree(tmp_path / "Set", *names), tmp_path / "out", *options)
+
+    return call
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Convert by a table; the images a.png and b.png are there."""
+
+    def call(text: str, *options: str) -> Converted:
+        (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
+        src = tree(tmp_path / "Set", "a.png", "b.png")
+        return Converted(src, tmp_path / "out", "--csv", str(tmp_path / "t.csv"), *options)
+
+    return call
+
+
+@pytest.fixture
+def refused(tmp_path, capsys):
+    """The one line that a conversion ends with."""
+
+    def call(*options: str) -> str:
+        assert main(["--src", str(tmp_path / "Set"), "--out", str(tmp_path / "out"), *options]) == 2
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert error.startswith("error: ")
+        return error
+
+    return call
+
+
+# ----------------------------------------------------------------------------------------------------------- by folders
+
+
+def test_an_image_becomes_this_row(convert, tmp_path):
+    assert convert("BigGAN/train/ai/1.png").rows == [
+        {
+            "id": "BigGAN/train/ai/1.png",
+            "task": "fakevlm",
+            "messages": [
+                {"role": "user", "content": "<image>Does the image looks real/fake?"},
+                {"role": "assistant", "content": "This is a fake image."},
+            ],
+            "images": [str(tmp_path / "Set" / "BigGAN/train/ai/1.png")],
+            "meta": {
+                "media_id": "BigGAN/train/ai/1.png",
+                "image": "BigGAN/train/ai/1.png",
+                "split": "train",
+                "source": "BigGAN",
+                "label": "fake",
+                "dataset": "set",
+                "category": "",
+                "manipulation": "",
+                "video": "",
+                "part": "",
+                "width": 48,
+                "height": 32,
+                "explanation": "",
+                "task_version": fakevlm.VERSION,
+            },
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("layout", "found"),
+    [
+        (  # GenImage, whose val is the test set
+            ["ADM/train/ai/1.png", "ADM/train/nature/2.jpg", "ADM/val/ai/3.png", "glide/val/nature/4.jpg"],
+            [("fake", "train", "ADM"), ("real", "train", "ADM"), ("fake", "test", "ADM"), ("real", "test", "glide")],
+        ),
+        (  # CNNDetection and AIDE, with and without classes
+            ["progan/0_real/1.png", "progan/1_fake/2.png", "test/gaugan/car/1_fake/3.png", "train/gaugan/0_real/4.png"],
+            [
+                ("real", "test", "progan"),
+                ("fake", "test", "progan"),
+                ("fake", "test", "gaugan"),
+                ("real", "train", "gaugan"),
+            ],
+        ),
+        (["test/0_real/1.jpg", "test/1_fake/2.jpg"], [("real", "test", "set"), ("fake", "test", "set")]),  # Chameleon
+        (  # DMimage: nothing is called fake, so what lies beside real_* is
+            ["biggan_256/1.png", "dalle_2/x/2.png", "real_ucid/3.png", "real_coco_valid/4.png"],
+            [
+                ("fake", "test", "biggan_256"),
+                ("fake", "test", "dalle_2"),
+                ("real", "test", "real_ucid"),
+                ("real", "test", "real_coco_valid"),
+            ],
+        ),
+        (["Set/biggan/1.png", "Set/real_ucid/2.png"], [("fake", "test", "biggan"), ("real", "test", "real_ucid")]),
+        (["biggan/real_sub/1.png", "biggan/fake/2.png"], [("real", "test", "biggan"), ("fake", "test", "biggan")]),
+        (  # any case; val is val where it is not GenImage's
+            [
+                "VAL/Real/1.png",
+                "Validation/FAKE/2.png",
+                "train/Tampered/3.png",
+                "Authentic/4.png",
+                "valid/full_synthetic/5.png",
+            ],
+            [
+                ("real", "val", "set"),
+                ("fake", "val", "set"),
+                ("fake", "train", "set"),
+                ("real", "test", "set"),
+                ("fake", "val", "set"),
+            ],
+        ),
+    ],
+    ids=["genimage", "cnndetection", "chameleon", "dmimage", "dmimage-below", "real-below", "others"],
+)
+def test_layouts(convert, layout, found):
+    done = convert(*layout)
+    assert done.of("label", "split", "source") == dict(zip(layout, found, strict=True))
+    assert done.rejects == {}
+
+
+def test_folders_that_say_both_or_nothing_are_not_guessed(convert, capsys):
+    done = convert("real/1.png", "fake/2.png", "real/fake/3.png", "others/4.png", "5.png", "fake/realistic/6.png")
+    assert done.of("label") == {"real/1.png": ("real",), "fake/2.png": ("fake",), "fake/realistic/6.png": ("fake",)}
+    assert done.rejects == {
+        "real/fake/3.png": "label: the folders say both real and fake (real, fake)",
+        "others/4.png": "label: the folders say neither real nor fake",
+        "5.png": "label: the folders say neither real nor fake",
+    }
+    printed = capsys.readouterr().out
+    assert "  fake: fake, test, 2 images\n" in printed
+    assert "  others: not used (label: the folders say neither real nor fake), 1 images\n" in printed
+
+
+def test_beside_real_something_nothing_is_fake_once_a_folder_says_fake(convert):
+    done = convert("real_a/1.png", "other/2.png", "fake/3.png")
+    assert done.rejects == {"other/2.png": "label: the folders say neither real nor fake"}
+
+
+def test_a_real_something_above_a_plain_name_or_with_fake_in_its_name_says_nothing(convert):
+    done = convert(
+        "real_vs_fake/train/fake/1.png",
+        "Real_vs_Fake/train/real/2.png",
+        "real_world/ai/3.png",
+        "real_and_fake/4.png",
+        "fake/real_people/5.png",
+    )
+    assert done.of("label", "source") == {
+        "real_vs_fake/train/fake/1.png": ("fake", "real_vs_fake"),
+        "Real_vs_Fake/train/real/2.png": ("real", "Real_vs_Fake"),
+        "real_world/ai/3.png": ("fake", "real_world"),
+    }
+    assert done.rejects == {
+        "real_and_fake/4.png": "label: the folders say neither real nor fake",
+        "fake/real_people/5.png": "label: the folders say both real and fake (fake, real_people)",
+    }
+
+
+def test_what_lies_beside_a_real_something_that_says_nothing_is_not_fake(convert):
+    done = convert("real_world/real/1.png", "real_vs_fake/2.png", "other/3.png")
+    assert done.of("label") == {"real_world/real/1.png": ("real",)}
+
+
+def test_a_file_name_says_nothing(convert, refused):
+    with pytest.raises(AssertionError):
+        convert("fake.png", "real_1.png")
+    assert "no usable image; the first one: fake.png: label: the folders say neither" in refused()
+
+
+def test_options_name_the_dataset_and_the_split_of_what_has_none(convert):
+    done = convert("fake/1.png", "test/real/2.png", options=("--dataset", "dmimage", "--split", "val"))
+    assert done.of("dataset", "split", "source") == {
+        "fake/1.png": ("dmimage", "val", "dmimage"),
+        "test/real/2.png": ("dmimage", "test", "dmimage"),
+    }
+
+
+def test_other_files_are_counted_and_hidden_ones_passed_over(convert):
+    done = convert("fake/1.png", "fake/notes.txt", "a.csv", ".cache/fake/2.png", "fake/.3.png", "fake/._4.png")
+    assert list(done.of()) == ["fake/1.png"]
+    assert done.manifest["other_files"] == {".csv": 1, ".txt": 1}
+
+
+def test_what_cannot_be_opened_is_listed(tmp_path):
+    src = tree(tmp_path / "Set", "fake/good.png", "fake/torn.jpg", "real/good.jpg")
+    (src / "fake" / "text.png").write_text("no image")
+    (src / "fake" / "empty.png").touch()
+    (src / "fake" / "torn.jpg").write_bytes((src / "fake" / "torn.jpg").read_bytes()[:-60])
+    done = Converted(src, tmp_path / "out", "--check", "decode")
+    assert set(done.of()) == {"fake/good.png", "real/good.jpg"}
+    assert {name: reason[:30] for name, reason in done.rejects.items()} == {
+        "fake/empty.png": "media: the file has 0 bytes; 1",
+        "fake/text.png": "media: the image cannot be rea",
+        "fake/torn.jpg": "media: the image cannot be rea",
+    }
+    assert done.manifest["rows_in"] == 5
+
+
+def test_links_are_followed_only_to_files_below_the_folder(tmp_path):
+    src = tree(tmp_path / "Set", "fake/a.png", "pool/b.png")
+    secret = tree(tmp_path / "secret", "s.png")
+    (src / "fake" / "in.png").symlink_to(src / "pool" / "b.png")
+    (src / "fake" / "again.png").symlink_to(src / "fake" / "a.png")
+    (src / "fake" / "out.png").symlink_to(secret / "s.png")
+    (src / "real").symlink_to(secret)
+    done = Converted(src, tmp_path / "out")
+    assert {row["id"]: row["images"] for row in done.rows} == {
+        "fake/a.png": [str(src / "fake/a.png")],
+        "fake/in.png": [str(src / "pool/b.png")],
+    }
+    assert {name: reason.split(":")[0] for name, reason in done.rejects.items()} == {
+        "fake/again.png": "duplicate",
+        "fake/out.png": "image",
+        "real": "link",
+        "pool/b.png": "label",
+    }
+
+
+def test_a_name_that_is_no_text_costs_its_image(tmp_path):
+    src = tree(tmp_path / "Set", "fake/a.png")
+    (src / "fake" / "\udcff.png").write_bytes((src / "fake" / "a.png").read_bytes())  # the byte 0xff on the disk
+    done = Converted(src, tmp_path / "out")
+    assert list(done.of()) == ["fake/a.png"]
+    assert done.rejects == {"fake/\\udcff.png": "name: it is not UTF-8; rename the file"}
+
+
+def test_a_folder_that_cannot_be_listed_is_no_secret(tmp_path, monkeypatch):
+    src = tree(tmp_path / "Set", "fake/a.png", "real/b.png")
+    scandir = os.scandir
+
+    def closed(path):
+        if str(path).endswith("/real"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    assert Converted(src, tmp_path / "out").rejects == {"real": "folder: it cannot be listed: Permission denied"}
+
+
+def test_shortcuts_of_the_files_are_reported(convert, capsys):
+    folders = [f"{split}/{name}" for split in ("train", "test") for name in ("real/{}.jpg", "fake/{}.png")]
+    done = convert(*(name.format(i) for name in folders for i in range(4)))
+    assert done.manifest["image_audit"]["rules"]["format"]["balanced_accuracy"] == 100.0
+    assert "shortcut: format alone gives 100.0 % balanced accuracy on 8 images" in capsys.readouterr().out
+
+
+def test_limit_takes_images_from_everywhere(convert):
+    done = convert(*(f"fake/{i}.png" for i in range(9)), options=("--limit", "3"))
+    assert [int(path[5]) // 3 for path in done.of()] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        ((), "is no folder"),
+        (("a.txt", "b.txt"), "holds no images, only other files: 2 .txt"),
+        (("x/1.png",), "no usable image; the first one: x/1.png: label"),
+    ],
+)
+def test_a_folder_without_anything_usable_is_refused(tmp_path, refused, names, complaint):
+    tree(tmp_path / "Set", *names)
+    assert complaint in refused()
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+# ------------------------------------------------------------------------------------------------------------- by table
+
+
+def test_a_table_says_all(table):
+    done = table(
+        "video,path,label,split,category,source,manipulation,explanation\n"
+        '071,a.png,Fake,train,animal,SDXL,inpainting,"The ear, ""melts""\non the left."\n'
+        "071,./b.png,real,,,,,\n",
+        "--split",
+        "val",
+        "--dataset",
+        "mine",
+    )
+    first, second = done.rows
+    assert first["messages"][1]["content"] == 'This is a fake image. The ear, "melts"\non the left.'
+    keys = ("media_id", "split", "source", "category", "manipulation", "video")
+    assert done.of(*keys)["a.png"] == ("071", "train", "SDXL", "animal", "inpainting", "071")
+    assert second["messages"][1]["content"] == "This is a real image."
+    assert (second["meta"]["split"], second["meta"]["source"], second["meta"]["image"]) == ("val", "mine", "./b.png")
+    assert set(done.manifest["sources"]) == {"t.csv"}
+    for row in done.rows:
+        check_row(row)
+        assert fakevlm.parse_trained(row["messages"][1]["content"]).answer.verdict == row["meta"]["label"]
+
+
+def test_numbers_are_labels_only_by_a_map(table):
+    done = table("path,label\na.png,0\nb.png,1\n", "--label-map", "0=fake,1=real")
+    assert done.of("label") == {"a.png": ("fake",), "b.png": ("real",)}
+
+
+def test_numbers_without_a_map_are_refused(tmp_path, table, refused):
+    with pytest.raises(AssertionError):
+        table("path,label\na.png,0\nb.png,1\n")
+    assert "got '0'; say what it means, such as --label-map 0=fake,1=real" in refused("--csv", str(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize("text", ["0", "0=1", "0=fake,real", "=fake", "0=edited", ""])
+def test_a_map_of_another_form_is_refused(text, capsys):
+    with pytest.raises(SystemExit):
+        main(["--label-map", text])
+    assert "must be like 0=fake,1=real" in capsys.readouterr().err
+
+
+def test_an_explanation_may_be_a_whole_answer(table):
+    """As FakeClue has them; its verdict is said once."""
+    done = table("path,label,explanation\na.png,fake,This is a fake image. It melts.\nb.png,real,Real\n")
+    assert done.of("explanation") == {"a.png": ("It melts.",), "b.png": ("",)}
+    assert done.rows[0]["messages"][1]["content"] == "This is a fake image. It melts."
+    of_a_part = "The person's eyes look fake. They differ."
+    done = table(f"path,label,explanation\na.png,real,This is a fake image. It melts.\nb.png,fake,{of_a_part}\n")
+    assert done.rejects == {"t.csv:2": "contradiction: the explanation says fake, the label is real"}
+    assert done.of("explanation") == {"b.png": (of_a_part,)}
+
+
+@pytest.mark.parametrize(("encoding", "bom"), [("utf-8-sig", b""), ("utf-16", b""), ("utf-16-be", b"\xfe\xff")])
+def test_a_table_of_a_spreadsheet_is_read(tmp_path, convert, encoding, bom):
+    text = "path,label,explanation\nä.png,fake,Sechs Finger – zu viele\n"
+    (tmp_path / "t.csv").write_bytes(bom + text.encode(encoding))
+    done = convert("ä.png", options=("--csv", str(tmp_path / "t.csv")))
+    assert done.of("explanation") == {"ä.png": ("Sechs Finger – zu viele",)}
+
+
+@pytest.mark.parametrize("text", ["0=fake,0=real", "0=fake,1=real,0=fake", "AI=fake,ai=real"])
+def test_a_map_that_says_twice_what_a_label_means_is_refused(text, capsys):
+    with pytest.raises(SystemExit):
+        main(["--label-map", text])
+    assert f"says twice what a label means, got {text!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("b.png,maybe,", "label: must be real or fake, got 'maybe'"),
+        ("b.png,,", "label: must be real or fake, got ''"),
+        ("b.png,fake,dev", "split: must be train, val or test, got 'dev'"),
+        ("b.png,fake", "columns: "),
+        ("b.png,fake,test,more", "columns: "),
+        ("../secret.png,fake,", "image: the path leaves Set/"),
+        ("/etc/passwd,fake,", "image: the path leaves Set/"),
+        ("https://example.org/a.png,fake,", "image: not a file path"),
+        (",fake,", "image: not a file path"),
+        ("gone.png,fake,", "media: the file does not exist"),
+        ("./a.png,real,", "duplicate: an earlier row has this image"),
+    ],
+)
+def test_a_bad_line_is_set_aside_with_its_reason(table, line, reason):
+    done = table(f"path,label,split\na.png,fake,\n{line}\n")
+    assert list(done.of()) == ["a.png"]
+    ((where, found),) = done.rejects.items()
+    assert where == "t.csv:3"
+    assert found.startswith(reason)
+
+
+def test_an_explanation_that_contradicts_the_label_is_set_aside(table):
+    done = table("path,label,explanation\na.png,fake,\nb.png,fake,Odd. This is a real image.\n")
+    assert done.rejects["t.csv:3"].startswith("explanation: the answer does not read back")
+
+
+def test_an_explanation_with_a_media_tag_is_set_aside(table):
+    done = table("path,label,explanation\na.png,fake,\nb.png,fake,see <image>\n")
+    assert done.rejects == {"t.csv:3": "messages: 2 <image> tags but 1 images"}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("path,lable\na.png,fake\n", "t.csv:1: unknown column 'lable'; did you mean 'label'?"),
+        ("path,split\na.png,test\n", "t.csv:1: there is no column label"),
+        ("path,label,label\na.png,fake,real\n", "t.csv:1: a column is there twice: path, label, label"),
+        ("path;label\na.png;fake\n", "t.csv:1: the values must be separated by commas, here ';' stands"),
+        ("", "t.csv:1: there is no column path and no column label"),
+        ("path,label\n", "holds no images"),
+        ('path,label\n"a.png,fake\n', "not a CSV file"),
+        ("path,label\n" + "a" * 200_000 + ",fake\n", "not a CSV file: field larger than field limit"),
+    ],
+)
+def test_a_table_of_another_form_is_refused(tmp_path, refused, text, complaint):
+    tree(tmp_path / "Set", "a.png")
+    (tmp_path / "t.csv").write_text(text)
+    assert complaint in refused("--csv", str(tmp_path / "t.csv"))
+
+
+def test_a_table_that_is_not_utf_8_is_refused(tmp_path, refused):
+    tree(tmp_path / "Set", "a.png")
+    (tmp_path / "t.csv").write_bytes(b"path,label\n\xff.png,fake\n")
+    assert "not a CSV file: 'utf-8' codec" in refused("--csv", str(tmp_path / "t.csv"))
+
+
+def test_a_video_in_train_and_test_is_reported(table, capsys):
+    done = table("path,label,split,video\na.png,fake,train,v\nb.png,fake,test,v\n")
+    assert done.manifest["leakage"] == {"test_rows": 1, "test_rows_whose_video_is_in_train": 1}
+    assert "leakage: 1 test rows have their video in train" in capsys.readouterr().out
+
+
+def test_without_a_check_missing_images_are_converted_and_counted(table):
+    done = table("path,label\na.png,fake\ngone.png,real\n", "--check", "none")
+    assert len(done.rows) == 2
+    assert done.manifest["media_missing"] == 1
+    assert done.of("width", "height")["a.png"] == (None, None)

@@ -1,0 +1,268 @@
+"""What ms-swift loads: registration, loss weights, the template's token ids and boxes, the metric, the data check."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("swift")
+
+from swift_plugins import register  # noqa: F401
+from swift_plugins.core.manifests import describe_data
+from swift_plugins.core.records import sha256_file
+from swift_plugins.core.settings import apply_vision_settings, vision_settings
+from swift_plugins.core.tasks import TASKS, deeptrace, dfj_detect, dfj_pairwise, dfj_pointwise
+from swift_plugins.core.tasks.deeptrace_answer import Answer
+from swift_plugins.hooks.losses import KINDS, loss_weights
+from swift_plugins.hooks.metrics import verdict_scores
+
+ANSWER = deeptrace.render(Answer("fake", (4.0, 4.0, 52.0, 52.0), 1.5, "Object merging: two balls merge."))
+
+
+def test_everything_is_registered():
+    from swift.callbacks import callbacks_map
+    from swift.loss_scale import loss_scale_map
+    from swift.metrics import eval_metrics_map
+    from swift.template import TEMPLATE_MAPPING
+
+    assert "forensics" in callbacks_map
+    assert set(TASKS) <= set(loss_scale_map)
+    assert "verdict" in eval_metrics_map
+    assert {"forensic_qwen2_5_vl", "forensic_qwen3_vl", "forensic_llava1_5"} <= TEMPLATE_MAPPING.keys()
+
+
+def test_registering_does_not_shadow_modules_by_those_of_the_plugin_folder():
+    assert not any(path.endswith("swift_plugins") for path in sys.path)
+
+
+@pytest.mark.parametrize(
+    ("file", "auto_map"),
+    [
+        ("config.json", {"AutoConfig": "evil.Evil", "AutoModelForImageTextToText": "evil.Evil"}),
+        ("tokenizer_config.json", {"AutoTokenizer": ["evil.Evil", "evil.Evil"]}),
+        ("processor_config.json", {"AutoProcessor": "evil.Evil"}),
+    ],
+)
+def test_a_model_folder_never_runs_code_of_its_own(tmp_path, file, auto_map):
+    from swift.model import get_model_processor
+
+    from swift_plugins.tiny_model import build
+
+    build(tmp_path / "model", [ANSWER], vocab_size=400)
+    path = tmp_path / "model" / file
+    content = json.loads(path.read_text()) | {"auto_map": auto_map, "model_type": "evil", "tokenizer_class": "Evil"}
+    content |= {"processor_class": "Evil"}
+    path.write_text(json.dumps(content))
+    marker = tmp_path / "ran"
+    (tmp_path / "model" / "evil.py").write_text(f"open({str(marker)!r}, 'w').close()\nclass Evil: pass\n")
+    with pytest.raises(ValueError, match="wants to run code of its own"):
+        get_model_processor(str(tmp_path / "model"), model_type="qwen2_5_vl")
+    assert not marker.exists()
+
+
+# -------------------------------------------------------------------------------------------------------- loss weights
+
+
+def weigh(monkeypatch, **weights):
+    """Set these weights in the environment and no others."""
+    for kind in KINDS:
+        monkeypatch.delenv(f"WEIGHT_{kind.upper()}", raising=False)
+    for kind, weight in weights.items():
+        monkeypatch.setenv(f"WEIGHT_{kind.upper()}", str(weight))
+
+
+def loss_scale(task):
+    from swift.loss_scale import loss_scale_map
+
+    return loss_scale_map[task]()
+
+
+def test_parts_of_an_answer_get_their_own_weights(monkeypatch):
+    weigh(monkeypatch, verdict=4, bbox=2, time=3, explanation=6, other=0.5)
+    pieces, weights = loss_scale("deeptrace").get_loss_scale(ANSWER)
+    assert "".join(pieces) == ANSWER
+    by_piece = dict(zip(pieces, weights, strict=True))
+    assert by_piece["FAKE"] == 4
+    assert by_piece[" [4, 4, 52, 52]"] == 2
+    assert by_piece[" 1.5"] == 3
+    assert by_piece[" Object merging: two balls merge."] == 6
+    assert by_piece[" seconds. The reason is because"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "parts"),
+    [
+        ("dfj_pointwise", dfj_pointwise.render(dfj_pointwise.Answer(2, "Not so.")), {"Not so.": 3, "2": 5}),
+        ("dfj_pairwise", dfj_pairwise.render(dfj_pairwise.Answer("B")), {"B": 7}),
+        ("dfj_detect", dfj_detect.render(dfj_detect.Answer("real", "It fits.")), {"It fits.": 3, "real": 7}),
+    ],
+)
+def test_the_parts_of_every_tasks_answer_can_be_weighted(monkeypatch, task, answer, parts):
+    weigh(monkeypatch, reasoning=3, score=5, answer=7, other=0.5)
+    pieces, weights = loss_scale(task).get_loss_scale(answer)
+    assert "".join(pieces) == answer
+    by_piece = dict(zip(pieces, weights, strict=True))
+    assert {piece: weight for piece, weight in by_piece.items() if weight != 0.5} == parts
+    assert loss_weights() == dict.fromkeys(KINDS, 1) | {"reasoning": 3, "score": 5, "answer": 7, "other": 0.5}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_without_weights_training_is_the_papers(monkeypatch, task):
+    weigh(monkeypatch)
+    assert loss_scale(task).get_loss_scale(ANSWER) == ([ANSWER], [1.0])
+
+
+def test_the_weight_of_another_tasks_part_leaves_training_plain(monkeypatch):
+    weigh(monkeypatch, bbox=2)
+    assert loss_scale("dfj_pairwise").get_loss_scale("<answer>A</answer>") == (["<answer>A</answer>"], [1.0])
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "many", ""])
+def test_what_is_no_weight_is_refused(monkeypatch, text):
+    monkeypatch.setenv("WEIGHT_TIME", text)
+    with pytest.raises(ValueError, match="WEIGHT_TIME must be a number"):
+        loss_weights()
+
+
+# ------------------------------------------------------------------------------------------------------------ template
+
+
+@pytest.fixture(scope="module", params=["qwen2_5_vl", "qwen3_vl"])
+def architecture(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def tiny(architecture, tmp_path_factory):
+    from swift_plugins.tiny_model import build
+
+    folder = tmp_path_factory.mktemp("tiny")
+    assert build(folder, [ANSWER], vocab_size=500, architecture=architecture) < 2_000_000
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def template(architecture, tiny):
+    from swift.model import get_processor
+    from swift.template import get_template
+
+    return get_template(get_processor(tiny, model_type=architecture), template_type=f"forensic_{architecture}")
+
+
+def test_the_tiny_model_loads_with_plain_transformers_and_answers_about_a_video(tiny):
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    processor, model = AutoProcessor.from_pretrained(tiny), AutoModelForImageTextToText.from_pretrained(tiny)
+    frames = np.zeros((4, 3, 84, 84), np.uint8)
+    chat = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "Real?"}]}]
+    text = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    inputs = processor(text=[text], videos=[frames], return_tensors="pt", do_sample_frames=False)
+    out = model.generate(**inputs, max_new_tokens=4, do_sample=False)
+    assert out.shape[1] > inputs["input_ids"].shape[1]
+    assert processor.tokenizer.decode(processor.tokenizer(ANSWER)["input_ids"]) == ANSWER
+
+
+@pytest.fixture
+def clip(tmp_path):
+    from converters.sample_deeptrace import write_mp4
+
+    write_mp4(tmp_path / "clip.mp4", [np.full((112, 224, 3), 30 * i, np.uint8) for i in range(8)], 4)
+    return str(tmp_path / "clip.mp4")
+
+
+def encode(template, clip, objects=None, monkeypatch=None):
+    from swift.template import TemplateInputs
+
+    for setting in ("VIDEO_MIN_PIXELS=784", "VIDEO_MAX_PIXELS=7056", "FPS=4", "FPS_MAX_FRAMES=8"):
+        monkeypatch.setenv(*setting.split("="))
+    answer = "FAKE. <bbox>" if objects else ANSWER
+    row = {
+        "messages": [{"role": "user", "content": "<video>Where?"}, {"role": "assistant", "content": answer}],
+        "videos": [clip],
+    }
+    template.set_mode("train")
+    return template.encode(TemplateInputs.from_dict(row | ({"objects": objects} if objects else {})))
+
+
+def test_token_ids_are_those_of_the_tokenizer_not_of_the_released_vocabulary(template, clip, monkeypatch):
+    encoded = encode(template, clip, None, monkeypatch)
+    video = template.tokenizer.convert_tokens_to_ids("<|video_pad|>")
+    assert template.video_token_id == video < 1000
+    grid = encoded["video_grid_thw"][0]
+    assert encoded["input_ids"].count(video) == int(grid.prod()) // 4 > 0
+
+
+@pytest.mark.parametrize("architecture", ["qwen2_5_vl"], indirect=True)
+def test_boxes_on_a_video_reach_the_model_in_pixels_of_the_resized_frame(template, clip, monkeypatch):
+    encoded = encode(template, clip, {"bbox": [[112, 28, 168, 84]], "ref": []}, monkeypatch)
+    _, height, width = (int(n) for n in encoded["video_grid_thw"][0])
+    sx, sy = 14 * width / 224, 14 * height / 112
+    expected = [round(112 * sx), round(28 * sy), round(168 * sx), round(84 * sy)]
+    assert expected != [112, 28, 168, 84]
+    text = template.tokenizer.decode([t for t in encoded["labels"] if t >= 0])
+    for number in expected:
+        assert str(number) in text
+
+
+# --------------------------------------------------------------------------------------------------- metric, data check
+
+
+def test_verdict_accuracy_by_hand():
+    real, fake, other = 7, 8, 9
+    labels = np.array([[-100, -100, real, other], [-100, fake, other, -100], [-100, fake, other, other]])
+    guesses = np.array([[0, real, other, 0], [fake, other, 0, 0], [real, other, other, 0]])
+    scores = verdict_scores(guesses, labels, {"real": real, "fake": fake})
+    assert scores["real_accuracy"] == 100
+    assert scores["fake_accuracy"] == 50
+    assert scores["verdict_accuracy"] == pytest.approx(200 / 3)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A converted dataset of one file, and a function that changes its manifest."""
+    (tmp_path / "train.jsonl").write_text("{}\n")
+    digest = sha256_file(tmp_path / "train.jsonl")
+    manifest = {
+        "task": "deeptrace",
+        "task_version": deeptrace.VERSION,
+        "box_space": "resized",
+        "pixel_limits": [784, 7056],
+        "files": {"train.jsonl": digest},
+    }
+
+    def change(**facts):
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest | facts))
+        return str(tmp_path / "train.jsonl")
+
+    return change
+
+
+def test_data_that_fit_are_described(dataset, monkeypatch):
+    monkeypatch.setenv("VIDEO_MIN_PIXELS", "784")
+    monkeypatch.setenv("VIDEO_MAX_PIXELS", "7056")
+    assert describe_data(dataset())["box_space"] == "resized"
+
+
+@pytest.mark.parametrize(
+    ("facts", "problem"),
+    [
+        ({"files": {"train.jsonl": "0" * 64}}, "convert the dataset again"),
+        ({"task_version": "0"}, "was made for deeptrace 0"),
+        ({"pixel_limits": [784, 50176]}, "set VIDEO_MIN_PIXELS and VIDEO_MAX_PIXELS"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(dataset, monkeypatch, facts, problem):
+    monkeypatch.setenv("VIDEO_MIN_PIXELS", "784")
+    monkeypatch.setenv("VIDEO_MAX_PIXELS", "7056")
+    with pytest.raises(ValueError, match=problem):
+        describe_data(dataset(**facts))
+
+
+def test_vision_settings_are_applied_and_never_silently_replaced(monkeypatch):
+    for key in vision_settings():
+        monkeypatch.delenv(key)
+    monkeypatch.setenv("FPS", "4")
+    apply_vision_settings({"FPS": 4}, "the checkpoint")
+    with pytest.raises(ValueError, match="FPS is '4', the checkpoint says '1'"):
+        apply_vision_settings({"FPS": "1"}, "the checkpoint")

@@ -1,0 +1,129 @@
+"""Scores of rationales on DeepfakeJudge's images, against values worked out by hand and against sacrebleu."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eval.estimates.draws import Draws
+from eval.scorers import dfj_reason
+from eval.scorers.dfj_reason import bleu, bleu_parts
+from tests.scoring import dfj_row, refusal, score_rows, values
+
+GOLD = "the cup melts into the table"
+
+
+def reasoned(row_id, rationale=GOLD, gold=GOLD, judge_score=None, answered="fake", **meta):
+    frame = f"<reasoning>{rationale}</reasoning> " if rationale else ""
+    row = dfj_row("dfj_reason", row_id, f"{frame}<answer>{answered}</answer>", reasoning=gold, regions="[]", **meta)
+    return row | {"p_fake": 0.9, "judge_score": judge_score}
+
+
+def test_a_perfect_run(tmp_path):
+    report = score_rows(tmp_path, [reasoned("a", judge_score=5), reasoned("b", judge_score=5)])
+    found = values(report)
+    assert tuple(found) == tuple(dfj_reason.METRICS)
+    assert (found["accuracy"], found["bleu_3"], found["rouge_l"], found["judge_score"]) == (100, 1, 100, 5)
+    assert report["metrics"]["bertscore"]["reason"] == "not asked for: score with --bertscore"
+    assert "max_ngram_order:3" in report["policy"]["bleu_signature"]
+    assert report["versions"]["sacrebleu"]
+
+
+def test_bleu_3_by_hand(tmp_path):
+    """Of "a b c d x": 4 of 5 words, 3 of 4 pairs and 2 of 3 triples are in "a b c d y"; the lengths are equal."""
+    found = values(score_rows(tmp_path, [reasoned("a", "a b c d x", "a b c d y")]))
+    assert found["bleu_3"] == pytest.approx((4 / 5 * 3 / 4 * 2 / 3) ** (1 / 3), abs=1e-4)
+
+
+texts = st.lists(st.tuples(st.text("ab .", max_size=12), st.text("ab .", max_size=12)), min_size=1, max_size=8)
+
+
+@given(texts)
+def test_bleu_of_summed_parts_is_sacrebleus_of_the_corpus(pairs):
+    from sacrebleu.metrics import BLEU
+
+    hypotheses, references = zip(*pairs, strict=True)
+    whole = BLEU(max_ngram_order=3).corpus_score(list(hypotheses), [list(references)]).score / 100
+    assert bleu(bleu_parts(pairs).sum(0)) == pytest.approx(whole)
+
+
+def test_replicates_of_bleu_are_those_of_the_resampled_corpus():
+    from sacrebleu.metrics import BLEU
+
+    rng = np.random.default_rng(0)
+    words = GOLD.split()
+    rows = [reasoned(f"r{i}", " ".join(rng.choice(words, 6)), " ".join(rng.choice(words, 7))) for i in range(30)]
+    cases = [dfj_reason.read_case(row, "trained") for row in rows]
+    draws = Draws([f"m{i // 3}" for i in range(30)], replicates=15)
+    samples = dfj_reason.measure(cases, np.arange(30), draws)["bleu_3"].samples
+    for i in range(15):
+        some = np.repeat(np.arange(30), draws.weights[i][draws.index])
+        hypotheses, references = zip(*((cases[k].rationale, cases[k].gold) for k in some), strict=True)
+        whole = BLEU(max_ngram_order=3).corpus_score(list(hypotheses), [list(references)]).score / 100
+        assert samples[i] == pytest.approx(whole)
+
+
+def test_a_missing_rationale_is_empty_and_has_the_lowest_score(tmp_path):
+    rows = [reasoned("a", judge_score=4), reasoned("b", None), reasoned("c", judge_score=None)]
+    rows.append(reasoned("d", judge_score=5) | {"response": "It is odd."})
+    report = score_rows(tmp_path, rows)
+    assert report["metrics"]["judge_score"]["value"] == 2.0  # 4, 1 and 1: the judge has no answer to c
+    assert report["metrics"]["judge_score"]["n"] == 3
+    assert values(report)["rouge_l"] == 50
+    assert values(report)["accuracy"] == 75
+
+
+def test_without_a_judge_the_reason_says_how_to_get_one(tmp_path):
+    report = score_rows(tmp_path, [reasoned("a"), reasoned("b", None)])
+    assert report["metrics"]["judge_score"]["value"] is None
+    assert report["metrics"]["judge_score"]["reason"] == "no judge's scores: run eval/judge.py --data on this file"
+    assert report["baselines"]["majority verdict"]["judge_score"]["value"] == 1
+
+
+def test_rows_without_a_written_rationale_are_left_out(tmp_path):
+    report = score_rows(tmp_path, [reasoned("a"), reasoned("b", gold="")])
+    assert (report["metrics"]["bleu_3"]["n"], report["metrics"]["rouge_l"]["value"]) == (1, 100)
+    report = score_rows(tmp_path, [reasoned("a", gold="")])
+    assert report["metrics"]["bleu_3"]["reason"] == "no row with a written rationale"
+
+
+def test_the_published_columns_stand_beside(tmp_path):
+    published = score_rows(tmp_path, [reasoned("a")])["published"]
+    assert published["rows"][0] == {
+        "model": "Gemini-2.5-Flash",
+        "bleu_3": "0.02",
+        "bertscore": "0.60",
+        "judge_score": "3.17",
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (reasoned("a", judge_score=6), ":1: judge_score must be a number of 1..5, got 6"),
+        (reasoned("a", judge_score="5"), ":1: judge_score must be a number of 1..5, got '5'"),
+        (reasoned("a", gold=None), ":1: meta.reasoning must be a text, got None"),
+    ],
+)
+def test_wrong_rows_are_refused_with_file_and_line(tmp_path, capsys, row, problem):
+    assert problem in refusal(tmp_path, capsys, [row])
+
+
+def test_bertscore_needs_a_layer_a_task_and_its_library(tmp_path, capsys, monkeypatch):
+    assert "--bertscore-layer" in refusal(tmp_path, capsys, [reasoned("a")], "--bertscore", "some/model")
+    other = [dfj_row("dfj_detect", "a", "<answer>fake</answer>")]
+    assert "these rows are dfj_detect" in refusal(tmp_path, capsys, other, "--bertscore", "roberta-large")
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    error = refusal(tmp_path, capsys, [reasoned("a")], "--bertscore", "roberta-large")
+    assert "pip install -e '.[neural]'" in error
+    assert importlib.util.find_spec("eval.encoders.bertscore")
+
+
+def test_the_report_shows_both_rationales(tmp_path):
+    score_rows(tmp_path, [reasoned("a", "it <b>shines</b>", judge_score=2)], "--out", tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "&lt;b&gt;shines" in page
+    assert GOLD in page
+    assert "judge&#39;s score 2" in page

@@ -1,0 +1,270 @@
+"""The real trainer and the real engine on a tiny model: full, LoRA, resume, two ranks, and killed predictions."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.launcher import losses, python, rows, run
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = "recipes/deeptrace/tiny.yaml"
+pytestmark = pytest.mark.slow
+pytest.importorskip("swift")
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """Sample clips, converted, and an untrained tiny model."""
+    folder = tmp_path_factory.mktemp("work")
+    python("converters/sample_deeptrace.py", "--out", folder / "raw", "--train", 128, "--val", 16, "--test", 24)
+    python("converters/deeptrace_to_swift.py", "--src", folder / "raw", "--out", folder / "data")
+    python("swift_plugins/tiny_model.py", "--data", folder / "data" / "train.jsonl", "--out", folder / "model")
+    return folder
+
+
+def train(work, name, *flags, **env):
+    """Run the launcher; returns its output folder and the logged losses by step."""
+    out = work / name
+    env = {"MODEL": str(work / "model"), "DATASET": str(work / "data"), "OUTPUT_DIR": str(out)} | env
+    run("bash", "shell/train.sh", RECIPE, "--logging_steps", 1, "--eval_strategy", "no", *flags, **env)
+    return out, losses(out)
+
+
+@pytest.fixture(scope="module")
+def full(work):
+    return train(work, "full", "--max_steps", 8, "--save_steps", 4)
+
+
+@pytest.fixture(scope="module")
+def lora(work):
+    return train(work, "lora", "--max_steps", 8, "--save_steps", 4, TUNER="lora")
+
+
+def test_full_training_learns_and_its_checkpoint_says_what_it_is(work, full):
+    out, losses = full
+    assert sorted(losses) == list(range(1, 9))
+    assert losses[8] < losses[1]
+    recorded = json.loads((out / "checkpoint-8" / "forensics.json").read_text())
+    manifest = json.loads((work / "data" / "manifest.json").read_text())
+    assert recorded["data"][0]["sha256"] == manifest["files"]["train.jsonl"]
+    assert recorded["data"][0]["box_space"] == "pixel"
+    assert recorded["vision"]["VIDEO_MAX_PIXELS"] == "7056"
+    assert recorded["loss_weights"]["verdict"] == 4
+    assert recorded["global_step"] == 8
+
+
+@pytest.mark.parametrize("tuner", ["full", "lora"])
+def test_a_resumed_run_continues_the_loss(work, tuner, request):
+    out, losses = request.getfixturevalue(tuner)
+    flags = ["--max_steps", 8, "--save_steps", 4, "--resume_from_checkpoint", out / "checkpoint-4"]
+    _, resumed = train(work, f"resumed_{tuner}", *flags, TUNER=tuner)
+    assert sorted(resumed) == [5, 6, 7, 8]
+    for step, loss in resumed.items():
+        assert loss == pytest.approx(losses[step], rel=1e-4), step
+
+
+def test_lora_trains_an_adapter_and_leaves_the_rest(lora):
+    out, losses = lora
+    assert losses[8] < losses[1]
+    assert (out / "checkpoint-8" / "adapter_model.safetensors").is_file()
+    assert not (out / "checkpoint-8" / "model.safetensors").exists()
+    assert json.loads((out / "checkpoint-8" / "forensics.json").read_text())["tuner_type"] == "lora"
+
+
+def test_two_ranks_train_under_zero2(work):
+    flags = [
+        "--max_steps",
+        2,
+        "--save_steps",
+        2,
+        "--ddp_backend",
+        "gloo",
+        "--torch_dtype",
+        "bfloat16",
+        "--bf16",
+        "true",
+    ]
+    out, losses = train(
+        work, "zero2", *flags, "--per_device_train_batch_size", 4, NPROC_PER_NODE="2", DEEPSPEED="zero2"
+    )
+    assert len(losses) == 2
+    shards = list((out / "checkpoint-2").glob("global_step2/*optim_states.pt"))
+    assert len(shards) == 2  # each rank holds its half of the optimizer
+
+
+def test_data_that_changed_after_conversion_is_refused(work, tmp_path):
+    for name in ("train.jsonl", "val.jsonl", "manifest.json"):
+        (tmp_path / name).write_bytes((work / "data" / name).read_bytes())
+    with open(tmp_path / "train.jsonl", "ab") as file:
+        file.write((work / "data" / "val.jsonl").read_bytes())
+    env = {"MODEL": str(work / "model"), "DATASET": str(tmp_path), "OUTPUT_DIR": str(tmp_path / "out")}
+    done = run("bash", "shell/train.sh", RECIPE, "--max_steps", 1, check=False, **env)
+    assert done.returncode != 0
+    assert "convert the dataset again" in done.stderr
+
+
+# --------------------------------------------------------------------------------------------------------- prediction
+
+
+def without_latency(path):
+    return [{k: v for k, v in row.items() if k != "latency_s"} for row in rows(path)]
+
+
+def predict(model, data, out, *flags, **options):
+    return python(
+        "eval/predict.py",
+        "--model",
+        model,
+        "--data",
+        data,
+        "--out",
+        out,
+        "--batch-size",
+        2,
+        "--max-tokens",
+        24,
+        *flags,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def answered(work, full):
+    out = work / "answered" / "out.jsonl"
+    predict(full[0] / "checkpoint-8", work / "data" / "test.jsonl", out)
+    return out
+
+
+def test_each_row_is_answered_in_order(work, answered):
+    data, found = rows(work / "data" / "test.jsonl"), rows(answered)
+    assert [row["id"] for row in found] == [row["id"] for row in data]
+    for given, row in zip(data, found, strict=True):
+        assert row["labels"] == given["messages"][1]["content"]
+        assert row["messages"] == given["messages"][:1]
+        assert row["meta"] == given["meta"]
+        assert isinstance(row["response"], str)
+        assert row["usage"]["completion_tokens"] <= 24
+        assert row["latency_s"] > 0
+        assert row["p_fake"] is None or 0 <= row["p_fake"] <= 1
+
+
+def test_killed_anywhere_and_started_again_it_ends_with_the_same_file(work, full, answered):
+    out = work / "killed" / "out.jsonl"
+    out.parent.mkdir()
+    draw = random.Random(7)
+    model, data = full[0] / "checkpoint-8", work / "data" / "test.jsonl"
+    parts = [
+        sys.executable,
+        "eval/predict.py",
+        "--model",
+        model,
+        "--data",
+        data,
+        "--out",
+        out,
+        "--batch-size",
+        2,
+        "--max-tokens",
+        24,
+    ]
+    for wanted in (draw.randint(1, 8), draw.randint(9, 16)):
+        process = subprocess.Popen(
+            [str(p) for p in parts], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and (not out.exists() or out.read_bytes().count(b"\n") < wanted):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    whole = out.read_bytes()
+    assert 0 < whole.count(b"\n") < 24
+    out.write_bytes(whole[: -draw.randint(1, 40)])  # and a torn last line, as a full disk leaves it
+    predict(model, data, out)
+    assert without_latency(out) == without_latency(answered)
+
+
+def test_a_finished_run_is_not_run_again_and_another_model_is_refused(work, full, lora, answered):
+    before = answered.read_bytes()
+    predict(full[0] / "checkpoint-8", work / "data" / "test.jsonl", answered)
+    assert answered.read_bytes() == before
+    done = predict(full[0] / "checkpoint-4", work / "data" / "test.jsonl", answered, check=False)
+    assert done.returncode == 2
+    assert "made with other settings (fingerprint, model differ" in done.stderr
+    assert answered.read_bytes() == before
+
+
+def test_a_bad_file_is_one_error_row_and_can_be_retried(work, lora, tmp_path):
+    broken, missing, good = rows(work / "data" / "test.jsonl")[:3]
+    clip = Path(broken["videos"][0]).read_bytes()
+    broken["videos"] = [str(tmp_path / "broken.mp4")]
+    missing["videos"] = [str(tmp_path / "missing.mp4")]
+    (tmp_path / "broken.mp4").write_bytes(clip[: len(clip) // 2])
+    data, out = tmp_path / "data.jsonl", tmp_path / "out.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in (broken, missing, good)))
+    adapter = lora[0] / "checkpoint-8"
+    predict(adapter, data, out)
+    found = rows(out)
+    assert [("error" in row, row["response"] is None) for row in found] == [(True, True), (True, True), (False, False)]
+    assert "does not exist" in found[1]["error"]
+    (tmp_path / "broken.mp4").write_bytes(clip)
+    predict(adapter, data, out, "--retry-errors")
+    assert ["error" in row for row in rows(out)] == [False, True, False]
+    assert [row["id"] for row in rows(out)] == [row["id"] for row in (broken, missing, good)]
+
+
+def test_an_unrelated_file_named_as_the_output_is_left_alone(work, full, tmp_path):
+    out = tmp_path / "notes.txt"
+    out.write_text("my only copy")
+    done = predict(full[0] / "checkpoint-8", work / "data" / "test.jsonl", out, check=False)
+    assert done.returncode == 2
+    assert "notes.txt.run.json does not" in done.stderr
+    assert out.read_text() == "my only copy"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"videos": ["http://127.0.0.1:1/x.mp4"]}, ":1: a URL is never opened"),
+        ({"videos": []}, ":1: 1 <video> tags but 0 videos"),
+        ({"messages": ["x"]}, ":1: "),
+        ({"task": "deeptrac"}, "did you mean 'deeptrace'"),
+    ],
+)
+def test_rows_are_checked_before_anything_is_answered(work, full, tmp_path, change, problem):
+    (tmp_path / "data.jsonl").write_text(json.dumps(rows(work / "data" / "test.jsonl")[0] | change) + "\n")
+    done = predict(full[0] / "checkpoint-8", tmp_path / "data.jsonl", tmp_path / "out.jsonl", check=False)
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_zero_shot_question_can_be_asked(work, full, tmp_path):
+    from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
+
+    data, out = work / "data" / "test.jsonl", tmp_path / "out.jsonl"
+    predict(full[0] / "checkpoint-8", data, out, "--prompt", "zero_shot", "--limit", 2)
+    assert [row["messages"][0]["content"] for row in rows(out)] == [ZERO_SHOT_QUESTION] * 2
+
+
+def test_other_vision_settings_and_unknown_models_are_refused(work, full, tmp_path):
+    data, out = work / "data" / "test.jsonl", tmp_path / "out.jsonl"
+    done = predict(full[0] / "checkpoint-8", data, out, check=False, VIDEO_MAX_PIXELS="50176")
+    assert done.returncode == 2
+    assert "VIDEO_MAX_PIXELS is '50176'" in done.stderr
+    done = predict(work / "model", data, out, check=False)
+    assert done.returncode == 2
+    assert "--recipe" in done.stderr
+
+
+def test_rows_made_for_another_box_space_are_refused(work, full, tmp_path):
+    python(
+        "converters/deeptrace_to_swift.py", "--src", work / "raw", "--out", tmp_path / "data", "--box-space", "norm1000"
+    )
+    done = predict(full[0] / "checkpoint-8", tmp_path / "data" / "test.jsonl", tmp_path / "out.jsonl", check=False)
+    assert done.returncode == 2
+    assert "box_space" in done.stderr
