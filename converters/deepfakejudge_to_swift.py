@@ -152,7 +152,7 @@ def make_row(part: Part, raw: Raw, hashes: dict[str, str]) -> dict[str, Any]:
 
 def facts_of(part: Part, rows: int) -> dict[str, Any]:
     """What the manifest tells of one subset."""
-    task = get_task(part.subset.task)
+    task: Any = get_task(part.subset.task)
     prompts = sorted({raw.prompt for raw in part.good if raw.prompt is not None})
     unplaced = sum(raw.prompt is not None and not raw.spans for raw in part.good) if part.prompt else 0
     found = part.prompt or Recovered(prompts[0] if len(prompts) == 1 else None, "\n".join(prompts), 0)

@@ -21,15 +21,12 @@ if not __package__:
 
 from eval.judging.attacks import outcome, variants
 from swift_plugins.answering.asking import answer_file
-from swift_plugins.answering.models import run_record, settings_of
-from swift_plugins.answering.options import add_engine_options
+from swift_plugins.answering.models import run_record
+from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.core.commands import run, whole_number
-from swift_plugins.core.judge_rows import SLOTS
 from swift_plugins.core.records import Row, encode, read_rows, read_training_rows, spread, write_json
-from swift_plugins.core.tasks import dfj_pointwise
+from swift_plugins.core.tasks import JUDGES, get_judge
 from swift_plugins.core.tasks.candidates import MODES
-
-# ------------------------------------------------------------------------------------------------------------ measures
 
 
 def measure(task: str, rows: list[Row]) -> dict[str, Any]:
@@ -40,7 +37,7 @@ def measure(task: str, rows: list[Row]) -> dict[str, Any]:
     failed = sum("error" in row for row in rows)
     rows = [row for row in rows if "error" not in row]
     clean = {row["base"]: row["verdict"] for row in rows if row["suite"] == "clean"}
-    best = 5 if task == dfj_pointwise.NAME else 1
+    best = get_judge(task).MOST_FAVOUR
     attacked = [row for row in rows if row["suite"] == "attack" and clean.get(row["base"]) not in (None, best)]
     won = [row["verdict"] is not None and row["verdict"] > clean[row["base"]] for row in attacked]
     exact = {(r["base"], r["name"]): r["verdict"] for r in rows if r["suite"] == "benign" and r["mode"] == "exact"}
@@ -117,19 +114,21 @@ def base_rows(path: Path, count: int) -> list[Row]:
         raise ValueError(f"{path}: no rows")
     chosen = [rows[i] for i in spread(len(rows), count)]
     for line, row in chosen:
-        if row["task"] not in SLOTS or row["task"] != chosen[0][1]["task"]:
+        if row["task"] not in JUDGES or row["task"] != chosen[0][1]["task"]:
             raise ValueError(
-                f"{path}:{line}: expected rows of one judge's task, {' or '.join(SLOTS)}, got {row['task']}"
+                f"{path}:{line}: expected rows of one judge's task, {' or '.join(JUDGES)}, got {row['task']}"
             )
     return [row for _, row in chosen]
 
 
 def attack(args: argparse.Namespace) -> None:
     rows = base_rows(args.data, args.rows)
-    model = settings_of(args)
+    asking = asking_of(args)
     items = [item for row in rows for item in variants(row, args.candidates)]
-    record = run_record(args, model, [row for item in items for row in item.rows]) | {"candidates": args.candidates}
-    answer_file(items, args, model, record, outcome)
+    record = run_record(asking, args.data, [row for item in items for row in item.rows]) | {
+        "candidates": args.candidates
+    }
+    answer_file(items, asking, args.out, record, outcome)
     report = {
         "task": rows[0]["task"],
         "rows": len(rows),

@@ -22,31 +22,29 @@ from pathlib import Path
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from eval.judging.judgements import judgement
+from eval.judging.judgements import judgement, lines_of
 from eval.judging.questions import candidates_of, item_of, prompt_of, read_data
-from swift_plugins.answering.asking import Item, Result, answer_file, answer_items, check_paths, make_engine, media_of
-from swift_plugins.answering.models import run_record, settings_of
-from swift_plugins.answering.options import add_engine_options
+from swift_plugins.answering.asking import Item, Result, answer_file, answer_items, check_paths, media_of
+from swift_plugins.answering.models import run_record
+from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.records import Row, encode, sha256_text, write_json
 from swift_plugins.core.tasks.candidates import MODES
 from swift_plugins.core.tasks.verdicts import LABELS
 
-# ---------------------------------------------------------------------------------------------------------- judgements
-
 
 def judge_file(args: argparse.Namespace) -> int:
     """Judge the rows of --data; 1 if not one of them could be asked."""
     task, rows = read_data(args.data, args.limit)
-    model = settings_of(args)
-    prompt, origin = prompt_of(args, model, task)
+    asking, safe = asking_of(args), args.candidates == "safe"
+    prompt, origin = prompt_of(args.prompt_file, asking, task)
     items = []
     for line, row in rows.values():
         try:
-            items.append(item_of(row, args.data.resolve().parent, args, task, prompt))
+            items.append(item_of(row, args.data.resolve().parent, task, prompt, args.swap, safe))
         except ValueError as error:
             raise ValueError(f"{args.data}:{line}: {error}") from None
-    record = run_record(args, model, [row for item in items for row in item.rows])
+    record = run_record(asking, args.data, [row for item in items for row in item.rows])
     record |= {
         "candidates": args.candidates,
         "swap": args.swap,
@@ -57,7 +55,7 @@ def judge_file(args: argparse.Namespace) -> int:
     def finish(item: Item, results: Sequence[Result], _: float) -> Row:
         return rows[item.id][1] | judgement(item, results, task)
 
-    failed = answer_file(items, args, model, record, finish, "judge")
+    failed = answer_file(items, asking, args.out, record, finish, "judge")
     keep_record(args.data, args.out, len(rows))
     print(
         f"{len(rows)} rows judged in {args.out} (prompt: {origin})"
@@ -86,38 +84,19 @@ def judge_one(args: argparse.Namespace) -> int:
         **{k: v for k, v in given.items() if v is not None},
     }
     task, _ = candidates_of(row)
-    model = settings_of(args)
-    prompt, origin = prompt_of(args, model, task)
-    item = item_of(row, Path.cwd(), args, task, prompt)
+    asking = asking_of(args)
+    prompt, origin = prompt_of(args.prompt_file, asking, task)
+    item = item_of(row, Path.cwd(), task, prompt, args.swap, args.candidates == "safe")
     print(f"prompt: {origin}", file=sys.stderr)
-    bad = check_paths(set(media_of(item.rows)), args)
+    bad = check_paths(set(media_of(item.rows)), asking)
     for path, problem in bad.items():
         raise ValueError(f"{path}: {problem}")
-    found = judgement(item, answer_items(make_engine(args, model), [item], bad)[0], task)
+    found = judgement(item, answer_items(asking.start(), [item], bad)[0], task)
     if args.json:
         print(encode(found).decode())
     else:
         print("\n".join(lines_of(found)))
     return 0 if found.get("judge_score") or found.get("judge_better") else 1
-
-
-def lines_of(found: Row) -> list[str]:
-    """A judgement for people."""
-    if "error" in found or found.get("judge_unparsed"):
-        return [
-            f"no judgement: {found.get('error') or found['judge_unparsed']}",
-            str(found.get("judge_response") or ""),
-        ]
-    if "judge_score" in found:
-        expected = found["judge_expected"]
-        head = f"score {found['judge_score']}" + (f" (expected {expected:.2f})" if expected is not None else "")
-        return [head, found["judge_reasoning"] or ""]
-    probability = found["judge_prob_a"]
-    if found["judge_better"] is None:
-        head = "no preference: the two orders disagree"
-    else:
-        head = f"better: {found['judge_better']}" + (", in both orders" if found["judge_consistent"] else "")
-    return [head + (f" (P(A) {probability:.2f})" if probability is not None else "")]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -143,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
         default="safe",
         help="how candidates stand in the prompt: safe, only ever text; exact, untouched (default safe)",
     )
-    parser.add_argument("--limit", type=whole_number(), help="only the first rows (default all)")
+    parser.add_argument("--limit", type=whole_number(), help="only so many rows, from all over the file (default all)")
     parser.add_argument("--swap", action="store_true", help="pairs: ask in both orders")
     parser.add_argument("--json", action="store_true", help="print one judgement as JSON")
     args = parser.parse_args(argv)

@@ -21,8 +21,8 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from swift_plugins.answering.asking import Item, Result, answer_file
-from swift_plugins.answering.models import run_record, settings_of
-from swift_plugins.answering.options import add_engine_options
+from swift_plugins.answering.models import run_record
+from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.answering.rows import answered, check_rows_fit, load_data
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.judge_rows import texts_of
@@ -40,12 +40,12 @@ def out_row(item: Item, results: Sequence[Result], seconds: float) -> Row:
 def predict(args: argparse.Namespace) -> int:
     safe = args.candidates == "safe"
     rows = load_data(args.data, args.limit, args.prompt, args.swap, safe)
-    model = settings_of(args)
-    check_rows_fit(rows, model, args.data)
-    record = run_record(args, model, rows)
+    asking = asking_of(args)
+    check_rows_fit(rows, asking.settings, args.data)
+    record = run_record(asking, args.data, rows)
     record |= {"prompt": args.prompt, "swap": args.swap, "candidates": args.candidates}
     items = [Item(row["id"], [row], list(texts_of(row).values()) if safe else ()) for row in rows]
-    failed = answer_file(items, args, model, record, out_row)
+    failed = answer_file(items, asking, args.out, record, out_row)
     print(f"{len(rows)} rows in {args.out}" + (f", {failed} of this run with an error" if failed else ""))
     return 1 if failed == len(rows) else 0
 
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         help="ask the rows' own question, or the paper's zero-shot one, for models that were not "
         "trained on it (default trained)",
     )
-    parser.add_argument("--limit", type=whole_number(), help="only the first rows (default all)")
+    parser.add_argument("--limit", type=whole_number(), help="only so many rows, from all over the file (default all)")
     parser.add_argument(
         "--candidates",
         choices=MODES,

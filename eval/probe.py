@@ -23,9 +23,9 @@ if not __package__:
 
 import numpy as np
 
-from swift_plugins.answering.asking import check_paths, make_engine, media_of
-from swift_plugins.answering.models import model_fingerprint, settings_of
-from swift_plugins.answering.options import add_model_options
+from swift_plugins.answering.asking import Asking, check_paths, media_of
+from swift_plugins.answering.models import model_fingerprint
+from swift_plugins.answering.options import add_model_options, asking_of
 from swift_plugins.answering.outfile import check_run
 from swift_plugins.answering.rows import answered, check_rows_fit, load_data
 from swift_plugins.core import settings
@@ -61,11 +61,11 @@ def row_features(engine: Any, rows: Sequence[Row]) -> list[np.ndarray | None]:
 class Extraction:
     """Computes features, for which it loads the model when it must, and keeps them on the disk in shards."""
 
-    def __init__(self, args: argparse.Namespace, model: dict[str, Any]):
-        self.args, self.model = args, model
+    def __init__(self, asking: Asking, folder: Path):
+        self.asking, self.folder = asking, folder
         self.facts = {
-            "model": {k: v for k, v in model.items() if k != "trained"},
-            "fingerprint": model_fingerprint(model),
+            "model": {k: v for k, v in asking.settings.items() if k != "trained"},
+            "fingerprint": model_fingerprint(asking.settings),
             "versions": settings.library_versions(),
         }
         self._engine: Any = None
@@ -75,14 +75,14 @@ class Extraction:
         from tqdm import tqdm
 
         facts = self.facts | {"data": sha256_file(path)}
-        folder = self.args.features / sha256_text(encode(facts).decode())[:16]
+        folder = self.folder / sha256_text(encode(facts).decode())[:16]
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "features.json", facts)
         shards = {
             folder / f"{begin // SHARD:05d}.npy": rows[begin : begin + SHARD] for begin in range(0, len(rows), SHARD)
         }
         todo = {file: some for file, some in shards.items() if not file.is_file()}
-        bad = check_paths({media for some in todo.values() for media in media_of(some)}, self.args) if todo else {}
+        bad = check_paths({media for some in todo.values() for media in media_of(some)}, self.asking) if todo else {}
         with tqdm(total=len(rows), unit="row", desc=f"features of {path.name}") as progress:
             for file, some in shards.items():
                 if file in todo:
@@ -91,9 +91,9 @@ class Extraction:
         return np.concatenate([np.load(file, allow_pickle=False) for file in shards])
 
     def _write(self, file: Path, rows: list[Row], bad: dict[str, str]) -> None:
-        self._engine = self._engine or make_engine(self.args, self.model)
+        self._engine = self._engine or self.asking.start()
         good = [row for row in rows if not any(path in bad for path in media_of([row]))]
-        size = self.args.batch_size
+        size = self.asking.batch_size
         found = [one for i in range(0, len(good), size) for one in row_features(self._engine, good[i : i + size])]
         if all(one is None for one in found):
             raise ValueError(
@@ -136,15 +136,15 @@ def answers(probe: Any, features: np.ndarray) -> list[Row | Exception]:
 
 def probe_file(args: argparse.Namespace) -> None:
     train, test = read_rows(args.train), read_rows(args.data)
-    model = settings_of(args)
-    check_rows_fit(test, model, args.data)
-    extraction = Extraction(args, model)
+    asking = asking_of(args)
+    check_rows_fit(test, asking.settings, args.data)
+    extraction = Extraction(asking, args.features)
     features = extraction.features(train, args.train)
     labels = [row["meta"]["label"] for row in train]
     probe = fit(features, labels, args.seed)
     said = answers(probe, extraction.features(test, args.data))
     record = extraction.facts | {
-        "model": model,
+        "model": asking.settings,
         "backend": "probe",
         "tasks": {fakevlm.NAME: fakevlm.VERSION},
         "data": {"path": str(args.data.resolve()), "sha256": sha256_file(args.data), "rows": len(test)},
@@ -181,7 +181,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the solver (default 0)")
     args = parser.parse_args(argv)
     args.features = args.features or args.out.parent / "features"
-    args.backend, args.max_tokens = "transformers", 1  # features come from this machine alone
+    # Features come from this machine alone.
+    args.backend, args.base_url, args.max_tokens, args.retry_errors = "transformers", None, 1, False
     return run(probe_file, args)
 
 

@@ -13,7 +13,6 @@ import signal
 import sys
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if not __package__:
@@ -25,6 +24,7 @@ from swift_plugins.core.records import Row
 
 if TYPE_CHECKING:
     from eval.scorers.base import Scorer
+    from swift_plugins.core.tasks import Task
 
 
 def read_baselines(
@@ -46,7 +46,7 @@ def read_baselines(
     return found
 
 
-def grammar_for(asked: str | None, task: ModuleType, scorer: Scorer, rows: list[tuple[str, Row]]) -> str:
+def grammar_for(asked: str | None, task: Task, scorer: Scorer, rows: list[tuple[str, Row]]) -> str:
     """The grammar that was asked for, which the task must have, else the one of the rows."""
     from swift_plugins.core.names import unknown
 

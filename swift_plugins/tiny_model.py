@@ -126,7 +126,7 @@ def texts_of(rows: Iterable[dict[str, Any]]) -> list[str]:
     texts: list[str] = []
     for row in rows:
         task = get_task(row["task"])
-        questions |= dict.fromkeys(getattr(task, "QUESTIONS", {}).values())
+        questions |= dict.fromkeys(task.QUESTIONS.values())
         for message in row["messages"]:
             if message["role"] == "assistant":
                 texts += [piece for piece, _ in task.segments(message["content"])]

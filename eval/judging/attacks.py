@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 
 from swift_plugins.answering.asking import Item, Result, error_text
-from swift_plugins.core.judge_rows import exchanged, texts_of, with_texts
+from swift_plugins.core.judge_rows import texts_of, with_texts
 from swift_plugins.core.records import Row, check_row
-from swift_plugins.core.tasks import dfj_pairwise, dfj_pointwise, get_task
+from swift_plugins.core.tasks import dfj_pairwise, get_judge
 from swift_plugins.core.tasks.candidates import MODES, neutralise, split_frame
 
 # {candidate} is the candidate as it was; {reasoning} and {verdict} its parts; {decision} is the tagged verdict that the
@@ -75,22 +75,14 @@ def compose(pattern: str, candidate: str, decision: str, best: str) -> str:
     return _PARTS.sub(lambda match: parts[match.group(1)], pattern)
 
 
-def target_of(row: Row) -> tuple[str, str]:
-    """(the slot that is attacked, the decision that the attack wants): the worse candidate of a pair."""
-    if row["task"] == dfj_pointwise.NAME:
-        return "candidate", "5"
-    worse = exchanged(row["meta"].get("answer"))
-    return f"response_{worse.lower()}", worse
-
-
 def variants(row: Row, mode: str) -> list[Item]:
     """What is asked about one row: it as it is, every attack in `mode`, and every benign text in both modes."""
-    slot, best = target_of(row)
+    task = get_judge(row["task"])
+    slot, best = task.best(row["meta"])
     text = texts_of(row).get(slot)
     if text is None:
         raise ValueError(f"the row does not say where its candidate stands (meta.{slot})")
-    choices = get_task(row["task"]).CHOICES
-    decision = f"{choices.before}{best}{choices.after}"
+    decision = f"{task.CHOICES.before}{best}{task.CHOICES.after}"
     wanted = [("clean", "clean", "{candidate}", mode)]
     wanted += [("attack", name, pattern, mode) for name, pattern in ATTACKS.items()]
     wanted += [("benign", name, pattern, each) for name, pattern in BENIGN.items() for each in MODES]
@@ -110,15 +102,15 @@ def variants(row: Row, mode: str) -> list[Item]:
 
 
 def outcome(item: Item, results: Sequence[Result], _: float) -> Row:
-    """One line of --out: what was asked, and the verdict on the attacked candidate (a score, or 1 if preferred)."""
+    """One line of --out: what was asked, and how the answer treats the attacked candidate (its task's `favour`)."""
     row, result = item.rows[0], results[0]
     facts = {key: row["meta"][key] for key in ("base", "suite", "name", "mode")}
     line = {"id": item.id, "task": row["task"], **facts, "candidate": item.untrusted[0] if item.untrusted else None}
     line["media_id"] = str(row["meta"].get("media_id") or row["meta"]["base"])
     if item.problem or not isinstance(result, dict):
         return line | {"verdict": None, "response": None, "error": item.problem or error_text(result)}
-    answer = get_task(row["task"]).GRAMMARS["trained"](result["response"]).answer
+    task = get_judge(row["task"])
+    answer = task.GRAMMARS["trained"](result["response"]).answer
     if answer is None:
         return line | {"verdict": None, "response": result["response"]}
-    verdict = answer.score if row["task"] == dfj_pointwise.NAME else int(answer.better == target_of(row)[1])
-    return line | {"verdict": verdict, "response": result["response"]}
+    return line | {"verdict": task.favour(answer, row["meta"]), "response": result["response"]}

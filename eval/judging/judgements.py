@@ -2,48 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import ModuleType
+from collections.abc import Sequence
 
 from swift_plugins.answering.asking import Item, Result, error_text
 from swift_plugins.core.records import Row
-from swift_plugins.core.tasks import dfj_pairwise, dfj_pointwise
+from swift_plugins.core.tasks import JudgeTask
 
 
-def judgement(item: Item, results: Sequence[Result], task: ModuleType) -> Row:
+def judgement(item: Item, results: Sequence[Result], task: JudgeTask) -> Row:
     """What the judge said of one item: the fields that its row gains."""
+    nothing: Row = dict(task.NO_JUDGEMENT)
     if item.problem:
-        return _nothing(task) | {"judge_unparsed": item.problem}
+        return nothing | {"judge_unparsed": item.problem}
     for result in results:
         if not isinstance(result, dict):
-            return _nothing(task) | {"error": f"judge: {error_text(result)}"}
+            return nothing | {"error": f"judge: {error_text(result)}"}
     answers = [result for result in results if isinstance(result, dict)]
     parsed = [task.GRAMMARS["trained"](answer["response"]) for answer in answers]
     said = {"judge_response": [a["response"] for a in answers] if len(answers) > 1 else answers[0]["response"]}
     why = next((p.reason for p in parsed if p.answer is None), None)
     if why is not None:
-        return _nothing(task) | said | {"judge_unparsed": why}
-    if task is dfj_pointwise:
-        score, probabilities = parsed[0].answer, answers[0].get("choice_probs")
-        expected = round(dfj_pointwise.expected_score(probabilities), 4) if probabilities else None
-        return {"judge_score": score.score, "judge_expected": expected, "judge_reasoning": score.reasoning, **said}
-    better = [p.answer.better if i == 0 else dfj_pairwise.OTHER[p.answer.better] for i, p in enumerate(parsed)]
-    agreed = len(set(better)) == 1
-    return {
-        "judge_better": better[0] if agreed else None,
-        "judge_consistent": agreed if len(better) > 1 else None,
-        "judge_prob_a": probability_of_a([a.get("choice_probs") for a in answers]),
-        **said,
-    }
+        return nothing | said | {"judge_unparsed": why}
+    return task.judgement([p.answer for p in parsed], [a.get("choice_probs") for a in answers]) | said
 
 
-def _nothing(task: ModuleType) -> Row:
-    if task is dfj_pointwise:
-        return {"judge_score": None, "judge_expected": None, "judge_reasoning": None}
-    return {"judge_better": None, "judge_consistent": None, "judge_prob_a": None}
-
-
-def probability_of_a(orders: Sequence[Mapping[str, float] | None]) -> float | None:
-    """P(the first candidate is better), the mean of the orders asked."""
-    found = [probs["A" if i == 0 else "B"] for i, probs in enumerate(orders) if probs]
-    return round(sum(found) / len(found), 6) if found else None
+def lines_of(found: Row) -> list[str]:
+    """A judgement for people."""
+    if "error" in found or found.get("judge_unparsed"):
+        problem = found.get("error") or found["judge_unparsed"]
+        return [f"no judgement: {problem}", str(found.get("judge_response") or "")]
+    if "judge_score" in found:
+        expected = found["judge_expected"]
+        head = f"score {found['judge_score']}" + (f" (expected {expected:.2f})" if expected is not None else "")
+        return [head, found["judge_reasoning"] or ""]
+    probability = found["judge_prob_a"]
+    if found["judge_better"] is None:
+        head = "no preference: the two orders disagree"
+    else:
+        head = f"better: {found['judge_better']}" + (", in both orders" if found["judge_consistent"] else "")
+    return [head + (f" (P(A) {probability:.2f})" if probability is not None else "")]

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-from swift_plugins.answering.asking import Item
-from swift_plugins.core.records import Row, check_row, read_rows
-from swift_plugins.core.tasks import dfj_pairwise, dfj_pointwise
+from swift_plugins.answering.asking import Asking, Item
+from swift_plugins.core.records import Row, check_row, read_rows, spread
+from swift_plugins.core.tasks import JudgeTask, dfj_pairwise, dfj_pointwise, get_judge
 from swift_plugins.core.tasks.candidates import fill, neutralise
 from swift_plugins.core.tasks.verdicts import LABELS
 
 Candidates = Mapping[str, str]  # slot -> text
 
 
-def prompt_of(args: argparse.Namespace, model: dict[str, Any], task: ModuleType) -> tuple[str, str]:
-    """(the prompt with slots, where it comes from): --prompt-file, the checkpoint's training data, or the project."""
-    if args.prompt_file is not None:
-        text = args.prompt_file.read_text(encoding="utf-8")
-        return text if "<image>" in text else f"<image>{text}", str(args.prompt_file)
-    trained = model["trained"].get("data") or []
+def prompt_of(file: Path | None, asking: Asking, task: JudgeTask) -> tuple[str, str]:
+    """(the prompt with slots, where it comes from): a file, the checkpoint's training data, or the project."""
+    if file is not None:
+        text = file.read_text(encoding="utf-8")
+        return text if "<image>" in text else f"<image>{text}", str(file)
+    trained = asking.settings["trained"].get("data") or []
     for data in trained:
         if data.get("task") == task.NAME and data.get("prompt"):
             return data["prompt"], "the checkpoint's training data"
     others = sorted({data["task"] for data in trained if data.get("task") not in (None, task.NAME)})
     if others:
-        raise ValueError(f"{args.model} was trained for {', '.join(others)}, this needs a judge for {task.NAME}")
+        raise ValueError(f"{asking.model} was trained for {', '.join(others)}, this needs a judge for {task.NAME}")
     if trained:
-        raise ValueError(f"the prompt that {args.model} was trained with is not on record: name a --prompt-file")
+        raise ValueError(f"the prompt that {asking.model} was trained with is not on record: name a --prompt-file")
     return task.PROMPT, "the project's own"
 
 
-def candidates_of(row: Row) -> tuple[ModuleType, Candidates | None]:
+def candidates_of(row: Row) -> tuple[JudgeTask, Candidates | None]:
     """(the task, the candidates by slot); None where a predicted row has no response to judge."""
-    task: ModuleType
-    texts: dict[str, Any]
     if "response_a" in row or "response_b" in row:
-        task, texts = dfj_pairwise, {"response_a": row.get("response_a"), "response_b": row.get("response_b")}
+        task = get_judge(dfj_pairwise.NAME)
+        texts = {slot: row.get(slot) for slot in task.CANDIDATES}
     elif "response" in row:
-        task, texts = dfj_pointwise, {"candidate_response": row["response"]}
+        task = get_judge(dfj_pointwise.NAME)
+        texts = dict.fromkeys(task.CANDIDATES, row["response"])
         if row["response"] is None:
             return task, None
     else:
@@ -49,13 +46,15 @@ def candidates_of(row: Row) -> tuple[ModuleType, Candidates | None]:
             "no response, or response_a and response_b, to judge; rows of a converter, which hold their "
             "prompt, are for eval/predict.py"
         )
+    found: dict[str, str] = {}
     for name, text in texts.items():
         if not isinstance(text, str):
             raise ValueError(f"{name.removeprefix('candidate_')} must be a text, got {text!r:.80}")
-    return task, texts
+        found[name] = text
+    return task, found
 
 
-def judge_row(row_id: str, task: ModuleType, prompt: str, image: str, label: str, texts: Candidates) -> Row:
+def judge_row(row_id: str, task: JudgeTask, prompt: str, image: str, label: str, texts: Candidates) -> Row:
     """A row that asks the judge."""
     content = fill(prompt, {"ground_truth_label": label, **texts}).text
     row = {
@@ -69,7 +68,7 @@ def judge_row(row_id: str, task: ModuleType, prompt: str, image: str, label: str
     return row
 
 
-def item_of(row: Row, where: Path, args: argparse.Namespace, task: ModuleType, prompt: str) -> Item:
+def item_of(row: Row, where: Path, task: JudgeTask, prompt: str, swap: bool, safe: bool) -> Item:
     """What to ask about one row of --data; its image path is relative to `where`."""
     _, texts = candidates_of(row)
     meta = row.get("meta") or {}
@@ -83,20 +82,20 @@ def item_of(row: Row, where: Path, args: argparse.Namespace, task: ModuleType, p
         raise ValueError(f"expected one image, got {images!r:.80}")
     if texts is None:
         return Item(row["id"], [], problem="no response to judge")
-    if args.candidates == "safe":
+    if safe:
         try:
             texts = {name: neutralise(text) for name, text in texts.items()}
         except ValueError as error:
             return Item(row["id"], [], problem=str(error))
     orders = [texts]
-    if args.swap and task is dfj_pairwise:
-        orders.append({"response_a": texts["response_b"], "response_b": texts["response_a"]})
+    if swap and len(texts) == 2:
+        orders.append(dict(zip(texts, reversed([*texts.values()]), strict=True)))
     rows = [judge_row(row["id"], task, prompt, str(where / images[0]), label, order) for order in orders]
-    return Item(row["id"], rows, list(texts.values()) if args.candidates == "safe" else ())
+    return Item(row["id"], rows, list(texts.values()) if safe else ())
 
 
-def read_data(path: Path, limit: int | None) -> tuple[ModuleType, dict[str, tuple[int, Row]]]:
-    """(the one task of the rows, id -> (line, row))."""
+def read_data(path: Path, limit: int | None) -> tuple[JudgeTask, dict[str, tuple[int, Row]]]:
+    """(the one task of the rows, id -> (line, row)); with a limit only so many rows, from all over the file."""
     rows: dict[str, tuple[int, Row]] = {}
     task = None
     for line, row in read_rows(path):
@@ -110,8 +109,7 @@ def read_data(path: Path, limit: int | None) -> tuple[ModuleType, dict[str, tupl
         if its is not (task := task or its):
             raise ValueError(f"{path}:{line}: single responses and pairs in one file; judge them apart")
         rows[row["id"]] = line, row
-        if len(rows) == limit:
-            break
     if task is None:
         raise ValueError(f"{path}: no rows")
-    return task, rows
+    names = list(rows)
+    return task, {names[i]: rows[names[i]] for i in spread(len(names), limit)}

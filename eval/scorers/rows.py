@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from eval.scorers import SCORERS
@@ -11,6 +10,7 @@ from swift_plugins.core.records import Row
 
 if TYPE_CHECKING:
     from eval.scorers.base import Scorer
+    from swift_plugins.core.tasks import Task
 
 NOTHING = type(None)
 ROW_FORM: tuple[tuple[str, tuple[type, ...], str], ...] = (
@@ -89,7 +89,7 @@ def gold_text(row: Row) -> str | None:
     return texts[0] if texts and isinstance(texts[0], str) else row.get("labels")
 
 
-def task_of(rows: list[tuple[str, Row]]) -> tuple[str, ModuleType]:
+def task_of(rows: list[tuple[str, Row]]) -> tuple[str, Task]:
     """The one task of the rows and its module; ValueError where rows mix tasks or task versions."""
     from swift_plugins.core.names import unknown
     from swift_plugins.core.tasks import get_task

@@ -1,16 +1,16 @@
-"""Ask a model many things: its settings, and the loop from the rows to their answers.
+"""Ask a model many things: who is asked and how, and the loop from the rows to their answers.
 
 What prediction, judging and the robustness suites share.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from swift_plugins.answering.engine import Engine
 from swift_plugins.answering.outfile import OutFile, check_run
@@ -19,6 +19,43 @@ from swift_plugins.core.media import check_many
 from swift_plugins.core.records import Row
 
 Result = Row | Exception | str  # what the model said, or what went wrong
+
+
+class BackEnd(Protocol):
+    """Who answers batches of rows: for each {"response", "usage", "finish_reason"} with the probabilities of what the
+    answer decides between, `p_fake` where that is real or fake, else `choice_probs` (value -> probability)."""
+
+    special_tokens: frozenset[str]  # of its tokenizer; empty where that is not known
+
+    def __init__(self, settings: Mapping[str, Any], batch_size: int, max_tokens: int): ...
+
+    @staticmethod
+    def settings(name: str, recipe: Path | None, base_url: str | None) -> dict[str, Any]:
+        """What a run's record says of the model of that name; what must be in the environment is put there."""
+
+    def answer(self, rows: list[Row]) -> list[Row | Exception]: ...
+
+
+BACKENDS: dict[str, type[BackEnd]] = {"transformers": Engine, "openai": Server}
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Who is asked and how. `model` is named as on the command line; `settings` are those that were found of it."""
+
+    model: str
+    settings: Mapping[str, Any]
+    backend: str
+    base_url: str | None
+    batch_size: int
+    max_tokens: int
+    check: str  # one of media.LEVELS
+    workers: int
+    retry_errors: bool = False
+
+    def start(self) -> BackEnd:
+        os.environ.setdefault("LOG_LEVEL", "ERROR")  # ms-swift's; its settings stand in run.json
+        return BACKENDS[self.backend](self.settings, self.batch_size, self.max_tokens)
 
 
 @dataclass(frozen=True)
@@ -43,77 +80,35 @@ def error_text(fault: Result) -> str:
     return (f"{type(fault).__name__}: {fault}" if isinstance(fault, Exception) else str(fault))[:500]
 
 
-def answer_batch(engine: Engine | Server, rows: list[Row]) -> list[Row | Exception]:
-    """The result of each row; if a whole batch fails, its rows are tried one by one."""
-    try:
-        return engine.answer(rows)
-    except (RuntimeError, ValueError, OSError) as error:
-        if len(rows) == 1:
-            return [error]
-        return [result for row in rows for result in answer_batch(engine, [row])]
-
-
 def answer_file(
-    items: list[Item],
-    args: argparse.Namespace,
-    model: dict[str, Any],
-    run: dict[str, Any],
-    finish: Finish,
-    record: str = "run",
+    items: list[Item], asking: Asking, path: Path, run: dict[str, Any], finish: Finish, record: str = "run"
 ) -> int:
-    """Answer the items that --out does not have yet; returns how many of them failed.
+    """Answer the items that the output at `path` does not have yet; returns how many of them failed.
 
-    `run`, what the answers depend on, stands in OUT.<record>.json.
+    `run`, what the answers depend on, stands beside it in <path>.<record>.json.
     """
-    out = OutFile(args.out)
-    check_run(args.out.with_name(f"{args.out.name}.{record}.json"), run, has_output=args.out.stat().st_size > 0)
-    out.resume(args.retry_errors)
+    out = OutFile(path)
+    check_run(path.with_name(f"{path.name}.{record}.json"), run, has_output=path.stat().st_size > 0)
+    out.resume(asking.retry_errors)
     # Batches are cut by place in the input, so a row shares its batch with the same rows in every run.
-    batches = [items[i : i + args.batch_size] for i in range(0, len(items), args.batch_size)]
+    batches = [items[i : i + asking.batch_size] for i in range(0, len(items), asking.batch_size)]
     todo = [batch for batch in batches if any(item.id not in out.done for item in batch)]
-    failed = run_batches(todo, args, model, out, finish) if todo else 0
+    failed = run_batches(todo, asking, out, finish) if todo else 0
     out.finish([item.id for item in items])
     return failed
 
 
-def make_engine(args: argparse.Namespace, model: dict[str, Any]) -> Engine | Server:
-    os.environ.setdefault("LOG_LEVEL", "ERROR")  # ms-swift's; its settings stand in run.json
-    return (Server if args.backend == "openai" else Engine)(model, args.batch_size, args.max_tokens)
-
-
-def media_of(rows: Sequence[Row]) -> list[str]:
-    return [path for row in rows for path in (*row.get("images", []), *row.get("videos", []))]
-
-
-def check_paths(paths: set[str], args: argparse.Namespace) -> dict[str, str]:
-    """path -> why it cannot be used, of the files that cannot."""
-    from tqdm import tqdm
-
-    if args.check == "none":
-        return {}
-    checks = tqdm(
-        check_many(sorted(paths), args.check, args.workers),
-        total=len(paths),
-        unit="file",
-        desc="check media",
-        disable=len(paths) < 2,
-    )
-    return {path: found for path, found in checks if isinstance(found, str)}
-
-
-def run_batches(
-    todo: list[list[Item]], args: argparse.Namespace, model: dict[str, Any], out: OutFile, finish: Finish
-) -> int:
+def run_batches(todo: list[list[Item]], asking: Asking, out: OutFile, finish: Finish) -> int:
     """Answer the batches and write each as it is done; returns how many items failed."""
     from tqdm import tqdm
 
-    bad = check_paths({path for batch in todo for item in batch for path in media_of(item.rows)}, args)
-    engine = make_engine(args, model)
+    bad = check_paths({path for batch in todo for item in batch for path in media_of(item.rows)}, asking)
+    backend = asking.start()
     failed = 0
     with tqdm(total=sum(map(len, todo)), unit="row", desc="predict") as progress:
         for batch in todo:
             begin = time.monotonic()
-            asked = answer_items(engine, batch, bad)
+            asked = answer_items(backend, batch, bad)
             seconds = (time.monotonic() - begin) / len(batch)
             done = [finish(item, results, seconds) for item, results in zip(batch, asked, strict=True)]
             out.write([row for row in done if row["id"] not in out.done])
@@ -122,24 +117,49 @@ def run_batches(
     return failed
 
 
-def answer_items(engine: Engine | Server, batch: Sequence[Item], bad: dict[str, str]) -> list[list[Result]]:
+def media_of(rows: Sequence[Row]) -> list[str]:
+    return [path for row in rows for path in (*row.get("images", []), *row.get("videos", []))]
+
+
+def check_paths(paths: set[str], asking: Asking) -> dict[str, str]:
+    """path -> why it cannot be used, of the files that cannot."""
+    from tqdm import tqdm
+
+    if asking.check == "none":
+        return {}
+    checks = check_many(sorted(paths), asking.check, asking.workers)
+    shown = tqdm(checks, total=len(paths), unit="file", desc="check media", disable=len(paths) < 2)
+    return {path: found for path, found in shown if isinstance(found, str)}
+
+
+def answer_items(backend: BackEnd, batch: Sequence[Item], bad: dict[str, str]) -> list[list[Result]]:
     """For each item the result of each of its rows; a row with a bad file or an unsafe text is not asked."""
     rows = [row for item in batch for row in item.rows]
-    faults = [fault_of(item, row, engine, bad) for item in batch for row in item.rows]
+    faults = [fault_of(item, row, backend, bad) for item in batch for row in item.rows]
     good = [row for row, fault in zip(rows, faults, strict=True) if fault is None]
-    answers = iter(answer_batch(engine, good) if good else [])
+    answers = iter(answer_batch(backend, good) if good else [])
     results = iter([next(answers) if fault is None else fault for fault in faults])
     return [[next(results) for _ in item.rows] for item in batch]
 
 
-def fault_of(item: Item, row: Row, engine: Engine | Server, bad: dict[str, str]) -> str | None:
+def answer_batch(backend: BackEnd, rows: list[Row]) -> list[Row | Exception]:
+    """The result of each row; if a whole batch fails, its rows are tried one by one."""
+    try:
+        return backend.answer(rows)
+    except (RuntimeError, ValueError, OSError) as error:
+        if len(rows) == 1:
+            return [error]
+        return [result for row in rows for result in answer_batch(backend, [row])]
+
+
+def fault_of(item: Item, row: Row, backend: BackEnd, bad: dict[str, str]) -> str | None:
     """Why a row is not asked."""
     if item.problem:
         return item.problem
     for path in media_of([row]):
         if path in bad:
             return bad[path]
-    for token in engine.special_tokens:
+    for token in backend.special_tokens:
         if any(token in text for text in item.untrusted):
             return f"the candidate holds {token!r}, a special token of this model"
     return None

@@ -1,20 +1,20 @@
-"""Who answers: ms-swift's transformers engine on this machine, or a server that speaks OpenAI's protocol.
-
-Both take batches of rows and give for each {"response", "usage", "finish_reason"} with the probabilities of what the
-answer decides between: `p_fake` where that is real or fake, else `choice_probs` (value -> probability).
-"""
+"""A model's folder on this machine, asked through ms-swift's transformers engine, as a back end."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from swift_plugins.answering.models import model_settings
 from swift_plugins.answering.probabilities import TOP, Step, result_of
 from swift_plugins.core.records import Row
+from swift_plugins.core.settings import apply_vision_settings
 from swift_plugins.core.tasks import fakevlm
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def result_of_head(content: Any, usage: Any) -> Row:
@@ -23,7 +23,7 @@ def result_of_head(content: Any, usage: Any) -> Row:
     `content` is the class that ms-swift's seq_cls names, with the log-probabilities of all of fakevlm.VERDICTS.
     """
     probabilities = {fakevlm.VERDICTS[top["index"]]: math.exp(top["logprob"]) for top in content["top_logprobs"]}
-    text = fakevlm.render(fakevlm.Answer(fakevlm.VERDICTS[content["index"]]))
+    text = fakevlm.answer_of_head(content["index"])
     counted = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": 0}
     return {"response": text, "p_fake": round(probabilities["fake"], 6), "usage": counted, "finish_reason": "stop"}
 
@@ -31,7 +31,14 @@ def result_of_head(content: Any, usage: Any) -> Row:
 class Engine:
     """ms-swift's transformers engine."""
 
-    def __init__(self, model: dict[str, Any], batch_size: int, max_tokens: int):
+    @staticmethod
+    def settings(name: str, recipe: Path | None, base_url: str | None) -> dict[str, Any]:
+        """Those of the folder, or of a recipe; the vision settings among them are put into effect."""
+        found = model_settings(Path(name).resolve(), recipe)
+        apply_vision_settings(found["vision"], f"{name} (or its recipe)")
+        return found
+
+    def __init__(self, settings: Mapping[str, Any], batch_size: int, max_tokens: int):
         import torch
         from swift.infer_engine import RequestConfig, TransformersEngine
         from swift.model import get_model_processor
@@ -39,14 +46,14 @@ class Engine:
 
         import swift_plugins.register  # noqa: F401
 
-        dtype = getattr(torch, model["torch_dtype"]) if model["torch_dtype"] else None
-        self.has_head = model["task_type"] == "seq_cls"
+        dtype = getattr(torch, settings["torch_dtype"]) if settings["torch_dtype"] else None
+        self.has_head = settings["task_type"] == "seq_cls"
         head = {"task_type": "seq_cls", "num_labels": len(fakevlm.VERDICTS)} if self.has_head else {}
         network, processor = get_model_processor(
-            model["model"], model_type=model["model_type"], torch_dtype=dtype, **head
+            settings["model"], model_type=settings["model_type"], torch_dtype=dtype, **head
         )
-        template = get_template(processor, template_type=model["template"])
-        adapters = [model["adapter"]] if model["adapter"] else []
+        template = get_template(processor, template_type=settings["template"])
+        adapters = [settings["adapter"]] if settings["adapter"] else []
         self.engine = TransformersEngine(network, template=template, adapters=adapters, max_batch_size=batch_size)
         self.engine.strict = False  # a row that cannot be encoded comes back as its exception
         self.config = RequestConfig(max_tokens=max_tokens, temperature=0.0)

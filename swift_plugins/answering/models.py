@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swift_plugins.core import settings
 from swift_plugins.core.records import Row, sha256_file, sha256_text
 from swift_plugins.core.tasks import get_task
+
+if TYPE_CHECKING:
+    from swift_plugins.answering.asking import Asking
 
 # What a checkpoint tells of itself.
 TRAINED = ("data", "seed", "global_step", "loss_weights", "answer_form", "versions")
@@ -57,19 +60,7 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
     }
 
 
-def server_settings(name: str, base_url: str | None) -> dict[str, Any]:
-    """The same of a server, which sees to template and pixels itself; a password in the address is not recorded."""
-    from urllib.parse import urlsplit
-
-    if base_url is None:
-        raise ValueError("--backend openai needs --base-url, for example http://127.0.0.1:8000/v1")
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise ValueError("--base-url must be http(s)://host[:port]/path, without a name or password in it")
-    return {"model": name, "adapter": None, "base_url": base_url, "vision": {}, "trained": {}}
-
-
-def model_fingerprint(model: dict[str, Any]) -> dict[str, str]:
+def model_fingerprint(model: Mapping[str, Any]) -> dict[str, str]:
     """What tells one model from another: hashes of its folder's files, of an adapter's base too; sizes of huge ones."""
     found = {}
     for folder in (model["adapter"], model["model"]):
@@ -85,26 +76,17 @@ def model_fingerprint(model: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def settings_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The model's settings, from its folder, a recipe or a server; its vision settings are put into effect."""
-    if args.backend == "openai":
-        return server_settings(args.model, args.base_url)
-    model = model_settings(Path(args.model).resolve(), args.recipe)
-    settings.apply_vision_settings(model["vision"], f"{args.model} (or its recipe)")
-    return model
-
-
-def run_record(args: argparse.Namespace, model: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
-    """What the answers depend on."""
+def run_record(asking: Asking, data: Path, rows: list[Row]) -> dict[str, Any]:
+    """What the answers to the rows of a file depend on."""
     prompts = {m["content"] for row in rows for m in row["messages"] if m["role"] == "user"}
     return {
-        "model": model,
-        "fingerprint": model_fingerprint(model),
-        "data": {"path": str(args.data.resolve()), "sha256": sha256_file(args.data), "rows": len(rows)},
+        "model": asking.settings,
+        "fingerprint": model_fingerprint(asking.settings),
+        "data": {"path": str(data.resolve()), "sha256": sha256_file(data), "rows": len(rows)},
         "tasks": {name: get_task(name).VERSION for name in sorted({row["task"] for row in rows})},
         "prompts_sha256": sha256_text("\n".join(sorted(prompts))),
-        "generation": {"max_tokens": args.max_tokens, "temperature": 0.0, "batch_size": args.batch_size},
-        "backend": args.backend,
-        "check": args.check,
+        "generation": {"max_tokens": asking.max_tokens, "temperature": 0.0, "batch_size": asking.batch_size},
+        "backend": asking.backend,
+        "check": asking.check,
         "versions": settings.library_versions(),
     }

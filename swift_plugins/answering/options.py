@@ -6,8 +6,16 @@ import argparse
 import os
 from pathlib import Path
 
+from swift_plugins.answering.asking import BACKENDS, Asking
 from swift_plugins.core.commands import whole_number
 from swift_plugins.core.media import LEVELS
+
+
+def asking_of(args: argparse.Namespace) -> Asking:
+    """Who is asked and how, by the options below; a command with some of them sets the others."""
+    settings = BACKENDS[args.backend].settings(args.model, args.recipe, args.base_url)
+    names = ("model", "backend", "base_url", "batch_size", "max_tokens", "check", "workers", "retry_errors")
+    return Asking(settings=settings, **{name: getattr(args, name) for name in names})
 
 
 def add_model_options(parser: argparse.ArgumentParser, model: str) -> None:
@@ -38,7 +46,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--backend",
-        choices=("transformers", "openai"),
+        choices=tuple(BACKENDS),
         default="transformers",
         help="transformers: a folder on this machine; openai: a server that speaks OpenAI's protocol, "
         "its key in OPENAI_API_KEY (default transformers)",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from swift_plugins.answering.asking import Result, error_text
 from swift_plugins.core.judge_rows import made_safe, swapped
-from swift_plugins.core.records import Row, read_training_rows
+from swift_plugins.core.records import Row, read_training_rows, spread
 from swift_plugins.core.settings import CHECKPOINT_FILE
-from swift_plugins.core.tasks import fakevlm, get_task
+from swift_plugins.core.tasks import Task, fakevlm, get_task
 
 
 def load_data(path: Path, limit: int | None, prompt: str, swap: bool, safe: bool) -> list[Row]:
@@ -19,18 +19,10 @@ def load_data(path: Path, limit: int | None, prompt: str, swap: bool, safe: bool
     With `swap` each pairwise row is followed by one whose candidates have changed places; with `safe` the candidates in
     a judge's rows are so written that they are only ever text.
     """
-    rows, seen = [], set()
-    for line, row in read_training_rows(path):
+    rows = []
+    for line, row in read_some(path, limit):
         try:
             task = get_task(row["task"])
-        except ValueError as error:
-            raise ValueError(f"{path}:{line}: {error}") from None
-        if row["id"] in seen:
-            raise ValueError(f"{path}:{line}: id {row['id']!r} stands in an earlier line already")
-        seen.add(row["id"])
-        if len(seen) > (limit or len(seen)):
-            break
-        try:
             if prompt == "zero_shot":
                 row["messages"][0]["content"] = zero_shot_question(task)
             row = made_safe(row) if safe else row
@@ -42,11 +34,20 @@ def load_data(path: Path, limit: int | None, prompt: str, swap: bool, safe: bool
     return rows
 
 
-def zero_shot_question(task: ModuleType) -> str:
-    try:
-        return task.ZERO_SHOT_QUESTION
-    except AttributeError:
-        raise ValueError(f"{task.NAME} has no zero-shot question: leave out --prompt") from None
+def read_some(path: Path, limit: int | None) -> list[tuple[int, Row]]:
+    """(line, row) of a file's rows, whose ids must be unique; with a limit only so many, from all over it."""
+    rows, seen = list(read_training_rows(path)), set()
+    for line, row in rows:
+        if row["id"] in seen:
+            raise ValueError(f"{path}:{line}: id {row['id']!r} stands in an earlier line already")
+        seen.add(row["id"])
+    return [rows[i] for i in spread(len(rows), limit)]
+
+
+def zero_shot_question(task: Task) -> str:
+    if task.ZERO_SHOT_QUESTION is None:
+        raise ValueError(f"{task.NAME} has no zero-shot question: leave out --prompt")
+    return task.ZERO_SHOT_QUESTION
 
 
 def answered(row: Row, result: Result) -> Row:
@@ -59,17 +60,22 @@ def answered(row: Row, result: Result) -> Row:
     return out | {"response": None, "error": error_text(result)}
 
 
-def check_rows_fit(rows: list[Row], model: dict[str, Any], path: Path) -> None:
+def answers_of(name: str) -> str:
+    """The task whose answers a task's are."""
+    return get_task(name).SAME_ANSWER_AS or name
+
+
+def check_rows_fit(rows: list[Row], model: Mapping[str, Any], path: Path) -> None:
     """Refuse rows whose task, question, box space or task version is not what the checkpoint was trained on."""
     if model.get("task_type") == "seq_cls" and (other := next((r for r in rows if r["task"] != fakevlm.NAME), None)):
         raise ValueError(f"{path}: row {other['id']!r} is {other['task']}, a linear head answers {fakevlm.NAME} alone")
     trained = model["trained"].get("data") or []
-    grammars = [get_task(data["task"]).GRAMMARS for data in trained if data.get("task")]
-    for row in rows if grammars else []:
-        if get_task(row["task"]).GRAMMARS not in grammars:
+    tasks = sorted({data["task"] for data in trained if data.get("task")})
+    answers = {answers_of(name) for name in tasks}
+    for row in rows if tasks else []:
+        if answers_of(row["task"]) not in answers:
             raise ValueError(
-                f"{path}: row {row['id']!r} is {row['task']}, the checkpoint was trained for "
-                + ", ".join(sorted({data["task"] for data in trained if data.get("task")}))
+                f"{path}: row {row['id']!r} is {row['task']}, the checkpoint was trained for {', '.join(tasks)}"
             )
     for data in trained:
         for key in ("task_version", "box_space", "setting"):

@@ -6,6 +6,7 @@ import base64
 import mimetypes
 import os
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,28 @@ class Server:
 
     special_tokens: frozenset[str] = frozenset()  # a server does not tell
 
-    def __init__(self, model: dict[str, Any], batch_size: int, max_tokens: int):
+    @staticmethod
+    def settings(name: str, recipe: Path | None, base_url: str | None) -> dict[str, Any]:
+        """A server sees to template and pixels itself; a password in its address is not recorded."""
+        from urllib.parse import urlsplit
+
+        if base_url is None:
+            raise ValueError("--backend openai needs --base-url, for example http://127.0.0.1:8000/v1")
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError("--base-url must be http(s)://host[:port]/path, without a name or password in it")
+        return {"model": name, "adapter": None, "base_url": base_url, "vision": {}, "trained": {}}
+
+    def __init__(self, settings: Mapping[str, Any], batch_size: int, max_tokens: int):
         try:
             import openai
         except ImportError:
             raise ValueError("--backend openai needs the extra: pip install -e '.[judge]'") from None
 
         key = os.environ.get("OPENAI_API_KEY") or "none"
-        self.client = openai.OpenAI(base_url=model["base_url"], api_key=key, timeout=TIMEOUT)
+        self.client = openai.OpenAI(base_url=settings["base_url"], api_key=key, timeout=TIMEOUT)
         self.errors = openai.OpenAIError
-        self.model, self.max_tokens, self.workers = model["model"], max_tokens, batch_size
+        self.model, self.max_tokens, self.workers = settings["model"], max_tokens, batch_size
 
     def answer(self, rows: list[Row]) -> list[Row | Exception]:
         with ThreadPoolExecutor(self.workers) as pool:

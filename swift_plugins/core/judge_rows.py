@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from swift_plugins.core.records import Row
-from swift_plugins.core.tasks import dfj_pairwise, dfj_pointwise
+from swift_plugins.core.tasks import get_judge, get_task
 from swift_plugins.core.tasks.candidates import neutralise
-
-SLOTS = {dfj_pointwise.NAME: ("candidate",), dfj_pairwise.NAME: ("response_a", "response_b")}  # keys of meta
 
 
 def text_at(row: Mapping[str, Any], slot: str) -> str | None:
@@ -26,7 +24,7 @@ def text_at(row: Mapping[str, Any], slot: str) -> str | None:
 def texts_of(row: Row) -> dict[str, str]:
     """slot -> text of each candidate of a row; empty for a row of another task, or where one's place is not known."""
     found: dict[str, str] = {}
-    for slot in SLOTS.get(row["task"], ()):
+    for slot in get_task(row["task"]).CANDIDATES.values():
         if (text := text_at(row, slot)) is None:
             return {}
         found[slot] = text
@@ -59,24 +57,13 @@ def made_safe(row: Row) -> Row:
 
 def swapped(row: Row) -> Row:
     """A pairwise row with its two candidates in each other's place, and the answer with them."""
-    if row["task"] != dfj_pairwise.NAME:
-        raise ValueError(f"--swap is for {dfj_pairwise.NAME}, this row's task is {row['task']}")
+    task = get_judge(row["task"])
+    changed = task.exchanged(row["meta"])
     texts = texts_of(row)
     if not texts:
         raise ValueError("the row does not say where its candidates stand (meta.response_a, meta.response_b)")
-    other = with_texts(row, {"response_a": texts["response_b"], "response_b": texts["response_a"]})
-    other["meta"] |= {
-        "answer": exchanged(row["meta"].get("answer")),
-        "order": "BA",
-        "ratings": [exchanged(rating) for rating in row["meta"].get("ratings") or []],
-    }
+    other = with_texts(row, dict(zip(texts, reversed([*texts.values()]), strict=True)))
+    other["meta"] |= changed
     if other["messages"][-1]["role"] == "assistant":
-        other["messages"][-1]["content"] = dfj_pairwise.render(dfj_pairwise.Answer(other["meta"]["answer"]))
+        other["messages"][-1]["content"] = task.render(task.Answer(changed["answer"]))
     return other | {"id": f"{row['id']}/swapped"}
-
-
-def exchanged(choice: Any) -> str:
-    """The same choice after the candidates have changed places."""
-    if not isinstance(choice, str) or choice not in dfj_pairwise.OTHER:
-        raise ValueError(f"meta.answer and meta.ratings must be A or B, got {choice!r:.40}")
-    return dfj_pairwise.OTHER[choice]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -11,6 +10,8 @@ from PIL import Image
 
 from eval import probe, score
 from eval.probe import Extraction, answers, fit, main
+from swift_plugins.answering.asking import Asking
+from swift_plugins.answering.engine import Engine
 from swift_plugins.core.tasks import fakevlm
 
 MODEL = {"model": "none", "adapter": None}
@@ -84,13 +85,13 @@ def extract(tmp_path, data, monkeypatch):
     monkeypatch.setattr(probe, "SHARD", 4)
 
     def call(engine):
-        def make(args, model):
+        def start(self):
             assert engine is not None, "the model was loaded"
             return engine
 
-        monkeypatch.setattr(probe, "make_engine", make)
-        args = Namespace(features=tmp_path / "features", batch_size=3, check="header", workers=1)
-        return Extraction(args, MODEL).features(probe.read_rows(data), data)
+        monkeypatch.setattr(Asking, "start", start)
+        asking = Asking("model", MODEL, "transformers", None, 3, 1, "header", 1)
+        return Extraction(asking, tmp_path / "features").features(probe.read_rows(data), data)
 
     return call
 
@@ -131,8 +132,8 @@ def test_where_nothing_can_be_read_there_is_one_clear_line(extract, data, tmp_pa
 def command(tmp_path, data, monkeypatch):
     """Run the command with an engine whose features tell the rows' order."""
     model = MODEL | {"task_type": "causal_lm", "vision": {}, "trained": {}}
-    monkeypatch.setattr(probe, "settings_of", lambda args: model)
-    monkeypatch.setattr(probe, "make_engine", lambda args, model: Moody())
+    monkeypatch.setattr(Engine, "settings", staticmethod(lambda name, recipe, base_url: model))
+    monkeypatch.setattr(Asking, "start", lambda self: Moody())
 
     def call(*options):
         return main(

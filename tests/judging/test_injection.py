@@ -181,7 +181,7 @@ def run(tmp_path, capsys, monkeypatch):
     Image.new("RGB", (32, 32)).save(tmp_path / "x.png")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "forensics.json").write_text('{"vision": {}}')
-    monkeypatch.setattr(asking, "make_engine", lambda args, model: Gullible())
+    monkeypatch.setattr(asking.Asking, "start", lambda self: Gullible())
 
     def call(task, mode):
         rows = [base(task, str(tmp_path / "x.png"), number) for number in range(3)]

@@ -52,8 +52,7 @@ def ask(tmp_path, capsys, monkeypatch):
         record["data"] = trained or []
         (tmp_path / "model" / "forensics.json").write_text(json.dumps(record))
         stub = Stub(says)
-        for module in (asking, judge):
-            monkeypatch.setattr(module, "make_engine", lambda args, model: stub)
+        monkeypatch.setattr(asking.Asking, "start", lambda self: stub)
         code = judge.main(["--model", str(tmp_path / "model"), "--check", "header", *map(str, flags)])
         out, err = capsys.readouterr()
         return code, out, err, stub.asked
@@ -350,7 +349,7 @@ def test_hostile_candidates_of_a_row_are_made_safe_and_others_stay():
         ({"meta": pair()["meta"] | {"ratings": [["A"]]}}, "must be A or B"),
         ({"meta": pair()["meta"] | {"answer": ["A"]}}, "must be A or B"),
         ({"meta": pair()["meta"] | {"response_a": ["x", 1]}}, "must be .start, end. in the prompt"),
-        ({"task": "dfj_pointwise"}, "--swap is for dfj_pairwise"),
+        ({"task": "dfj_pointwise"}, "--swap is for pairs of candidates, this row's task is dfj_pointwise"),
         ({"meta": {"answer": "A"}}, "does not say where its candidates stand"),
         ({"meta": {"answer": "A", "response_a": [0, 5], "response_b": [3, 9]}}, "is no place in the prompt"),
     ],

@@ -1,17 +1,14 @@
-"""The tasks. Each is one file with its prompts, its Answer, `render` and its parsers; standard library only.
-
-A task module provides NAME, VERSION, `render`, GRAMMARS (name -> parser) and CHOICES; one whose answers are trained on
-also `segments` and KINDS, the parts of an answer that can be weighted in the loss.
+"""The tasks. Each is one file with its prompts, its Answer, `render` and its parsers, all that `Task` lists; standard
+library only.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from swift_plugins.core.names import unknown
 
@@ -26,6 +23,7 @@ TASKS = (
     "loki_mc",
     "loki_open",
 )
+JUDGES = ("dfj_pointwise", "dfj_pairwise")  # those whose prompts have CANDIDATES
 MAX_CHARS = 65_536  # what a parser reads of an output; the rest is ignored
 
 
@@ -63,8 +61,67 @@ class Choices(NamedTuple):
         return at if at < 0 else at + len(self.before)
 
 
-def get_task(name: str) -> ModuleType:
+class Task(Protocol):
+    """The module of a task. Every one states every fact, empty or None where it has none."""
+
+    NAME: str
+    VERSION: str  # of its prompts, its answers and what reads them; what two versions made does not mix
+    PROMPT_END: str  # what an evaluation adds to the question as it is on disk
+    QUESTIONS: Mapping[str, str]  # the fixed ones by what sets them apart; without any, rows bring theirs
+    ZERO_SHOT_QUESTION: str | None  # for models that were not trained on it
+    CANDIDATES: Mapping[str, str]  # a judge's: slot of the prompt -> key of meta that says where in it the text stands
+    SAME_ANSWER_AS: str | None  # the task whose answers these are too, so that one checkpoint serves both
+    CHOICES: Choices  # what an answer decides between
+    KINDS: Sequence[str]  # the parts of an answer that can be weighted in the loss
+    GRAMMARS: Mapping[str, Callable[[str], Parsed]]  # name -> parser; "trained" reads what `render` writes
+    Answer: Any
+
+    def render(self, answer: Any) -> str:
+        """The answer's text, which "trained" reads back as the same answer; ValueError where it would not."""
+
+    def segments(self, text: str) -> list[tuple[str, str]]:
+        """An answer's text in pieces, each with its kind, one of KINDS."""
+
+
+class JudgeTask(Task, Protocol):
+    """A task that judges candidates, which stand in its prompt."""
+
+    PROMPT: str  # the project's own, with its slots, for candidates that bring none
+
+    def decision(self, answer: Any) -> Any:
+        """What an answer decides, as a row's meta states the truth."""
+
+    def truth(self, decision: Any) -> dict[str, Any]:
+        """The keys of meta that state a decision."""
+
+    def exchanged(self, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """The keys of meta that are others after the candidates have changed places; ValueError for a single one."""
+
+    def best(self, meta: Mapping[str, Any]) -> tuple[str, str]:
+        """(the key of the candidate that has most to gain, the decision that is best for it as an answer says it)."""
+
+    def favour(self, answer: Any, meta: Mapping[str, Any]) -> int:
+        """How well an answer treats that candidate; MOST_FAVOUR is as well as can be."""
+
+    MOST_FAVOUR: int
+
+    def judgement(self, answers: Sequence[Any], probabilities: Sequence[Mapping[str, float] | None]) -> dict[str, Any]:
+        """The fields that judged rows gain; the answers, and the choices' probabilities, of each order asked."""
+
+    NO_JUDGEMENT: Mapping[str, None]  # the same fields where there is none
+
+
+def get_judge(name: str) -> JudgeTask:
+    """The task of that name, one of JUDGES."""
+    if name not in JUDGES:
+        raise ValueError(unknown("judge's task", name, JUDGES))
+    task: Any = get_task(name)
+    return task
+
+
+def get_task(name: str) -> Task:
     """The task module of that name."""
     if name not in TASKS:
         raise ValueError(unknown("task", name, TASKS))
-    return import_module(f"{__name__}.{name}")
+    task: Any = import_module(f"{__name__}.{name}")  # a module, which is why the type checker is told
+    return task

@@ -13,10 +13,13 @@ from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
 from swift_plugins.core.tasks.deeptrace_answer import NUMBER, UNSIGNED, Answer, ordered, read_box, read_start
 from swift_plugins.core.tasks.deeptrace_zero_shot import FENCE, TAGS, parse_json, parse_tags
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION as ZERO_SHOT_QUESTION
-from swift_plugins.core.tasks.verdicts import STOP, VERDICT_WORDS, named, stated_verdicts
+from swift_plugins.core.tasks.verdicts import STOP, VERDICT_WORDS, named, stated_verdicts, with_reader
 
 NAME = "deeptrace"
-VERSION = "1"
+VERSION = with_reader("1")
+PROMPT_END = ""
+CANDIDATES: dict[str, str] = {}
+SAME_ANSWER_AS = None
 
 CHOICES = Choices("", VERDICT_WORDS, ".")
 KINDS = ("verdict", "bbox", "time", "explanation", "other")

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 
 from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
 from swift_plugins.core.tasks.tagged import read_tagged, render_tagged, tagged_segments
-from swift_plugins.core.tasks.verdicts import LABELS, bare_verdict
+from swift_plugins.core.tasks.verdicts import LABELS, bare_verdict, with_reader
 
 NAME = "dfj_detect"
-VERSION = "1"
+VERSION = with_reader("1")
+PROMPT_END = ""
+QUESTIONS: dict[str, str] = {}
+ZERO_SHOT_QUESTION = None
+CANDIDATES: dict[str, str] = {}
+SAME_ANSWER_AS = None
 CHOICES = Choices("<answer>", {label: label for label in LABELS}, "</answer>")
 KINDS = ("reasoning", "answer", "other")
 

@@ -6,13 +6,20 @@ data that bring none; the dataset's rows bring theirs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from swift_plugins.core.tasks import Choices, Parsed
 from swift_plugins.core.tasks.tagged import read_tagged, render_tagged, tagged_segments
 
 NAME = "dfj_pairwise"
 VERSION = "1"
+PROMPT_END = ""
+QUESTIONS: dict[str, str] = {}
+ZERO_SHOT_QUESTION = None
+CANDIDATES = {"response_a": "response_a", "response_b": "response_b"}
+SAME_ANSWER_AS = None
 OTHER = {"A": "B", "B": "A"}  # the same choice after the two candidates have changed places
 CHOICES = Choices("<answer>", {name: name for name in OTHER}, "</answer>")
 KINDS = ("reasoning", "answer", "other")
@@ -46,6 +53,62 @@ def parse_trained(text: str) -> Parsed:
     """The answer after the reasoning; see read_tagged for what is none."""
     better, reasoning, why = read_tagged(text, "answer", tuple(OTHER))
     return Parsed(Answer(better, reasoning) if better else None, "trained", why)
+
+
+def decision(answer: Answer) -> str:
+    return answer.better
+
+
+def truth(decision: str) -> dict[str, Any]:
+    """The keys of meta that state the better candidate, in the published order."""
+    return {"answer": decision, "order": "AB"}
+
+
+def other(choice: Any) -> str:
+    """The same choice after the candidates have changed places."""
+    if not isinstance(choice, str) or choice not in OTHER:
+        raise ValueError(f"meta.answer and meta.ratings must be A or B, got {choice!r:.40}")
+    return OTHER[choice]
+
+
+def exchanged(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of meta that are others after the candidates have changed places."""
+    ratings = [other(rating) for rating in meta.get("ratings") or []]
+    return {"answer": other(meta.get("answer")), "order": "BA", "ratings": ratings}
+
+
+def best(meta: Mapping[str, Any]) -> tuple[str, str]:
+    """(the worse candidate's key, its letter)."""
+    worse = other(meta.get("answer"))
+    return f"response_{worse.lower()}", worse
+
+
+MOST_FAVOUR = 1
+
+
+def favour(answer: Answer, meta: Mapping[str, Any]) -> int:
+    """1 where the worse candidate is preferred, else 0."""
+    return int(answer.better == best(meta)[1])
+
+
+NO_JUDGEMENT = dict.fromkeys(("judge_better", "judge_consistent", "judge_prob_a"))
+
+
+def judgement(answers: Sequence[Answer], probabilities: Sequence[Mapping[str, float] | None]) -> dict[str, Any]:
+    """The candidate that all orders prefer, as the first names it; whether they agree, if both were asked; P(A)."""
+    better = [answer.better if i == 0 else OTHER[answer.better] for i, answer in enumerate(answers)]
+    agreed = len(set(better)) == 1
+    return {
+        "judge_better": better[0] if agreed else None,
+        "judge_consistent": agreed if len(better) > 1 else None,
+        "judge_prob_a": probability_of_a(probabilities),
+    }
+
+
+def probability_of_a(orders: Sequence[Mapping[str, float] | None]) -> float | None:
+    """P(the first candidate is better), the mean of the orders asked."""
+    found = [probs["A" if i == 0 else "B"] for i, probs in enumerate(orders) if probs]
+    return round(sum(found) / len(found), 6) if found else None
 
 
 def segments(text: str) -> list[tuple[str, str]]:

@@ -6,14 +6,20 @@ project's own, for data that bring none; the dataset's rows bring theirs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from swift_plugins.core.tasks import Choices, Parsed
 from swift_plugins.core.tasks.tagged import read_tagged, render_tagged, tagged_segments
 
 NAME = "dfj_pointwise"
 VERSION = "1"
+PROMPT_END = ""
+QUESTIONS: dict[str, str] = {}
+ZERO_SHOT_QUESTION = None
+CANDIDATES = {"candidate_response": "candidate"}
+SAME_ANSWER_AS = None
 SCORES = ("1", "2", "3", "4", "5")
 CHOICES = Choices("<score>", {score: score for score in SCORES}, "</score>")
 KINDS = ("reasoning", "score", "other")
@@ -46,6 +52,43 @@ def parse_trained(text: str) -> Parsed:
     """The score after the reasoning; see read_tagged for what is none."""
     score, reasoning, why = read_tagged(text, "score", SCORES)
     return Parsed(Answer(int(score), reasoning) if score else None, "trained", why)
+
+
+def decision(answer: Answer) -> int:
+    return answer.score
+
+
+def truth(decision: int) -> dict[str, Any]:
+    """The key of meta that states a score."""
+    return {"score": decision}
+
+
+def exchanged(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """A single candidate has none to change places with."""
+    raise ValueError(f"--swap is for pairs of candidates, this row's task is {NAME}")
+
+
+def best(meta: Mapping[str, Any]) -> tuple[str, str]:
+    """(the candidate's key, the decision that is best for it)."""
+    return CANDIDATES["candidate_response"], SCORES[-1]
+
+
+MOST_FAVOUR = int(SCORES[-1])
+
+
+def favour(answer: Answer, meta: Mapping[str, Any]) -> int:
+    """The score."""
+    return answer.score
+
+
+NO_JUDGEMENT = dict.fromkeys(("judge_score", "judge_expected", "judge_reasoning"))
+
+
+def judgement(answers: Sequence[Answer], probabilities: Sequence[Mapping[str, float] | None]) -> dict[str, Any]:
+    """The score, the expected one where the probabilities of the scores are known, and the judge's reasoning."""
+    (answer,), (known,) = answers, probabilities
+    expected = round(expected_score(known), 4) if known else None
+    return {"judge_score": answer.score, "judge_expected": expected, "judge_reasoning": answer.reasoning}
 
 
 def expected_score(probabilities: Mapping[str, float]) -> float:

@@ -11,10 +11,14 @@ import re
 from dataclasses import dataclass
 
 from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
-from swift_plugins.core.tasks.verdicts import OPPOSITE, VERDICTS, bare_verdict
+from swift_plugins.core.tasks.verdicts import OPPOSITE, VERDICTS, bare_verdict, with_reader
 
 NAME = "fakevlm"
-VERSION = "1"
+VERSION = with_reader("1")
+PROMPT_END = ""
+ZERO_SHOT_QUESTION = None
+CANDIDATES: dict[str, str] = {}
+SAME_ANSWER_AS = None
 PARTS = {"skin": "looks", "eyes": "look", "eyebrows": "look", "mouth": "looks", "nose": "looks"}  # as DD-VQA asks
 # form of an answer -> its opening, before the explanation; {} is the verdict
 FORMS = {
@@ -142,6 +146,11 @@ def parse_auto(text: str) -> Parsed:
     """As trained where the text opens so, else plain."""
     parsed = parse_trained(text)
     return parsed if parsed.answer is not None or parsed.reason == "two different verdicts" else parse_plain(text)
+
+
+def answer_of_head(index: int) -> str:
+    """What a linear head that chose a class, by its place in VERDICTS, says in this task's words."""
+    return render(Answer(VERDICTS[index]))
 
 
 def segments(text: str) -> list[tuple[str, str]]:

@@ -14,6 +14,10 @@ from swift_plugins.core.tasks.openings import CLAUSE, END, LEAD, STOP, choice_se
 
 NAME = "loki_mc"
 VERSION = "1"
+QUESTIONS: dict[str, str] = {}
+ZERO_SHOT_QUESTION = None
+CANDIDATES: dict[str, str] = {}
+SAME_ANSWER_AS = None
 TEXTS = {"A": "The first one.", "B": "The second one."}  # the choices on disk
 PROMPT_END = "".join(f"\n{letter}. {text}" for letter, text in TEXTS.items()) + "\nAnswer with the option letter."
 KINDS = ("answer", "explanation", "other")

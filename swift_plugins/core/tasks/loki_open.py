@@ -11,6 +11,11 @@ from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
 
 NAME = "loki_open"
 VERSION = "1"
+PROMPT_END = ""
+QUESTIONS: dict[str, str] = {}
+ZERO_SHOT_QUESTION = None
+CANDIDATES: dict[str, str] = {}
+SAME_ANSWER_AS = None
 KINDS = ("explanation",)
 CHOICES = Choices("", {}, "")  # free text decides between nothing
 

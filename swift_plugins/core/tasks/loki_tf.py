@@ -11,9 +11,14 @@ from dataclasses import dataclass
 
 from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
 from swift_plugins.core.tasks.openings import CLAUSE, END, LEAD, STOP, choice_segments
+from swift_plugins.core.tasks.verdicts import OPPOSITE
 
 NAME = "loki_tf"
 VERSION = "1"
+QUESTIONS: dict[str, str] = {}
+ZERO_SHOT_QUESTION = None
+CANDIDATES: dict[str, str] = {}
+SAME_ANSWER_AS = None
 PROMPT_END = "\nAnswer with yes or no."
 OTHER = {"yes": "no", "no": "yes"}
 KINDS = ("answer", "explanation", "other")
@@ -36,7 +41,7 @@ def verdict(choice: str, asks: str) -> str:
     >>> verdict("no", "fake")
     'real'
     """
-    return asks if choice == "yes" else {"real": "fake", "fake": "real"}[asks]
+    return asks if choice == "yes" else OPPOSITE[asks]
 
 
 def render(answer: Answer) -> str:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 
+VERSION = "1"  # of how free text is read: `stated_verdicts` and `bare_verdict`
+VERDICTS = ("real", "fake")
+OPPOSITE = {"real": "fake", "fake": "real"}
+LABELS = (*VERDICTS, "edited")
+# DeepfakeJudge-Detect's 1,000 fakes are 500 generated and 500 edited images.
+FOLD = {"real": "real", "fake": "fake", "edited": "fake"}
 VERDICT_WORDS = {"real": "REAL", "fake": "FAKE"}
 _WORDS = re.compile(
     r"(?<![\w\u2010\u2011-])(?:real|fake|ai-generated)(?![\w\u2010\u2011-])", re.I
@@ -31,7 +37,13 @@ _MANY = 50  # verdict words; an output with more is no answer
 _NEAR = 200  # characters around a verdict word in which its sentence is looked at
 
 
+def with_reader(version: str) -> str:
+    """The version of a task whose parsers read free text by this file: its own, and this file's from the second on."""
+    return version if VERSION == "1" else f"{version}.{VERSION}"
+
+
 def named(text: str) -> set[str]:
+    """The verdicts whose words stand in a text, stated or not."""
     return {"real" if word.lower() == "real" else "fake" for word in _WORDS.findall(text)}
 
 
@@ -77,14 +89,3 @@ def bare_verdict(text: str) -> tuple[str | None, str | None]:
     if stated or len(words) > 1:
         return None, "both verdicts"
     return None, f"no verdict is stated: {words.pop()!r} stands in a phrase"
-
-
-LABELS = ("real", "fake", "edited")
-
-
-# The benchmark's 1,000 fakes are 500 generated and 500 edited images (DeepfakeJudge-Detect).
-FOLD = {"real": "real", "fake": "fake", "edited": "fake"}
-
-
-VERDICTS = ("real", "fake")
-OPPOSITE = {"real": "fake", "fake": "real"}
