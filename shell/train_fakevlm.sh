@@ -32,8 +32,8 @@ cd "$shell/.."
 bash shell/sample.sh fakevlm
 recipe=recipes/fakevlm/tiny$variant.yaml
 bash shell/train.sh $recipe "$@"
-out=${OUTPUT_DIR:-$(sed -n 's/^output_dir: *\([^ #]*\).*/\1/p' $recipe)}
-checkpoint=$(ls -dt "$out"/checkpoint-* 2> /dev/null | head -n 1) || exit 0 # a flag may have moved or saved none
+checkpoint=$(.venv/bin/python swift_plugins/launch.py $recipe --latest)
+[ -n "$checkpoint" ] || exit 0 # a flag may have moved or saved none
 echo "next, from $PWD:"
 echo "  .venv/bin/python eval/predict.py --model $checkpoint --data output/fakevlm/data/test.jsonl --out output/fakevlm/$strategy.jsonl"
 echo "  .venv/bin/python eval/score.py --pred output/fakevlm/$strategy.jsonl --out output/fakevlm/report_$strategy"

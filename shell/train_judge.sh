@@ -23,9 +23,10 @@ unset MODEL DATASET TUNER DEEPSPEED NPROC_PER_NODE NUM_GPUS NNODES MIN_PIXELS MA
 cd "$shell/.."
 home=output/judge
 bash shell/sample.sh judge
-bash shell/train.sh recipes/deepfakejudge/tiny_$kind.yaml "$@"
-out=${OUTPUT_DIR:-$(sed -n 's/^output_dir: *\([^ #]*\).*/\1/p' recipes/deepfakejudge/tiny_$kind.yaml)}
-checkpoint=$(ls -dt "$out"/checkpoint-* 2> /dev/null | head -n 1) || exit 0 # a flag may have moved or saved none
+recipe=recipes/deepfakejudge/tiny_$kind.yaml
+bash shell/train.sh $recipe "$@"
+checkpoint=$(.venv/bin/python swift_plugins/launch.py $recipe --latest)
+[ -n "$checkpoint" ] || exit 0 # a flag may have moved or saved none
 swap=$([ $kind = pointwise ] || echo " --swap") # asks in both orders
 echo "next, from $PWD:"
 echo "  .venv/bin/python eval/predict.py --model $checkpoint --data $home/data/$kind/test.jsonl --out $home/$kind.jsonl$swap"

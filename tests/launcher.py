@@ -39,7 +39,7 @@ os.makedirs(out + "/checkpoint-7", exist_ok=True)
 """
 # Answers for torch how many GPUs there are, and notes a script and makes its --out, or dies halfway where FAIL is set.
 PYTHON = """#!/bin/sh
-case "$*" in *device_count*) echo "${GPUS:-2}" ;; *import*) ;; *)
+case "$*" in *launch.py*) exec {python} "$@" ;; *device_count*) echo "${{GPUS:-2}}" ;; *import*) ;; *)
     echo "$*" >> scripts.txt
     while [ "$1" != --out ]; do shift; done
     mkdir -p "$2" && touch "$2/config.json" "$2/half"
@@ -93,10 +93,14 @@ class Project:
         self.folder = folder
         for name in ("shell", "recipes"):
             shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(ROOT / "swift_plugins", folder / "swift_plugins", ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("setup.cfg", "pyproject.toml"):
             shutil.copy(ROOT / name, folder)
         (folder / ".venv" / "bin").mkdir(parents=True)
-        for name, text in (("swift", SWIFT.format(python=sys.executable)), ("python", PYTHON)):
+        for name, text in (
+            ("swift", SWIFT.format(python=sys.executable)),
+            ("python", PYTHON.format(python=sys.executable)),
+        ):
             (folder / ".venv" / "bin" / name).write_text(text)
             (folder / ".venv" / "bin" / name).chmod(0o755)
         sums = 'echo "train,test $(cksum < setup.cfg) $(cksum < pyproject.toml)" > .venv/ready'

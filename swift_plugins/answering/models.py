@@ -31,14 +31,7 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
             "for example --recipe recipes/deeptrace/qwen2_5_vl_7b_full.yaml"
         )
     if found is None and recipe is not None:
-        import yaml
-
-        try:
-            content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise ValueError(f"{recipe}: not YAML: {str(error).splitlines()[0]}") from None
-        if not isinstance(content, dict) or not isinstance(content.get("ENV"), dict):
-            raise ValueError(f"{recipe}: not a recipe: it has no ENV block")
+        content = settings.read_recipe(recipe)
         if content.get("task_type") == "seq_cls":
             raise ValueError(f"{recipe} trains a linear head, of which {model} has none: name a checkpoint of it")
         found = {"vision": {k: str(v) for k, v in content["ENV"].items() if k in settings.VISION_ENV}}

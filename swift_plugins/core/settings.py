@@ -72,6 +72,19 @@ def read_checkpoint_settings(checkpoint: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+def read_recipe(path: Path) -> dict[str, Any]:
+    """A recipe's keys; ValueError where the file is none."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("ENV"), dict):
+        raise ValueError(f"{path}: not a recipe: it has no ENV block")
+    return content
+
+
 def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str | None]:
     """The installed versions of these libraries, by default of those that training and prediction depend on."""
     found: dict[str, str | None] = {}

@@ -1,6 +1,6 @@
 """The judge's command: what it asks, what it makes of the answers, and what it refuses.
 
-A stub stands in for the model and answers as the test says; real models judge in test_train_judge.py.
+A stub stands in for the model and answers as the test says; real models judge in tests/slow/test_readme_judges.py.
 """
 
 import json

@@ -1,0 +1,213 @@
+"""Train by a recipe: its YAML and the environment become a command of `swift sft`, checked before anything starts.
+
+    python swift_plugins/launch.py RECIPE.yaml [any flag of swift sft]
+    python swift_plugins/launch.py RECIPE.yaml --latest
+
+From the environment, each in place of what the recipe says:
+  MODEL       model folder or hub id        DATASET  a converter's output folder, the folder above it, or a JSONL file
+  OUTPUT_DIR  where checkpoints go          TUNER    lora or full           DEEPSPEED  zero0 … zero3, zero2_offload …
+  NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES), NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT
+--latest trains nothing: it prints the newest checkpoint of the run. shell/train.sh installs what is missing first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+if not __package__:
+    sys.path[0] = str(ROOT)
+
+from swift_plugins.core.settings import read_recipe
+
+TUNERS = ("full", "lora")
+COUNT_GPUS = "import torch; print(torch.accelerator.device_count())"
+_WORD = re.compile(r"#   ([a-z]+) +(.*)")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe's file, named as it was given, its keys, and the commands behind the words of its header."""
+
+    path: str
+    keys: dict[str, Any]
+    header: dict[str, str]
+
+    def files(self, key: str) -> list[str]:
+        """The files of `dataset` or `val_dataset`, without what says how many rows of one are taken."""
+        stated = self.keys.get(key) or []
+        return [str(file).split("#")[0] for file in (stated if isinstance(stated, list) else [stated])]
+
+
+def header_of(text: str) -> dict[str, str]:
+    """word -> its commands, joined, of a header's lines `#   data     python …`, whose further lines are indented."""
+    found: dict[str, list[str]] = {}
+    commands: list[str] | None = None
+    for line in text.splitlines():
+        if match := _WORD.fullmatch(line):
+            commands = found.setdefault(match[1], [])
+            commands.append(match[2])
+        elif commands is not None and line.startswith("#    "):
+            commands.append(line[1:].strip())
+        else:
+            commands = None
+    return {word: " && ".join(lines) for word, lines in found.items()}
+
+
+def find_recipe(name: str, start: Path) -> Recipe:
+    """The recipe of that name, relative to the project or to where the command was given."""
+    for path in (Path(name), start / name):
+        if path.is_file():
+            return Recipe(str(path), read_recipe(path), header_of(path.read_text(encoding="utf-8")))
+    raise ValueError(
+        f"recipe {start / name} not found; there are: {' '.join(map(str, sorted(Path().glob('recipes/*/*.yaml'))))}"
+    )
+
+
+@dataclass
+class Run:
+    """A training as it is to be started: the flags and variables that take the place of the recipe's."""
+
+    recipe: Recipe
+    extra: Sequence[str]  # what the command line hands on to swift
+    start: Path  # where relative paths of the environment begin
+    flags: list[str]
+    env: dict[str, str]
+
+    def use(self, flag: str, value: str) -> str:
+        self.flags += [f"--{flag}", value]
+        return value
+
+    @property
+    def on_cpu(self) -> str:
+        command = self.recipe.header.get("tiny", "bash shell/quickstart.sh")
+        return f"`{command}` trains a tiny model on the CPU"
+
+    @property
+    def output(self) -> Path:
+        stated = self.env.get("OUTPUT_DIR")
+        return self.start / stated if stated else Path(str(self.recipe.keys.get("output_dir", "")))
+
+
+def use_data(run: Run) -> None:
+    """DATASET: its train.jsonl, and its val.jsonl where the recipe has validation data; each must be there."""
+    recipe, files = run.recipe, [file for key in ("dataset", "val_dataset") for file in run.recipe.files(key)]
+    if given := run.env.get("DATASET"):
+        data, below = os.path.join(run.start, given), Path(recipe.files("dataset")[0]).parent.name
+        if not os.path.isfile(f"{data}/train.jsonl") and os.path.isdir(f"{data}/{below}"):
+            data = f"{data}/{below}"
+        train = data if data.endswith(".jsonl") else f"{data}/train.jsonl"
+        if data.endswith(".jsonl"):  # a raw dataset's own file has image paths relative to its folder
+            data = os.path.dirname(data)
+            run.env.setdefault("ROOT_IMAGE_DIR", data)
+        files = [run.use("dataset", train)]
+        if recipe.files("val_dataset"):
+            files.append(run.use("val_dataset", f"{data}/val.jsonl"))
+    for file in files:
+        if not os.path.isfile(file):
+            commands = [recipe.header[word] for word in ("get", "data") if word in recipe.header]
+            raise ValueError(
+                f"no {file}: run `source .venv/bin/activate && {' && '.join(commands)}`, or set DATASET to a "
+                f"converter's output folder or a JSONL file; {run.on_cpu}"
+            )
+
+
+def use_model(run: Run) -> None:
+    """MODEL: a folder, relative to where the command was given, or a hub id."""
+    given = run.env.get("MODEL")
+    model = given or str(run.recipe.keys.get("model", ""))
+    if given and (given.startswith(".") or (run.start / given).is_dir()):
+        model = os.path.join(run.start, given)
+    if model.startswith((".", "/")) and not os.path.isfile(f"{model}/config.json"):
+        raise ValueError(f"no model in {model} (no config.json): set MODEL to a model's folder or hub id")
+    if given:
+        run.use("model", model)
+
+
+def use_output(run: Run) -> None:
+    """OUTPUT_DIR, which must hold no checkpoints unless one of them is resumed."""
+    if given := run.env.get("OUTPUT_DIR"):
+        run.use("output_dir", os.path.join(run.start, given))
+    if (checkpoint := latest(run.output)) and "--resume_from_checkpoint" not in run.extra:
+        raise ValueError(
+            f"{run.output} already holds checkpoints: set OUTPUT_DIR, or go on with "
+            f"--resume_from_checkpoint {checkpoint}"
+        )
+
+
+def latest(out: Path) -> Path | None:
+    """The newest checkpoint of a run; None where there is none."""
+    return max(out.glob("checkpoint-*"), key=lambda path: path.stat().st_mtime, default=None)
+
+
+def use_devices(run: Run) -> None:
+    """NUM_GPUS and GPU_IDS, of which there must be enough, or the CPU."""
+    env, keys = run.env, run.recipe.keys
+    for name, own in (("NUM_GPUS", "NPROC_PER_NODE"), ("GPU_IDS", "CUDA_VISIBLE_DEVICES")):
+        if env.get(name):
+            env[own] = env[name]
+    want = env.get("NPROC_PER_NODE") or str((keys.get("ENV") or {}).get("NPROC_PER_NODE", 1))
+    if not re.fullmatch("[1-9][0-9]*", want):
+        raise ValueError(f"NUM_GPUS (or NPROC_PER_NODE) must be a whole number of at least 1, got {want}")
+    if keys.get("use_cpu") is True or "--use_cpu true" in " ".join(run.extra):
+        env |= {"CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"}
+        return
+    counted = subprocess.run([ROOT / ".venv/bin/python", "-c", COUNT_GPUS], env=env, stdout=subprocess.PIPE, check=True)
+    have = int(counted.stdout)
+    if have < int(want):
+        less = "" if (env.get("TUNER") or keys.get("tuner_type")) == "lora" else " (one GPU: TUNER=lora)"
+        raise ValueError(
+            f"this needs {want} GPU(s), {have} found: set NUM_GPUS to what there is{less} and keep the batch by "
+            f"--gradient_accumulation_steps; {run.on_cpu}"
+        )
+
+
+def use_tuner(run: Run) -> None:
+    if tuner := run.env.get("TUNER"):
+        run.use("tuner_type", tuner)
+    if deepspeed := run.env.get("DEEPSPEED"):
+        run.use("deepspeed", deepspeed)
+
+
+def command_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> tuple[list[str], dict[str, str]] | str:
+    """(the command of swift, its environment), or what --latest prints; ValueError says what is missing."""
+    if not argv:
+        raise ValueError("name a recipe, for example: bash shell/train.sh recipes/deeptrace/tiny.yaml")
+    if (tuner := env.get("TUNER") or TUNERS[0]) not in TUNERS:
+        raise ValueError(f"TUNER must be full or lora, got {tuner}")
+    name, *extra = argv
+    run = Run(find_recipe(name, start), extra, start, [], env)
+    if extra == ["--latest"]:
+        return str(latest(run.output) or "")
+    for use in (use_data, use_model, use_output, use_tuner, use_devices):
+        use(run)
+    return [str(ROOT / ".venv/bin/swift"), "sft", run.recipe.path, *run.flags, *extra], run.env
+
+
+def main(argv: Sequence[str]) -> int:
+    if argv[:1] in (["-h"], ["--help"]):
+        print(f"usage: launch.py RECIPE.yaml [--latest | any flag of swift sft]\n\n{__doc__}")
+        return 0
+    start = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        found = command_of(argv, start, dict(os.environ))
+    except (ValueError, OSError) as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 2
+    if isinstance(found, str):
+        print(found)
+        return 0
+    sys.stdout.flush()
+    os.execve(found[0][0], *found)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
