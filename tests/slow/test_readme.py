@@ -8,6 +8,7 @@ import pytest
 
 from tests.launcher import rows
 from tests.readme import REAL, ROOT, START, STEPS, bash, needs_gpus, report_of, stand_in
+from tests.test_imports import PACKAGES
 
 
 def test_every_path_in_the_readme_exists():
@@ -18,6 +19,20 @@ def test_every_path_in_the_readme_exists():
     assert len(paths) > 12
     for path in paths - {"eval/published"}:
         assert (ROOT / path).exists() or "*" in path or list(ROOT.glob(f"{path}*")), path
+
+
+def test_the_table_of_folders_names_every_room_and_no_other():
+    """A room is a folder of modules or of what the project ships; tests and caches have no line of their own."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `([\w/]+)/` \|", text, re.M))
+    packages = {path.parent.relative_to(ROOT).as_posix() for top in PACKAGES for path in (ROOT / top).rglob("*.py")}
+    assert named == packages | {"recipes", "shell", "tests", "eval/published"}
+
+
+def test_a_room_holds_at_least_three_files():
+    rooms = {path.parent for top in PACKAGES for path in (ROOT / top).rglob("*.py")}
+    small = {room.relative_to(ROOT).as_posix(): len(list(room.glob("[!_]*.py"))) for room in rooms}
+    assert {room: count for room, count in small.items() if count < 3} == {}
 
 
 def test_the_two_commands_and_what_ci_runs():
