@@ -17,6 +17,21 @@ settings.register_profile("fixed", deadline=None, derandomize=True)  # the same 
 settings.load_profile("fixed")
 
 
+# The files that take longest, the longest first: no process then has one of them left when the others are done.
+LONGEST = (
+    "slow/test_readme_judges.py",
+    "slow/test_readme_fakevlm.py",
+    "slow/test_readme.py",
+    "slow/test_train.py",
+    "slow/test_train_fakevlm.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {ROOT / "tests" / name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT

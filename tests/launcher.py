@@ -4,14 +4,18 @@ would run without running it."""
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
 # What the launchers read from the environment, and must not find there by chance.
@@ -75,6 +79,15 @@ def run(*command: object, cwd: Path = ROOT, check: bool = True, **env: str) -> s
 def python(script: object, *flags: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run one of the project's scripts."""
     return run(sys.executable, script, *flags, **options)
+
+
+def called(main: Callable[[list[str]], int], *flags: object, check: bool = True, **env: str):
+    """What `python` gives, of a command's main called in this process: swift is loaded once, not by every call."""
+    out, err = io.StringIO(), io.StringIO()
+    with mock.patch.dict(os.environ, clean(**env), clear=True), redirect_stdout(out), redirect_stderr(err):
+        code = main([str(flag) for flag in flags])
+    assert not check or code == 0, out.getvalue()[-3000:] + err.getvalue()[-4000:]
+    return subprocess.CompletedProcess([*map(str, flags)], code, out.getvalue(), err.getvalue())
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from swift_plugins.core.records import spread
 from tests.launcher import clean, python, rows
 from tests.readme import JUDGE, REAL_JUDGE, bash, checkpoint, interval, needs_gpus, report_of, scored, stand_in
 
@@ -23,7 +24,7 @@ def judge(copy):
 
 @pytest.fixture(scope="module")
 def pairwise(copy, judge):
-    """The pairwise judge's folder of predictions: the first 600 held-out pairs in both orders."""
+    """The pairwise judge's folder of predictions: 600 held-out pairs in both orders."""
     bash("bash shell/train_pairwise.sh --tiny", cwd=copy)
     home = copy / "output" / "judge"
     data, out = home / "data" / "pairwise" / "test.jsonl", home / "pairwise.jsonl"
@@ -48,8 +49,9 @@ BIG = ("--batch-size", 64, "--max-tokens", 96)
 
 
 def exchanged(data, out, number):
-    """The first rows of a test set, each with the image of another row of the same label."""
-    chosen = rows(data)[:number]
+    """The rows of a test set that a limit takes, each with the image of another row of the same label."""
+    whole = rows(data)
+    chosen = [whole[i] for i in spread(len(whole), number)]
     by_label = {label: [row for row in chosen if row["meta"]["label"] == label] for label in ("real", "fake", "edited")}
     for some in by_label.values():
         images = [row["images"] for row in some]
@@ -186,7 +188,8 @@ def server(copy, judge):
 @pytest.mark.slow
 def test_a_served_judge_answers_as_its_checkpoint(copy, server):
     home = copy / "output" / "judge"
-    local = rows(home / "pointwise.jsonl")[:6]
+    answered = rows(home / "pointwise.jsonl")
+    local = [answered[i] for i in spread(len(answered), 6)]
     python(
         "eval/predict.py",
         *server,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher import losses, python, rows, run
+from eval.predict import main
+from tests.launcher import called, losses, python, rows, run
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = "recipes/deeptrace/tiny.yaml"
@@ -116,22 +117,12 @@ def without_latency(path):
     return [{k: v for k, v in row.items() if k != "latency_s"} for row in rows(path)]
 
 
-def predict(model, data, out, *flags, **options):
-    return python(
-        "eval/predict.py",
-        "--model",
-        model,
-        "--data",
-        data,
-        "--out",
-        out,
-        "--batch-size",
-        2,
-        "--max-tokens",
-        24,
-        *flags,
-        **options,
-    )
+def flags_of(model, data, out, *flags):
+    return ["--model", model, "--data", data, "--out", out, "--batch-size", 2, "--max-tokens", 24, *flags]
+
+
+def predict(*arguments, **options):
+    return called(main, *flags_of(*arguments), **options)
 
 
 @pytest.fixture(scope="module")
@@ -159,20 +150,7 @@ def test_killed_anywhere_and_started_again_it_ends_with_the_same_file(work, full
     out.parent.mkdir()
     draw = random.Random(7)
     model, data = full[0] / "checkpoint-8", work / "data" / "test.jsonl"
-    parts = [
-        sys.executable,
-        "eval/predict.py",
-        "--model",
-        model,
-        "--data",
-        data,
-        "--out",
-        out,
-        "--batch-size",
-        2,
-        "--max-tokens",
-        24,
-    ]
+    parts = [sys.executable, "eval/predict.py", *flags_of(model, data, out)]
     for wanted in (draw.randint(1, 8), draw.randint(9, 16)):
         process = subprocess.Popen(
             [str(p) for p in parts], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from eval.predict import main
 from tests import launcher
-from tests.launcher import python, run
+from tests.launcher import called, python, run
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("swift")
@@ -60,20 +61,8 @@ def train(work, recipe, name, *flags, **env):
 def predict(work, checkpoint, *flags):
     """The rows that a checkpoint answers, and the record of the run."""
     out = work / f"{checkpoint.parent.name}.jsonl"
-    python(
-        "eval/predict.py",
-        "--model",
-        checkpoint,
-        "--data",
-        work / "data" / "test.jsonl",
-        "--out",
-        out,
-        "--limit",
-        4,
-        "--max-tokens",
-        8,
-        *flags,
-    )
+    data = work / "data" / "test.jsonl"
+    called(main, "--model", checkpoint, "--data", data, "--out", out, "--limit", 4, "--max-tokens", 8, *flags)
     record = json.loads(out.with_name(out.name + ".run.json").read_text())
     return launcher.rows(out), record
 
