@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from converters.conversion.sources import Sourced
 from converters.fakeclue_to_swift import main
 from converters.layouts.fakeclue import PUBLISHED, Raw, origin_of, published_counts
 from swift_plugins.core.records import check_row, read_rows
@@ -332,7 +333,7 @@ def test_published_counts_are_those_of_the_paper_and_differences_are_told():
         "scene": (226, 136),
     }
     rows = [
-        Raw("x", label, (), cate)
+        Sourced("x", None, "test", Raw("x", label, (), cate))
         for cate, numbers in categories.items()
         for label in (0, 1)
         for _ in range(numbers[label])
