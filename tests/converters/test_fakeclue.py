@@ -176,9 +176,7 @@ def test_every_row_keeps_the_contract(convert):
         (fake(conversations=saying("This is a fake image. <image>")), "messages: 2 <image> tags but 1 images"),
         (fake(conversations=saying("This is a fake image.", "<image><image>?")), "messages: 2 <image> tags"),
         (fake("../../etc/passwd"), "image: the path leaves test/"),
-        (fake("/etc/passwd"), "image: the path leaves test/"),
         (fake("https://example.org/a.png"), "image: not a file path"),
-        (fake("a\0.png"), "image: not a file path"),
         (fake("ff++/"), "image: not a file path"),
         (real(FRAME), "contradiction: the label is real, the path says Deepfakes"),
         (fake("ff++/original/c23/frames/071/0.png"), "contradiction: the label is fake, the path says original"),
@@ -346,11 +344,6 @@ def test_published_counts_are_those_of_the_paper_and_differences_are_told():
     assert published_counts("test", rows[:4000]) == {}
 
 
-def test_limit_takes_rows_from_everywhere(convert):
-    done = convert([fake(f"{i}.png") for i in range(10)], options=("--check", "none", "--limit", "5"))
-    assert [int(row["id"].removeprefix("test/")) // 2 for row in done.rows] == [0, 1, 2, 3, 4]
-
-
 def test_the_manifest_names_licence_task_and_hashes(convert):
     manifest = convert([fake()]).manifest
     assert "Chameleon (academic use only)" in manifest["licence"]
@@ -385,10 +378,6 @@ def test_deep_nesting_in_a_field_that_is_not_read(tmp_path, refused):
 def test_a_byte_order_mark_says_the_encoding(tmp_path, encoding):
     src = source(tmp_path / "FakeClue", json.dumps([fake()]).encode(encoding))
     assert len(Converted(src, tmp_path / "out", "--check", "none").rows) == 1
-
-
-def test_without_the_dataset_it_says_how_to_get_it(tmp_path, refused):
-    assert "hf download lingcco/FakeClue" in refused(tmp_path / "nothing")
 
 
 def test_images_that_are_all_missing_are_named(tmp_path, refused):
