@@ -77,7 +77,10 @@ def find_manifest(file: Path) -> tuple[Path, str, dict[str, Any]] | None:
         if (stated := manifest.get("files", {}).get(str(name))) is None:
             continue
         subsets = manifest.get("subsets", {})
-        facts: dict[str, Any] = {**manifest, **subsets.get(str(name.with_suffix("")), subsets.get(str(name.parent), {}))}
+        facts: dict[str, Any] = {
+            **manifest,
+            **subsets.get(str(name.with_suffix("")), subsets.get(str(name.parent), {})),
+        }
         if "task" in facts:
             return path, stated, facts
     return None
