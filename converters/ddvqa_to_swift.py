@@ -10,190 +10,120 @@ images nor which frame of a video each was, so --frame-rule decides; the manifes
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.conversion.command import argument_parser
-from converters.conversion.media import check_files
-from converters.conversion.output import Line, Output, write_rows
-from converters.layouts import ffpp
-from converters.layouts.ddvqa import (
-    LICENCE,
-    ODD_RULES,
-    PARTS,
-    PROMPTS,
-    PUBLISHED,
-    SPLITS,
-    Item,
-    Said,
-    find_source,
-    odd,
-    read_answers,
-    read_frame_file,
-)
-from converters.layouts.ffpp import Medium, Video
-from converters.layouts.ffpp_frames import COMPRESSIONS, FaceForensics, find_root
-from converters.rows.ffpp import audit_of, images_of, make_row, report_rows
+from converters.conversion.audit import Pictured
+from converters.conversion.command import Conversion, argument_parser
+from converters.conversion.output import Output
+from converters.conversion.reporting import counted, report_audit, report_counts, report_published
+from converters.conversion.sources import Row, Sourced, usable
+from converters.layouts import ddvqa, ffpp
+from converters.layouts.ddvqa import PARTS, PROMPTS, PUBLISHED, Said, odd
+from converters.layouts.ffpp import Medium
+from converters.layouts.ffpp_frames import COMPRESSIONS, FaceForensics, find_root, report_media, taken
+from converters.rows.ffpp import make_row
 from swift_plugins.core.commands import run
 from swift_plugins.core.frames import FrameRule, frame_rule
-from swift_plugins.core.media import Media
-from swift_plugins.core.records import sha256_text, spread
+from swift_plugins.core.records import sha256_text
 from swift_plugins.core.tasks import fakevlm
 
 
-def rules_of(said: list[Said], rule: FrameRule, frames: Mapping[str, int] | None) -> dict[Video, FrameRule]:
-    """video -> which of its frames are meant; without those that the frame file does not name."""
-    if frames is None:
-        return dict.fromkeys((one.video for one in said), rule)
-    return {one.video: FrameRule("index", frames[one.key]) for one in said if one.key in frames}
+class DdVqa(Conversion[Any]):
+    """What people say of frames whose numbers DD-VQA does not tell."""
 
+    splits = ddvqa.SPLITS
 
-def rows_of(
-    items: list[Item],
-    found: Mapping[Video, list[Medium] | str],
-    media: Mapping[str, Media | str],
-    drop: set[str],
-    several: bool,
-) -> Iterator[Line]:
-    """Yield place, split, id, and row or the reason why there is none, for each answer or, if `several`, each frame."""
-    for one in items:
-        if not isinstance(one, Said):
-            yield one[0], "", one[1], one[2]
-            continue
-        mediums: list[Medium] | str = found.get(one.video, f"frame: the frame file has none for {one.key}")
-        if dropped := sorted(odd(one.text, one.video.label) & drop):
-            mediums = f"dropped: {', '.join(dropped)}: {one.text[:120]!r}"
-        if isinstance(mediums, str):
-            yield one.where, one.split, one.id, mediums
-            continue
-        for medium in mediums:
-            row_id = f"{one.id}/f{medium.number}" if several else one.id
-            try:
-                yield (
-                    one.where,
-                    one.split,
-                    row_id,
-                    make_row(
-                        row_id,
-                        one.split,
-                        one.video,
-                        medium,
-                        media,
-                        f"<image>{one.question}",
-                        one.text,
-                        dataset="ddvqa",
-                        part=PARTS[one.question],
-                        key=one.key,
-                    ),
-                )
-            except ValueError as error:
-                yield one.where, one.split, row_id, str(error)
+    def read(self) -> list[Sourced[Said]]:
+        args = self.args
+        if (args.frame_rule.kind == "file") != (args.frame_file is not None):
+            raise ValueError("--frame-rule file and --frame-file FILE go together")
+        self.source = FaceForensics(find_root(args.ffpp, args.check), args.compression)
+        files = ddvqa.find_source(args.src)
+        folder = next(iter(files.values())).parents[2] / "split"
+        self.official = ffpp.read_splits(folder)
+        self.sources = files | {f"split/{split}.json": folder / f"{split}.json" for split in ffpp.SPLITS}
+        if args.frame_file:
+            self.sources[args.frame_file.name] = args.frame_file
+        self.numbers = ddvqa.read_frame_file(args.frame_file) if args.frame_file else None
+        items = ddvqa.read_files(files, args.limit)
+        self.said = list(usable(items))
+        return items
 
+    def locate(self, items: list[Sourced[Said]]) -> list[Sourced[tuple[Said, Medium]]]:
+        args = self.args
+        rules = ddvqa.rules_of([item.row for item in self.said], args.frame_rule, self.numbers)
+        self.found = self.source.frames(rules, args.out, args.workers, nominal=args.check == "none")
+        mark = "/f" if args.frame_rule.kind == "uniform" else None
+        return [one for item in items for one in taken(item, item.reason or self.frames(item.row), mark)]
 
-def facts_of(said: list[Said], splits: ffpp.Splits) -> dict[str, Any]:
-    """What the manifest tells of the annotations: counts, odd answers, videos that are not of their split."""
-    counts = {
-        split: {
-            "images": len({one.key for one in of}),
-            "questions": len({(one.key, one.question) for one in of}),
-            "answers": len(of),
+    def frames(self, one: Said) -> list[Medium] | str:
+        """The frames that an answer is about, or why it is left out."""
+        if dropped := sorted(odd(one.text, one.video.label) & {*self.args.drop}):
+            return f"dropped: {', '.join(dropped)}: {one.text[:120]!r}"
+        return self.found.get(one.video, f"frame: the frame file has none for {one.key}")
+
+    def images(self, items: list[Sourced[Any]]) -> dict[str, Pictured]:
+        """The frames of all answers, those that are left out among them."""
+        of_videos = ((item.row.video, item.split) for item in self.said)
+        return {
+            medium.path: Pictured(video.label, split == "train")
+            for video, split in of_videos
+            if not isinstance(mediums := self.found.get(video, ""), str)
+            for medium in mediums
         }
-        for split in SPLITS
-        for of in [[one for one in said if one.split == split]]
-    }
-    kinds = [(one, odd(one.text, one.video.label)) for one in said]
-    ids = {split: {part for pair in pairs for part in pair} for split, pairs in splits.items()}
-    pairs = {split: {*pairs, *(pair[::-1] for pair in pairs)} for split, pairs in splits.items()}
-    videos = sorted({(one.split, one.video) for one in said})
-    return {
-        "annotated": counts,
-        "published_counts": PUBLISHED,
-        "odd_answers": {
-            kind: {
-                "rule": rule,
-                "count": sum(kind in of for _, of in kinds),
-                "where": [one.where for one, of in kinds if kind in of],
-            }
-            for kind, rule in ODD_RULES.items()
-        },
-        "leakage": {
-            "videos": len(videos),
-            "outside_their_split": [
-                f"{split}: {video.name}" for split, video in videos if not {*video.id.split("_")} <= ids[split]
-            ],
-            "not_an_official_pair": [
-                f"{split}: {video.name}"
-                for split, video in videos
-                if video.label == "fake" and tuple(video.id.split("_")) not in pairs[split]
-            ],
-            "ids_in_several_splits": ffpp.identities_in_several(splits),
-        },
-    }
 
+    def paths(self, items: list[Sourced[Any]]) -> set[str]:
+        return {*self.images(items)}
 
-def convert(args: argparse.Namespace) -> None:
-    if (args.frame_rule.kind == "file") != (args.frame_file is not None):
-        raise ValueError("--frame-rule file and --frame-file FILE go together")
-    source = FaceForensics(find_root(args.ffpp, args.check), args.compression)
-    files = find_source(args.src)
-    folder = next(iter(files.values())).parents[2] / "split"
-    splits = ffpp.read_splits(folder)
-    items: list[Item] = []
-    for name, path in files.items():
-        of_file = [*read_answers(name, path)]
-        items += [of_file[i] for i in spread(len(of_file), args.limit)]
-    said = [one for one in items if isinstance(one, Said)]
-    numbers = read_frame_file(args.frame_file) if args.frame_file else None
-    rules = rules_of(said, args.frame_rule, numbers)
-    found = source.frames(rules, args.out, args.workers, nominal=args.check == "none")
-    images = images_of(((one.split, one.video) for one in said), found)
-    checked = {} if args.check == "none" else check_files(sorted(images), args.check, args.workers)
-    output = Output(args.out, SPLITS)
-    with output.open():
-        write_rows(output, rows_of(items, found, checked, {*args.drop}, args.frame_rule.kind == "uniform"))
-    options = {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers")}
-    manifest = output.manifest(
-        files
-        | {f"split/{split}.json": folder / f"{split}.json" for split in ffpp.SPLITS}
-        | ({args.frame_file.name: args.frame_file} if args.frame_file else {}),
-        options | {"frame_rule": str(args.frame_rule)},
-        task=fakevlm.NAME,
-        task_version=fakevlm.VERSION,
-        prompt=PROMPTS,
-        prompt_sha256=sha256_text("\n".join(PROMPTS.values())),
-        media_checked=args.check,
-        media_missing=len(source.missing),
-        compression=args.compression,
-        frame_rule=str(args.frame_rule),
-        frame_rule_is="this project's choice: DD-VQA does not tell which frame was annotated, nor how it was cropped",
-        frame_file_keys_not_used=len({*numbers} - {one.key for one in said}) if numbers is not None else None,
-        frames_from=dict(source.origins),
-        image_audit=audit_of(images, checked),
-        licence=LICENCE,
-        **facts_of(said, splits),
-    )
-    report(args, manifest)
+    def row(self, item: Sourced[tuple[Said, Medium]]) -> Row:
+        one, medium = item.row
+        own = {"dataset": "ddvqa", "part": PARTS[one.question], "key": one.key}
+        return make_row(item, one.video, medium, self.media, f"<image>{one.question}", one.text, **own)
 
+    def options(self) -> dict[str, Any]:
+        return super().options() | {"frame_rule": str(self.args.frame_rule)}
 
-def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
-    """Print what was written, and what deserves a look."""
-    report_rows(args, manifest)
-    for split, counts in manifest["annotated"].items():
-        print(f"  {split:5} annotated: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
-        for name, published in PUBLISHED[split].items():
-            if not args.limit and counts[name] != published and 10 * abs(counts[name] - published) <= published:
-                print(f"  count differs: {split} has {counts[name]} {name}, published are {published}")
-    for kind, of in manifest["odd_answers"].items():
-        print(f"  {kind}: {of['count']} answers" + ("" if kind in args.drop else f" are kept (--drop {kind})"))
-    for fault in ("outside_their_split", "not_an_official_pair", "ids_in_several_splits"):
-        if of := manifest["leakage"][fault]:
-            print(f"  leakage: {len(of)} {fault.replace('_', ' ')}, {of[0]} among them")
+    def facts(self, items: list[Sourced[Any]], output: Output, audit: dict[str, Any] | None) -> dict[str, Any]:
+        keys = {item.row.key for item in self.said}
+        return {
+            "task": fakevlm.NAME,
+            "task_version": fakevlm.VERSION,
+            "prompt": PROMPTS,
+            "prompt_sha256": sha256_text("\n".join(PROMPTS.values())),
+            "media_checked": self.args.check,
+            "media_missing": len(self.source.missing),
+            "compression": self.args.compression,
+            "frame_rule": str(self.args.frame_rule),
+            "frame_rule_is": ddvqa.FRAME_RULE_IS,
+            "frame_file_keys_not_used": None if self.numbers is None else len({*self.numbers} - keys),
+            "frames_from": dict(self.source.origins),
+            "image_audit": audit,
+            "licence": ddvqa.LICENCE,
+            "annotated": ddvqa.annotated(self.said),
+            "published_counts": PUBLISHED,
+            "odd_answers": ddvqa.odd_answers(self.said),
+            "leakage": ddvqa.leakage(self.said, self.official),
+        }
+
+    def report(self, manifest: dict[str, Any]) -> None:
+        report_counts(self.args, manifest)
+        report_media(manifest)
+        report_audit(manifest["image_audit"])
+        for split, counts in manifest["annotated"].items():
+            print(f"  {split:5} annotated: {counted(counts)}")
+            for name, published in PUBLISHED[split].items() if not self.args.limit else ():
+                report_published(split, counts[name], published, name)
+        for kind, of in manifest["odd_answers"].items():
+            kept = "" if kind in self.args.drop else f" are kept (--drop {kind})"
+            print(f"  {kind}: {of['count']} answers{kept}")
+        for fault in ("outside_their_split", "not_an_official_pair", "ids_in_several_splits"):
+            if of := manifest["leakage"][fault]:
+                print(f"  leakage: {len(of)} {fault.replace('_', ' ')}, {of[0]} among them")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -224,12 +154,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--drop",
         action="append",
-        choices=tuple(ODD_RULES),
+        choices=tuple(ddvqa.ODD_RULES),
         default=[],
         help="leave out answers that contradict their verdict, or that say nothing; may be repeated "
         "(default all are kept)",
     )
-    return run(convert, parser.parse_args(argv))
+    return run(DdVqa.convert, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -10,140 +10,100 @@ a run that was stopped goes on where it was. --limit counts the videos of each s
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.conversion.command import argument_parser
-from converters.conversion.media import check_files
-from converters.conversion.output import Line, Output, write_rows
-from converters.layouts.ffpp import (
-    FOUR,
-    LICENCE,
-    MANIPULATIONS,
-    ORIGINAL,
-    PUBLISHED_PAIRS,
-    SPLITS,
-    Medium,
-    Splits,
-    Video,
-    identities_in_several,
-    manipulation_of,
-    read_splits,
-    videos_of,
-)
-from converters.layouts.ffpp_frames import COMPRESSIONS, FaceForensics, find_root
-from converters.rows.ffpp import audit_of, images_of, make_row, report_rows
+from converters.conversion.audit import Pictured
+from converters.conversion.command import Conversion, argument_parser
+from converters.conversion.output import Output
+from converters.conversion.reporting import report_audit, report_counts
+from converters.conversion.sources import Row, Sourced, usable
+from converters.layouts import ffpp
+from converters.layouts.ffpp import Medium, Video
+from converters.layouts.ffpp_frames import COMPRESSIONS, FaceForensics, find_root, report_media, taken
+from converters.rows.ffpp import make_row
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.frames import FrameRule
-from swift_plugins.core.media import Media
 from swift_plugins.core.records import sha256_text, spread
 from swift_plugins.core.tasks import fakevlm
 
-Wanted = dict[str, list[Video]]
 
+class Ffpp(Conversion[Any]):
+    """The videos of the official splits, or their frames."""
 
-def find_media(args: argparse.Namespace, source: FaceForensics, wanted: Wanted) -> dict[Video, list[Medium] | str]:
-    """video -> itself or its frames, or why there is nothing of it."""
-    videos = list(dict.fromkeys(video for of_split in wanted.values() for video in of_split))
-    if args.media == "videos":
-        return source.videos(videos)
-    rule = FrameRule("uniform", args.frames_per_video)
-    return source.frames(dict.fromkeys(videos, rule), args.out, args.workers, nominal=args.check == "none")
+    splits = ffpp.SPLITS
 
+    def read(self) -> list[Sourced[Video]]:
+        args = self.args
+        self.form = "video" if args.media == "videos" else "image"
+        self.rule = FrameRule("uniform", args.frames_per_video)
+        self.manipulations = list(dict.fromkeys(args.manipulations))
+        self.seen: set[tuple[str, Video]] = set()
+        root = find_root(args.src, args.check)
+        folder = args.splits or (root / "splits" if (root / "splits").is_dir() else root)
+        self.official, self.source = ffpp.read_splits(folder), FaceForensics(root, args.compression)
+        self.sources = {f"{split}.json": folder / f"{split}.json" for split in self.splits}
+        items: list[Sourced[Video]] = []
+        for split, pairs in self.official.items():
+            videos = ffpp.videos_of(pairs, self.manipulations)
+            some = (videos[i] for i in spread(len(videos), args.limit))
+            items += [Sourced(f"{split}.json", f"{split}/{video.name}", split, video) for video in some]
+        return items
 
-def rows_of(
-    wanted: Wanted, found: dict[Video, list[Medium] | str], media: dict[str, Media | str], form: str
-) -> Iterator[Line]:
-    """Yield (where, split, id, row or the reason why there is none) for every video or each of its frames."""
-    for split, video in ((split, video) for split, videos in wanted.items() for video in videos):
-        where, row_id, mediums = f"{split}.json", f"{split}/{video.name}", found[video]
-        if isinstance(mediums, str):
-            yield where, split, row_id, mediums
-            continue
-        text = fakevlm.render(fakevlm.Answer(video.label, form=form))
-        for medium in mediums:
-            own_id = row_id if medium.number is None else f"{row_id}/{medium.number}"
-            try:
-                yield (
-                    where,
-                    split,
-                    own_id,
-                    make_row(
-                        own_id, split, video, medium, media, fakevlm.QUESTIONS[form], text, dataset="ffpp", part=""
-                    ),
-                )
-            except ValueError as error:
-                yield where, split, own_id, str(error)
+    def locate(self, items: list[Sourced[Video]]) -> list[Sourced[tuple[Video, Medium]]]:
+        args, videos = self.args, list(dict.fromkeys(item.row for item in items))
+        if self.form == "video":
+            found = self.source.videos(videos)
+        else:
+            rules = dict.fromkeys(videos, self.rule)
+            found = self.source.frames(rules, args.out, args.workers, nominal=args.check == "none")
+        mark = None if self.form == "video" else "/"
+        return [one for item in items for one in taken(item, found[item.row], mark)]
 
+    def row(self, item: Sourced[tuple[Video, Medium]]) -> Row:
+        video, medium = item.row
+        answer = fakevlm.Answer(video.label, form=self.form)
+        question = fakevlm.QUESTIONS[self.form]
+        row = make_row(item, video, medium, self.media, question, answer, dataset="ffpp", part="")
+        self.seen.add((item.split, video))
+        return row
 
-def facts_of(splits: Splits, manipulations: list[str], seen: set[tuple[str, str]]) -> dict[str, Any]:
-    """What the manifest tells of the splits: videos per manipulation found and expected, ids that stand in several."""
-    videos = Counter((split, name.split("/")[0]) for split, name in seen)
-    expected = {
-        split: Counter(v.manipulation for v in videos_of(pairs, manipulations)) for split, pairs in splits.items()
-    }
-    return {
-        "videos": {
-            split: {name: {"found": videos[split, name], "expected": n} for name, n in sorted(of.items())}
-            for split, of in expected.items()
-        },
-        "pairs": {split: {"found": len(pairs), "published": PUBLISHED_PAIRS[split]} for split, pairs in splits.items()},
-        "leakage": {"ids_in_several_splits": identities_in_several(splits)},
-    }
+    def images(self, items: list[Sourced[tuple[Video, Medium]]]) -> dict[str, Pictured] | None:
+        if self.form == "video":
+            return None
+        return {item.path: Pictured(item.row[0].label, item.split == "train") for item in usable(items)}
 
+    def facts(self, items: list[Sourced[Any]], output: Output, audit: dict[str, Any] | None) -> dict[str, Any]:
+        return {
+            "task": fakevlm.NAME,
+            "task_version": fakevlm.VERSION,
+            "prompt": fakevlm.QUESTIONS[self.form],
+            "prompt_sha256": sha256_text(fakevlm.QUESTIONS[self.form]),
+            "media_checked": self.args.check,
+            "media_missing": len(self.source.missing),
+            "compression": self.args.compression,
+            "frame_rule": None if self.form == "video" else str(self.rule),
+            "frames_from": dict(self.source.origins),
+            "image_audit": audit,
+            "licence": ffpp.LICENCE,
+            **ffpp.counts(self.official, self.manipulations, self.seen),
+        }
 
-def convert(args: argparse.Namespace) -> None:
-    root = find_root(args.src, args.check)
-    folder = args.splits or (root / "splits" if (root / "splits").is_dir() else root)
-    splits, source = read_splits(folder), FaceForensics(root, args.compression)
-    manipulations = list(dict.fromkeys(args.manipulations))
-    wanted = {}
-    for split, pairs in splits.items():
-        videos = videos_of(pairs, manipulations)
-        wanted[split] = [videos[i] for i in spread(len(videos), args.limit)]
-    found = find_media(args, source, wanted)
-    images = images_of(((split, video) for split, videos in wanted.items() for video in videos), found)
-    media = {} if args.check == "none" else check_files(sorted(images), args.check, args.workers)
-    form = "video" if args.media == "videos" else "image"
-    output = Output(args.out, SPLITS)
-    with output.open():
-        seen = write_rows(output, rows_of(wanted, found, media, form))
-    options = {k: v for k, v in vars(args).items() if k not in ("src", "out", "workers")}
-    manifest = output.manifest(
-        {f"{split}.json": folder / f"{split}.json" for split in SPLITS},
-        options,
-        task=fakevlm.NAME,
-        task_version=fakevlm.VERSION,
-        prompt=fakevlm.QUESTIONS[form],
-        prompt_sha256=sha256_text(fakevlm.QUESTIONS[form]),
-        media_checked=args.check,
-        media_missing=len(source.missing),
-        compression=args.compression,
-        frame_rule=str(FrameRule("uniform", args.frames_per_video)) if form == "image" else None,
-        frames_from=dict(source.origins),
-        image_audit=audit_of(images, media) if form == "image" else None,
-        licence=LICENCE,
-        **facts_of(splits, manipulations, seen),
-    )
-    report(args, manifest)
-
-
-def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
-    report_rows(args, manifest)
-    for split, of in manifest["videos"].items():
-        print(f"  {split:5} videos: " + ", ".join(f"{name} {n['found']}/{n['expected']}" for name, n in of.items()))
-    for split, pairs in manifest["pairs"].items():
-        if pairs["found"] != pairs["published"]:
-            print(f"  count differs: {split} has {pairs['found']} pairs, published are {pairs['published']}")
-    if shared := manifest["leakage"]["ids_in_several_splits"]:
-        print(f"  leakage: {len(shared)} ids stand in more than one split, {shared[0]} among them")
+    def report(self, manifest: dict[str, Any]) -> None:
+        report_counts(self.args, manifest)
+        report_media(manifest)
+        report_audit(manifest["image_audit"])
+        for split, of in manifest["videos"].items():
+            print(f"  {split:5} videos: " + ", ".join(f"{name} {n['found']}/{n['expected']}" for name, n in of.items()))
+        for split, pairs in manifest["pairs"].items():
+            if pairs["found"] != pairs["published"]:
+                print(f"  count differs: {split} has {pairs['found']} pairs, published are {pairs['published']}")
+        if shared := manifest["leakage"]["ids_in_several_splits"]:
+            print(f"  leakage: {len(shared)} ids stand in more than one split, {shared[0]} among them")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -169,26 +129,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--manipulations",
         nargs="+",
-        default=list(FOUR),
-        type=fake_of,
+        default=list(ffpp.FOUR),
+        type=ffpp.fake_of,
         metavar="NAME",
-        help=f"which fakes, of {', '.join(MANIPULATIONS)} (default all but the last, as in table 5 of the paper)",
+        help=f"which fakes, of {', '.join(ffpp.MANIPULATIONS)} (default all but the last, as in table 5 of the paper)",
     )
     parser.add_argument(
         "--splits", type=Path, help="folder of train.json, val.json and test.json (default SRC/splits, or SRC)"
     )
-    return run(convert, parser.parse_args(argv))
-
-
-def fake_of(name: str) -> str:
-    """A type for argparse: a manipulation in any of its spellings."""
-    try:
-        found = manipulation_of(name)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    if found == ORIGINAL:
-        raise argparse.ArgumentTypeError("the originals are always there, as reals")
-    return found
+    return run(Ffpp.convert, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -24,9 +24,11 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from converters import deepfakejudge_to_swift
-from converters.deepfakejudge_to_swift import Part, make_row
-from converters.layouts.deepfakejudge import SUBSETS, Fields, find_candidates, read_raw
-from converters.rows.deepfakejudge import CANDIDATES
+from converters.conversion.sources import Sourced
+from converters.layouts.deepfakejudge import SUBSETS
+from converters.layouts.deepfakejudge_rows import Fields, read_raw
+from converters.rows.deepfakejudge import CANDIDATES, make_row
+from converters.rows.judge_prompts import find_candidates
 from swift_plugins.core.tasks.candidates import fill
 from swift_plugins.core.tasks.verdicts import LABELS
 from tests.bench_converter import apart, measured, sentence
@@ -80,13 +82,11 @@ def by_datasets(folder: Path) -> tuple[float, float]:
         table = datasets.load_dataset("json", data_files=str(file), split="train", cache_dir=str(folder / "cache"))
         fields = Fields(str(file), SUBSET.task, [dict.fromkeys(table.column_names)])
 
-        part = Part(NAME, SUBSET, file, fields, {})
-
         def row(raw: dict, line: int) -> dict:
-            found = read_raw(line + 1, raw, fields)
+            found = read_raw(raw, fields)
             find_candidates([found], CANDIDATES[SUBSET.task])
-            part.paths[found.image] = str(file.parent / found.image)
-            return make_row(part, found, {})
+            item = Sourced(str(file), f"{NAME}/{line + 1}", NAME, found, path=str(file.parent / found.image))
+            return make_row(item, SUBSET, None)
 
         table.map(row, with_indices=True, remove_columns=table.column_names).to_json(folder / "datasets.jsonl")
 

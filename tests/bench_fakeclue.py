@@ -28,8 +28,9 @@ if not __package__:
 import msgspec
 
 from converters import fakeclue_to_swift
-from converters.fakeclue_to_swift import Located, make_row
+from converters.conversion.sources import Sourced
 from converters.layouts.fakeclue import CATEGORIES, PUBLISHED, SPLITS, Raw
+from converters.rows.fakeclue import make_row
 from swift_plugins.core.tasks import fakevlm
 from tests.bench_converter import apart, measured, sentence
 
@@ -96,9 +97,10 @@ def by_datasets(folder: Path) -> tuple[float, float]:
             file = str(folder / "data_json" / f"{split}.json")
             table = datasets.load_dataset("json", data_files=file, split="train", cache_dir=str(folder / "cache"))
 
-            def make(raw: dict, index: int, split: str = split) -> dict:
+            def make(raw: dict, index: int, split: str = split, file: str = file) -> dict:
                 path = str(folder / split / raw["image"])
-                return make_row(Located(split, index, msgspec.convert(raw, Raw), path), {})
+                found = msgspec.convert(raw, Raw)
+                return make_row(Sourced(file, f"{split}/{index}", split, found, path=path), {})
 
             made = table.map(make, with_indices=True, remove_columns=table.column_names)
             made.to_json(folder / f"{split}.datasets.jsonl")

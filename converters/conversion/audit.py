@@ -9,7 +9,7 @@ import hashlib
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from swift_plugins.core.media import Media
@@ -45,6 +45,14 @@ def _together(facts: Facts) -> str | None:
     return ", ".join(value for value in known if value) or None
 
 
+class Pictured(NamedTuple):
+    """What an image is: "real" or "fake", whether it is for training, its annotated width and height in px."""
+
+    label: str
+    train: bool
+    size: tuple[int, int] | None = None
+
+
 RULES: dict[str, Callable[[Facts], str | None]] = {
     "format": lambda facts: facts.format,
     "size": lambda facts: facts.size and f"{facts.size[0]}x{facts.size[1]}",
@@ -55,33 +63,27 @@ RULES: dict[str, Callable[[Facts], str | None]] = {
 }
 
 
-def audit_images(
-    paths: Sequence[str],
-    labels: Sequence[str],
-    train: Sequence[bool],
-    media: Mapping[str, Media | str],
-    sizes: Sequence[tuple[int, int] | None] | None = None,
-) -> dict[str, Any]:
+def audit_images(images: Mapping[str, Pictured], media: Mapping[str, Media | str]) -> dict[str, Any]:
     """How well file format, size, JPEG quantisation tables and aspect ratio alone separate real from fake.
 
-    One entry per distinct image: its absolute path, its label "real" or "fake", whether it is for training. `media` is
-    what check_files found; where it is empty the suffix stands for the format and `sizes`, (width, height) in px as
-    annotated, for the size. An image whose file could not be read is counted and left out.
+    `images` are told of by their absolute paths. `media` is what check_files found; where it is empty the suffix stands
+    for the format and the annotated size for the size. An image whose file could not be read is counted and left out.
 
     Each of RULES is measured as balanced accuracy, the mean recall of the two classes in percent: the best rule from
     value to class is learned on the training images and measured on the others, or on either half of all (drawn by the
     hash of the path) and measured on the other half. A value not seen gets the majority of the learning part.
     """
-    facts = [_facts(path, media, sizes[i] if sizes else None) for i, path in enumerate(paths)]
-    part: Sequence[bool | None] = train
-    held_out = len({*zip(labels, train, strict=True)}) == 4
+    facts = [_facts(path, media, image.size) for path, image in images.items()]
+    labels = [image.label for image in images.values()]
+    part = [image.train for image in images.values()]
+    held_out = len({*zip(labels, part, strict=True)}) == 4
     if not held_out:
-        shared = len(os.path.commonpath(paths)) if paths else 0  # where the data lie must not matter
-        part = [hashlib.sha256(path[shared:].encode("utf-8", "surrogatepass")).digest()[0] % 2 == 0 for path in paths]
+        shared = len(os.path.commonpath(images)) if images else 0  # where the data lie must not matter
+        part = [hashlib.sha256(path[shared:].encode("utf-8", "surrogatepass")).digest()[0] % 2 == 0 for path in images]
     counts = Counter(entry for entry in zip(facts, labels, part, strict=True) if entry[0] is not None)
     return {
         "images": counts.total(),
-        "not_read": len(paths) - counts.total(),
+        "not_read": len(images) - counts.total(),
         "measured_on": "held-out splits" if held_out else "two halves of the images, each by the other",
         "rules": {name: _measure(value_of, counts, held_out) for name, value_of in RULES.items()},
     }
@@ -131,7 +133,7 @@ def _telling(counts: Counter[tuple[str, str, bool]], totals: Mapping[str, int]) 
     return [{"value": value, **{label: seen[value][label] for label in _LABELS}} for value in by_gap[:TELLING]]
 
 
-def audit_lines(audit: dict[str, Any]) -> list[str]:
+def audit_lines(audit: Mapping[str, Any]) -> list[str]:
     """A warning, one line each, for every rule that is right more often than WARN_ABOVE."""
     lines = []
     for name, rule in audit["rules"].items():

@@ -1,14 +1,22 @@
-"""What every converter shares: the command line, the output folder with its rejects and manifest, media checks."""
+"""What every converter is: its command line, and the one story of a conversion."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from converters.conversion.audit import Pictured, audit_images
+from converters.conversion.media import check_files
+from converters.conversion.output import Output
+from converters.conversion.sources import Row, Sourced, made
 from swift_plugins.core.commands import whole_number
-from swift_plugins.core.media import LEVELS
+from swift_plugins.core.media import LEVELS, Media
+
+T = TypeVar("T")
 
 
 def argument_parser(doc: str, src: str, out: str, check: str = "none") -> argparse.ArgumentParser:
@@ -34,15 +42,69 @@ def argument_parser(doc: str, src: str, out: str, check: str = "none") -> argpar
     return parser
 
 
-def report_counts(args: argparse.Namespace, manifest: dict[str, Any], missing: str = "images are not there") -> None:
-    """Print how many rows were written to which split, why the others were not, and how many media are `missing`."""
-    print(
-        f"{manifest['rows_out']} rows to {args.out}, {manifest['rows_rejected']} rejected "
-        f"(of {manifest['rows_in']}); media checked: {args.check}"
-    )
-    for split, counts in manifest["counts"].items():
-        print(f"  {split:5} " + (", ".join(f"{n} {label}" for label, n in counts.items()) or "no rows"))
-    for reason, n in manifest["reject_reasons"].items():
-        print(f"  rejected {n}: {reason}")
-    if manifest["media_missing"]:
-        print(f"  note: {manifest['media_missing']} {missing}")
+class Conversion(ABC, Generic[T]):
+    """A conversion, of which a converter gives the parts that are its own; `convert` tells the whole.
+
+    `read` sets `splits`, the files to write, and `sources`, those of the source by the names that the manifest records.
+    `media` is what --check found of each file, empty without it. ValueError in `read` and `locate` ends the conversion,
+    in `row` it is why there is no row.
+    """
+
+    unit = "row"  # what the source holds, where none of it is usable
+    hidden: tuple[str, ...] = ("src", "out", "workers")  # options that change nothing in the rows
+    splits: Sequence[str]
+    sources: Mapping[str, Path]
+
+    def __init__(self, args: argparse.Namespace):
+        self.args = args
+        self.media: dict[str, Media | str] = {}
+
+    @classmethod
+    def convert(cls, args: argparse.Namespace) -> None:
+        """Read, locate, check, write, audit, put the manifest beside the files, report."""
+        self = cls(args)
+        items = self.locate(self.read())
+        self.media = check_files(sorted(self.paths(items)), args.check, args.workers)
+        output = Output(args.out, self.splits)
+        with output.open():
+            output.write(made(items, self.row), self.unit, self.hint())
+        images = self.images(items)
+        audit = None if images is None else audit_images(images, self.media)
+        manifest = output.manifest(self.sources, self.options(), **self.facts(items, output, audit))
+        self.report(manifest)
+
+    @abstractmethod
+    def read(self) -> list[Sourced[T]]:
+        """The rows of the source, those of --limit, in the order in which they are written."""
+
+    def locate(self, items: list[Sourced[T]]) -> list[Sourced[T]]:
+        """The items with the path of each one's medium, or why it cannot be used."""
+        return items
+
+    def paths(self, items: list[Sourced[T]]) -> Collection[str]:
+        """The absolute paths of the files that --check looks at."""
+        return {item.path for item in items if item.path}
+
+    @abstractmethod
+    def row(self, item: Sourced[T]) -> Row:
+        """The training row of an item that has a row of the source."""
+
+    def hint(self) -> str:
+        """What to do where no row is usable."""
+        return ""
+
+    def images(self, items: list[Sourced[T]]) -> Mapping[str, Pictured] | None:
+        """What is audited for what the files alone tell, by absolute path; None where there is no image."""
+        return None
+
+    def options(self) -> dict[str, Any]:
+        """The options as the manifest records them."""
+        return {name: value for name, value in vars(self.args).items() if name not in self.hidden}
+
+    @abstractmethod
+    def facts(self, items: list[Sourced[T]], output: Output, audit: dict[str, Any] | None) -> dict[str, Any]:
+        """The dataset's own sections of the manifest."""
+
+    @abstractmethod
+    def report(self, manifest: dict[str, Any]) -> None:
+        """Print what was written, and what deserves a look."""

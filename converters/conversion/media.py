@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from converters.conversion.sources import Sourced, T, usable
 from swift_plugins.core.media import Media, check_many, resolve_under
-from swift_plugins.core.records import sha256_file
+from swift_plugins.core.records import sha256_file, spread
 
 
 class Folder(NamedTuple):
@@ -38,11 +40,11 @@ def list_folder(path: str) -> Folder:
 class MediaFolders:
     """The media below a dataset's folder: each folder is resolved and listed once, so that a path costs little.
 
-    `missing` collects each path whose file is not there.
+    `root` is the real path of `place`; `missing` collects each path whose file is not there.
     """
 
-    def __init__(self, root: Path):
-        self.root = os.path.realpath(root)
+    def __init__(self, place: Path):
+        self.place, self.root = place, os.path.realpath(place)
         self.folders: dict[str, Folder] = {}
         self.missing: set[str] = set()
 
@@ -80,8 +82,39 @@ class MediaFolders:
             ) from None
 
 
+def locate(items: list[Sourced[T]], path_of: Callable[[Sourced[T]], str]) -> list[Sourced[T]]:
+    """Fill in where the image of each row lies; a row whose path leads nowhere in the dataset has none."""
+    for item in usable(items):
+        try:
+            item.path = path_of(item)
+        except ValueError as error:
+            item.reason = f"image: {error}"
+    return items
+
+
+def find_folder(places: Iterable[Path], paths: Sequence[str], probes: int) -> tuple[MediaFolders, bool]:
+    """(the folder that the paths begin in, whether any of them leads to a file there).
+
+    It is the first of `places` where as many as anywhere of `probes` paths from all over the list lead to a file.
+    """
+    some = [paths[i] for i in spread(len(paths), probes)]
+    found = [(sum(_is_there(folders, path) for path in some), folders) for folders in map(MediaFolders, places)]
+    hits, folders = max(found, key=lambda entry: entry[0])
+    return folders, hits > 0
+
+
+def _is_there(folders: MediaFolders, path: str) -> bool:
+    try:
+        folders.path(path)
+    except ValueError:
+        return False
+    return path not in folders.missing
+
+
 def check_files(paths: list[str], level: str, workers: int) -> dict[str, Media | str]:
-    """Check each file, with a progress bar: its Media, or the reason why it cannot be used."""
+    """Check each file, with a progress bar: its Media, or the reason why it cannot be used; none at level "none"."""
+    if level == "none":
+        return {}
     from tqdm import tqdm
 
     return dict(tqdm(check_many(paths, level, workers), total=len(paths), unit="file", desc=f"check {level}"))

@@ -1,16 +1,60 @@
-"""The source's files, read without trusting them."""
+"""The source's files, read without trusting them, and what is known of each of their rows."""
 
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from swift_plugins.core.records import check_row, spread
 
 T = TypeVar("T")
+Row = dict[str, Any]
+
+
+class Sourced(msgspec.Struct, Generic[T], gc=False):
+    """A row and where it is from: its file and place there, its id, the split that it is for.
+
+    `reason`, which begins with the short class of the fault, says why there is no row, which is None then. `path` is
+    the absolute path of its medium, once that is located.
+    """
+
+    where: str
+    id: str | None
+    split: str
+    row: T
+    reason: str = ""
+    path: str = ""
+
+
+def unusable(where: str, row_id: str | None, split: str, reason: str) -> Sourced[Any]:
+    """What stands for a row that has no usable form."""
+    return Sourced(where, row_id, split, None, reason)
+
+
+def usable(items: Iterable[Sourced[T]]) -> Iterator[Sourced[T]]:
+    """Those that have a row."""
+    return (item for item in items if not item.reason)
+
+
+def made(items: Iterable[Sourced[T]], make: Callable[[Sourced[T]], Row]) -> Iterator[Sourced[Row]]:
+    """Each item with the training row that is made of it; the ValueError of `make` is why there is none."""
+    for item in items:
+        row, reason = {}, item.reason
+        if not reason:
+            try:
+                row = make(item)
+            except ValueError as error:
+                reason = str(error)
+        yield Sourced(item.where, item.id, item.split, row, reason)
+
+
+def none_usable(first: str, unit: str = "row") -> str:
+    """What is said where nothing can be converted; `first` is the place and the reason of the first fault."""
+    return f"no usable {unit}; the first one: {first}"
 
 
 def read_text(path: Path) -> bytes:
@@ -24,8 +68,8 @@ def read_text(path: Path) -> bytes:
     return content.removeprefix(codecs.BOM_UTF8)
 
 
-def read_list(path: Path, kind: type[T], limit: int | None = None) -> dict[int, T | str]:
-    """index -> row for a file that is one JSON list of msgspec structs, or why that row has no usable form."""
+def read_list(path: Path, kind: type[T], split: str, limit: int | None = None) -> list[Sourced[T]]:
+    """The rows of a file that is one JSON list of msgspec structs, or why one has no usable form."""
     wrong = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
     rows: list[T | str]
     content = read_text(path)
@@ -38,7 +82,12 @@ def read_list(path: Path, kind: type[T], limit: int | None = None) -> dict[int, 
             raise ValueError(f"{path}: expected one JSON list of rows: {error}") from None
     if not rows:
         raise ValueError(f"{path}: the list is empty")
-    return {index: rows[index] for index in spread(len(rows), limit)}
+    places = ((i, f"{path.name}[{i}]", f"{split}/{i}") for i in spread(len(rows), limit))
+    return [_sourced(where, name, split, rows[i]) for i, where, name in places]
+
+
+def _sourced(where: str, name: str, split: str, row: T | str) -> Sourced[T]:
+    return unusable(where, name, split, row) if isinstance(row, str) else Sourced(where, name, split, row)
 
 
 def _read_one(item: msgspec.Raw, kind: type[T]) -> T | str:
@@ -48,7 +97,7 @@ def _read_one(item: msgspec.Raw, kind: type[T]) -> T | str:
         return f"malformed row: {error}"
 
 
-def checked_row(row: dict[str, Any]) -> dict[str, Any]:
+def checked_row(row: Row) -> Row:
     """The row, which has the form of a training row; else ValueError, of the class "messages"."""
     try:
         check_row(row)

@@ -11,10 +11,10 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from converters.conversion.media import MediaFolders
+from converters.conversion.media import MediaFolders, find_folder
+from converters.conversion.sources import Sourced, usable
 from converters.layouts.ffpp import ORIGINAL, spelled
 from converters.layouts.folders import FAKE, REAL, SPLIT_OF
-from swift_plugins.core.records import spread
 
 SPLITS = ("train", "test")
 LABELS = {0: "fake", 1: "real"}  # FakeClue's own polarity
@@ -110,36 +110,48 @@ def find_files(src: Path) -> dict[str, Path]:
 
 def find_images(src: Path, split: str, images: list[str]) -> tuple[MediaFolders, bool]:
     """The folder below --src that the image paths of a split begin in, and whether any image is there."""
-    probes = [images[i] for i in spread(len(images), PROBES)]
     places = (src / split, src / split / split, src, src / "images", src / "images" / split)
-    found = [
-        (sum(_is_there(folders, image) for image in probes), -at, folders)
-        for at, folders in enumerate(map(MediaFolders, places))
-    ]
-    hits, _, folders = max(found, key=lambda entry: entry[:2])
-    return folders, hits > 0
+    return find_folder(places, images, PROBES)
 
 
-def _is_there(folders: MediaFolders, image: str) -> bool:
-    try:
-        folders.path(image)
-    except ValueError:
-        return False
-    return image not in folders.missing
-
-
-def published_counts(split: str, rows: Iterable[Raw | str]) -> dict[str, dict[str, Any]]:
+def published_counts(split: str, rows: list[Sourced[Raw]]) -> dict[str, dict[str, Any]]:
     """A split's rows by label and category, as read, beside the published ones, where it has nearly as many."""
-    rows = list(rows)
     wanted: dict[str, tuple[tuple[int, int], str | None]] = {f"{split}_{{}}_rows": (PUBLISHED[split], None)}
     if split == "test":
         wanted |= {f"test_{name}_{{}}_rows": (numbers, name) for name, numbers in CATEGORIES.items()}
     if abs(len(rows) - sum(PUBLISHED[split])) * 10 > sum(PUBLISHED[split]):
         return {}
-    raws = [raw for raw in rows if isinstance(raw, Raw)]
+    raws = [item.row for item in usable(rows)]
     found = Counter((LABELS.get(raw.label), key) for raw in raws for key in (None, raw.cate))
     return {
         name.format(label): {"published": n, "found": found[label, key], "ok": n == found[label, key]}
         for name, (numbers, key) in wanted.items()
         for label, n in zip(("fake", "real"), numbers, strict=True)
     }
+
+
+# ---------------------------------------------------------------------------------------------------------- what is odd
+
+
+def leakage(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """How many test rows have their image, their FF++ video or a person of it in train.
+
+    Each row tells its `split`, its `image` and its `video`, empty without one.
+    """
+    train = [row for row in rows if row["split"] == "train"]
+    tested = [row for row in rows if row["split"] == "test"]
+    images, videos = ({row[key] for row in train} for key in ("image", "video"))
+    people = {person for video in videos for person in people_in(video)}
+    of_video = [row["video"] for row in tested if row["video"]]
+    return {
+        "test_rows": len(tested),
+        "test_rows_whose_image_is_in_train": sum(row["image"] in images for row in tested),
+        "test_rows_of_a_video": len(of_video),
+        "test_rows_whose_video_is_in_train": sum(video in videos for video in of_video),
+        "test_rows_with_a_person_in_train": sum(not people.isdisjoint(people_in(video)) for video in of_video),
+    }
+
+
+def unknown_categories(categories: Iterable[str]) -> dict[str, int]:
+    """How often each of the 20 commonest categories stands that is none of the published ones."""
+    return dict(Counter(name for name in categories if name not in CATEGORIES).most_common(20))

@@ -1,16 +1,17 @@
-"""FaceForensics++: its manipulations, its official splits, and a training row about one of its videos or frames.
+"""FaceForensics++: its manipulations, its official splits and the videos of them.
 
 Rössler et al., "FaceForensics++: Learning to Detect Manipulated Facial Images" (ICCV 2019), and the released download.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from swift_plugins.core.names import unknown
 
@@ -38,6 +39,17 @@ def manipulation_of(name: str) -> str:
     """The same; ValueError for another name."""
     if (found := spelled(name)) is None:
         raise ValueError(unknown("manipulation", name, (*MANIPULATIONS, ORIGINAL)))
+    return found
+
+
+def fake_of(name: str) -> str:
+    """A type for argparse: a manipulation in any of its spellings."""
+    try:
+        found = manipulation_of(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if found == ORIGINAL:
+        raise argparse.ArgumentTypeError("the originals are always there, as reals")
     return found
 
 
@@ -104,4 +116,17 @@ def identities_in_several(splits: Splits) -> list[str]:
     return sorted(number for number, n in found.items() if n > 1)
 
 
-# ------------------------------------------------------------------------------------------------------------ the rows
+def counts(splits: Splits, manipulations: list[str], seen: set[tuple[str, Video]]) -> dict[str, Any]:
+    """What the manifest tells of the splits: videos found (`seen`, with their splits) and expected, pairs, leakage."""
+    videos = Counter((split, video.manipulation) for split, video in seen)
+    expected = {
+        split: Counter(v.manipulation for v in videos_of(pairs, manipulations)) for split, pairs in splits.items()
+    }
+    return {
+        "videos": {
+            split: {name: {"found": videos[split, name], "expected": n} for name, n in sorted(of.items())}
+            for split, of in expected.items()
+        },
+        "pairs": {split: {"found": len(pairs), "published": PUBLISHED_PAIRS[split]} for split, pairs in splits.items()},
+        "leakage": {"ids_in_several_splits": identities_in_several(splits)},
+    }

@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from converters.conversion.media import MediaFolders, list_folder
+from converters.conversion.reporting import report_missing
+from converters.conversion.sources import Sourced, T, unusable
 from converters.layouts.ffpp import DOWNLOAD, NO_FILE, Medium, Video, spelled
 from swift_plugins.core.frames import CUT_LIMIT, FrameRule, cut_frames
 from swift_plugins.core.guarded import run_guarded
@@ -37,6 +40,19 @@ def find_root(folder: Path, check: str) -> Path:
             "or convert with --check none"
         )
     return folder
+
+
+def taken(item: Sourced[T], mediums: list[Medium] | str, mark: str | None) -> Iterator[Sourced[tuple[T, Medium]]]:
+    """An item for each of the frames, or the one video, that was taken for one; a text says why there is none.
+
+    With a `mark` the frame's number stands behind it in the id.
+    """
+    if isinstance(mediums, str):
+        yield unusable(item.where, item.id, item.split, mediums)
+        return
+    for medium in mediums:
+        name = item.id if mark is None else f"{item.id}{mark}{medium.number}"
+        yield Sourced(item.where, name, item.split, (item.row, medium), path=medium.path)
 
 
 class FaceForensics:
@@ -132,3 +148,16 @@ class FaceForensics:
         image = f"{below}/frames/{video.id}/{number:03d}.png"
         self.origins[NO_FILE] += 1
         return [Medium(f"{self.media.root}/{image}", image, number)]
+
+
+def report_media(manifest: Mapping[str, Any]) -> None:
+    """Print which videos are not there, and where frames of two kinds are mixed."""
+    origins = dict(manifest["frames_from"])
+    named = ", one frame of each is named as if it were extracted" if origins.pop(NO_FILE, 0) else ""
+    report_missing(manifest, f"videos are not there{named}: {DOWNLOAD}")
+    if len(origins) > 1:
+        print(
+            "  note: frames of "
+            + ", ".join(f"{n} videos are from {origin}" for origin, n in origins.items())
+            + ": those of frames folders may be cropped to the face, those cut from videos are not"
+        )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from converters.conversion.sources import read_text
+from converters.conversion.sources import Sourced, read_text, unusable, usable
 from swift_plugins.core.records import spread
 from swift_plugins.core.tasks import loki_mc, loki_open, loki_tf
+from swift_plugins.core.tasks.verdicts import OPPOSITE
 
 LICENCE = (
     "LOKI (Ye et al., ICLR 2025): the media, Hugging Face bczhou/LOKI, are tagged Apache-2.0, the repository with the "
@@ -50,7 +53,6 @@ _TYPE = re.compile(
     r"(?P<medium>image|video)_(?:tf_(?P=medium)_(?P<label>real|fake)_ask_(?P<asks>real|fake)"
     r"|mc_(?P<wanted>real|fake)_from_(?P<rest>real|fake))_(?P<group>[^\n]{1,200})"
 )
-_OTHER = {"real": "fake", "fake": "real"}
 # On disk -> as FakeClue names it, and the slip in "scene" undone; the others are the same in both.
 CLASSES = {"animals": "animal", "person": "human", "sence": "scene"}
 # Descriptions that an assistant translated, of which some begin "The text translates to: …".
@@ -65,8 +67,6 @@ class Raw:
     in px, description).
     """
 
-    where: str
-    id: str
     media: tuple[str, ...]
     labels: tuple[str, ...]
     question: str
@@ -79,26 +79,17 @@ class Raw:
     translator_remarks: int = 0
 
 
-class Malformed(NamedTuple):
-    """A row that has no usable form: where it stands, its id or else its place in the file, and what is wrong."""
-
-    where: str
-    id: str
-    reason: str
-
-
 @dataclass
 class Part:
-    """One subset while it is converted."""
+    """One subset that is there, and its questions."""
 
     name: str
     subset: Subset
-    rows: list[Raw | Malformed]
-    prompts: dict[str, None] = field(default_factory=dict)  # those of its rows, each once
+    rows: list[Sourced[Raw]]
 
     @property
     def good(self) -> list[Raw]:
-        return [row for row in self.rows if isinstance(row, Raw)]
+        return [item.row for item in usable(self.rows)]
 
     @property
     def media(self) -> set[str]:
@@ -115,10 +106,10 @@ def find_subsets(src: Path) -> dict[str, Subset]:
     return found
 
 
-def read_subset(src: Path, subset: Subset, limit: int | None) -> list[Raw | Malformed]:
-    """The subset's questions, in the file's order."""
+def read_part(src: Path, name: str, subset: Subset, limit: int | None) -> Part:
+    """The subset's questions, in the file's order; their ids are those on disk, else their places in the file."""
     items = _read_list(src / subset.path)
-    rows: list[Raw | Malformed] = []
+    part = Part(name, subset, [])
     ids: set[str] = set()
     for index in spread(len(items), limit):
         item, where = items[index], f"{subset.path}[{index}]"
@@ -127,11 +118,11 @@ def read_subset(src: Path, subset: Subset, limit: int | None) -> list[Raw | Malf
         try:
             if row_id in ids:
                 raise ValueError("id: another row has it")
-            rows.append(_read_row(item, where, row_id, subset))
+            part.rows.append(Sourced(where, row_id, f"{name}/test", _read_row(item, subset)))
             ids.add(row_id)
         except ValueError as error:
-            rows.append(Malformed(where, row_id, str(error)))
-    return rows
+            part.rows.append(unusable(where, row_id, f"{name}/test", str(error)))
+    return part
 
 
 def _read_list(path: Path) -> list[Any]:
@@ -147,7 +138,7 @@ def _read_list(path: Path) -> list[Any]:
     return items
 
 
-def _read_row(item: Any, where: str, row_id: str, subset: Subset) -> Raw:
+def _read_row(item: Any, subset: Subset) -> Raw:
     """ValueError begins with the field at fault."""
     if not isinstance(item, dict):
         raise ValueError(f"row: expected a JSON object, got {type(item).__name__}")
@@ -164,9 +155,9 @@ def _read_row(item: Any, where: str, row_id: str, subset: Subset) -> Raw:
     if not isinstance(question, str):
         raise ValueError(f"question: expected a text, got {question!r:.80}")
     if subset.task is loki_open:
-        return Raw(where, row_id, tuple(media), ("fake",), question, "fake", "", **_problems(item.get("problems")))
+        return Raw(tuple(media), ("fake",), question, "fake", "", **_problems(item.get("problems")))
     labels, asks, group = _truth(item, subset)
-    return Raw(where, row_id, tuple(media), labels, question, asks, item["answer"], group)
+    return Raw(tuple(media), labels, question, asks, item["answer"], group)
 
 
 def _truth(item: dict[str, Any], subset: Subset) -> tuple[tuple[str, ...], str, str]:
@@ -189,7 +180,7 @@ def _truth(item: dict[str, Any], subset: Subset) -> tuple[tuple[str, ...], str, 
         raise ValueError(f"answer: must be A or B, got {answer!r:.40}")
     if item.get("choices") != [*loki_mc.TEXTS.values()]:
         raise ValueError(f"choices: expected {[*loki_mc.TEXTS.values()]}, got {item.get('choices')!r:.80}")
-    labels = (asks, _OTHER[asks])
+    labels = (asks, OPPOSITE[asks])
     return labels if answer == "A" else labels[::-1], asks, found["group"]
 
 
@@ -225,3 +216,39 @@ def add_classes(parts: list[Part]) -> None:
     classes = {raw.media[0]: raw.group for part in parts if part.subset.task is loki_tf for raw in part.good}
     for raw in (raw for part in parts if part.subset.task is loki_open for raw in part.good):
         raw.group = classes.get(raw.media[0], "")
+
+
+def questions_of(parts: list[Part]) -> dict[str, dict[str, list[Sourced[Raw]]]]:
+    """subset -> each of its media once, in order -> all the questions about it in any of the subsets."""
+    found: dict[tuple[str, str], list[Sourced[Raw]]] = {}
+    for part in parts:
+        for item in usable(part.rows):
+            found.setdefault((part.subset.medium, item.row.media[0]), []).append(item)
+    return {part.name: {raw.media[0]: found[part.subset.medium, raw.media[0]] for raw in part.good} for part in parts}
+
+
+def media_of(
+    part: Part, name: str, questions: dict[str, dict[str, list[Sourced[Raw]]]]
+) -> Iterator[Sourced[list[Raw]]]:
+    """Each of a subset's media with its questions, as questions_of found them, for the file `name`; faults first."""
+    yield from (unusable(item.where, item.id, f"{name}/test", item.reason) for item in part.rows if item.reason)
+    for some in questions[part.name].values():
+        yield Sourced(some[0].where, some[0].id, f"{name}/test", [item.row for item in some])
+
+
+def shared_media(parts: list[Part]) -> list[dict[str, Any]]:
+    """How many media each two files share."""
+    return [
+        {"subsets": [a.name, b.name], "media": len(a.media & b.media)}
+        for a, b in combinations(parts, 2)
+        if a.media & b.media
+    ]
+
+
+def remarks(parts: list[Part]) -> dict[str, int]:
+    """How many descriptions of images there are, and how many hold the words of whoever translated them."""
+    described = [raw for part in parts if part.subset.task is loki_open for raw in part.good]
+    return {
+        "all": sum(raw.descriptions for raw in described),
+        "with_translator_remarks": sum(raw.translator_remarks for raw in described),
+    }

@@ -8,16 +8,23 @@ import os
 import random
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
+from converters.conversion.audit import one_variable_rule
+from converters.conversion.sources import Sourced, none_usable, unusable, usable
 from swift_plugins.core.records import spread
 
 SPLITS = ("train", "val", "test")
 REAL_SOURCE = "LLaVA-Video"  # how the source of every real clip begins; the others are generators
 MAX_SIDE, MAX_RATE, MAX_DURATION = 16_384, 1000.0, 86_400.0  # px, frames/s and s: no video of the dataset comes near
+LICENCE = (
+    "DeepTraceReward, Hugging Face DeepTraceReward/RewardData: see the terms on its page; the real clips come from "
+    "LLaVA-Video-178K and keep the terms of their sources, the generated ones those of their generators."
+)
 UNPACK = {"videos": "cat videos.zip.00* > videos.zip && unzip -q videos.zip", "real_videos": "unzip -q real_videos.zip"}
 # Counts of the full dataset: table 1 and table 3 of the paper (rows and videos), and the published file itself.
 NEARLY_FULL = 7000  # rows; a file that has as many is compared with these counts, so that lost rows are noticed
@@ -110,27 +117,33 @@ class EarlierRaw(msgspec.Struct):
         )
 
 
-class Malformed(NamedTuple):
-    """A row that has no usable form: its video_id where that can be read, and what is wrong."""
-
-    video_id: str | None
-    reason: str
-
-
-def read_raw(path: Path, limit: int | None) -> dict[int, Raw | Malformed]:
-    """index -> row for the rows of all_data.json, or index -> why it has no usable form."""
+def read_raw(path: Path, limit: int | None) -> list[Sourced[Raw]]:
+    """The rows of all_data.json by their video_id, or why one has no usable form; ValueError where none has one."""
     content = path.read_bytes()
+    rows: list[Raw | tuple[str | None, str]]
     try:
-        rows: list[Raw | Malformed] = msgspec.json.decode(content, type=list[Raw], strict=False)
+        rows = msgspec.json.decode(content, type=list[Raw], strict=False)  # type: ignore[assignment]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the second reading finds out which row it is
         rows = _read_one_by_one(path, content)
     if not rows:
         raise ValueError(f"{path}: the list is empty")
-    return {index: rows[index] for index in spread(len(rows), limit)}
+    items: list[Sourced[Raw]] = []
+    for index in spread(len(rows), limit):
+        row, where = rows[index], f"{path.name}[{index}]"
+        if isinstance(row, Raw):
+            items.append(Sourced(where, row.video_id, "", row))
+        else:
+            items.append(unusable(where, row[0], "", row[1]))
+    if not any(usable(items)):
+        raise ValueError(f"{path}: {none_usable(items[0].reason)}")
+    return items
 
 
-def _read_one_by_one(path: Path, content: bytes) -> list[Raw | Malformed]:
-    """A lenient reading: what strict JSON does not allow (a byte order mark, NaN, half a character) costs its row."""
+def _read_one_by_one(path: Path, content: bytes) -> list[Raw | tuple[str | None, str]]:
+    """A lenient reading: what strict JSON does not allow (a byte order mark, NaN, half a character) costs its row.
+
+    A row that has no usable form is its video_id, where that can be read, and what is wrong.
+    """
     text = content.decode("utf-8-sig", errors="surrogateescape")  # a byte that is no UTF-8 becomes half a character
     try:
         items = json.loads(text, strict=False, parse_int=_integer)
@@ -145,7 +158,7 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) < 400 else float(digits)  # Python refuses to read thousands of digits
 
 
-def _read_one(item: Any) -> Raw | Malformed:
+def _read_one(item: Any) -> Raw | tuple[str | None, str]:
     try:
         if isinstance(item, dict) and "video_type" not in item:
             raw = msgspec.convert(item, EarlierRaw, strict=False).published()
@@ -158,7 +171,7 @@ def _read_one(item: Any) -> Raw | Malformed:
     except (msgspec.DecodeError, RecursionError) as error:
         reason = str(error)
     name = item.get("video_id") if isinstance(item, dict) else None
-    return Malformed(name if isinstance(name, str) and name.isprintable() else None, f"malformed row: {reason}")
+    return name if isinstance(name, str) and name.isprintable() else None, f"malformed row: {reason}"
 
 
 _FLATTENED = re.compile(r".*?v\d+_\d+_")
@@ -216,6 +229,15 @@ def check_source(src: Path) -> Path:
     return data
 
 
+def cures(src: Path, missing: Iterable[str]) -> list[str]:
+    """How to get each folder that is not there though some of the missing videos belong in it."""
+    return [
+        f"there is no {src / folder}. Get it with: {download(src)} && cd {src} && {unpack}"
+        for folder, unpack in UNPACK.items()
+        if not (src / folder).is_dir() and any(path.startswith(f"{folder}/") for path in missing)
+    ]
+
+
 def published_counts(rows: list[Raw]) -> dict[str, dict[str, Any]]:
     """The full dataset's counts beside the published ones."""
     fake = [raw for raw in rows if raw.video_type == "fake_video"]
@@ -251,3 +273,44 @@ def assign_splits(rows: list[Raw], by: str, seed: int) -> dict[str, str]:
             splits |= dict.fromkeys(group, "train" if middle <= 0.8 else "val" if middle <= 0.9 else "test")
             placed += len(group)
     return splits
+
+
+def published_splits(rows: list[Raw]) -> dict[str, str | None]:
+    """video_id -> the split that its first row states."""
+    return {raw.video_id: raw.split for raw in reversed(rows)}
+
+
+def leakage(rows: list[Raw], splits: Mapping[str, str | None]) -> dict[str, int]:
+    """Which parents stand in several splits, and how many test videos have theirs in train."""
+    homes: dict[str, str | None] = {}  # the first split of each parent
+    several, trained, tested = set(), set(), []
+    for raw in {raw.video_id: raw for raw in rows}.values():
+        parent, split = parent_of(raw), splits[raw.video_id]
+        if homes.setdefault(parent, split) != split:
+            several.add(parent)
+        if split == "train":
+            trained.add(parent)
+        elif split == "test":
+            tested.append(parent)
+    return {
+        "parents": len(homes),
+        "parents_in_several_splits": len(several),
+        "test_videos": len(tested),
+        "test_videos_whose_parent_is_in_train": sum(parent in trained for parent in tested),
+    }
+
+
+def shortcuts(
+    rows: list[Raw], splits: Mapping[str, str | None], audio: Mapping[str, bool | None]
+) -> dict[str, dict[str, Any]]:
+    """How well single facts of the videos tell real from fake; `audio` says by video_path which have a sound track."""
+    videos = list({raw.video_id: raw for raw in rows}.values())
+    facts: dict[str, list[Any]] = {
+        "resolution": [f"{raw.video_width}x{raw.video_height}" for raw in videos],
+        "audio": [audio.get(raw.video_path) for raw in videos],
+        "duration": [round(raw.video_duration, 1) for raw in videos],
+        "frame_rate": [round(raw.video_frame_rate, 2) for raw in videos],
+    }
+    labels = [raw.video_type for raw in videos]
+    train = [splits[raw.video_id] == "train" for raw in videos]
+    return {name: one_variable_rule(values, labels, train) for name, values in facts.items()}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Any
 
-from converters.layouts.deepfakejudge import Raw, better_of, score_of
+from converters.conversion.sources import Row, Sourced, checked_row
+from converters.layouts.deepfakejudge import Subset
+from converters.layouts.deepfakejudge_rows import Raw, better_of, score_of
 from swift_plugins.core.records import encode
-from swift_plugins.core.tasks import dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason
+from swift_plugins.core.tasks import dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason, get_task
 from swift_plugins.core.tasks.candidates import fill, neutralise
 from swift_plugins.core.tasks.verdicts import FOLD
 
@@ -86,3 +90,30 @@ def agree(verdict: str, raw: Raw) -> None:
     raw.label = raw.label or verdict
     if FOLD[verdict] != FOLD[raw.label]:
         raise ValueError(f"contradiction: the answer says {verdict}, the label is {raw.label}")
+
+
+def make_row(item: Sourced[Raw], subset: Subset, digest: str | None) -> Row:
+    """One training row; ValueError says why a raw row cannot become one. `digest` is the hash of its image's file."""
+    task, raw = get_task(subset.task), item.row
+    prompt, gold, own = (judged if CANDIDATES[task.NAME] else detected)(raw, task)
+    if raw.label is None:
+        raise ValueError("label: neither a field nor the prompt tells it")
+    system = [{"role": "system", "content": raw.system}] if raw.system is not None else []
+    return checked_row(
+        {
+            "id": item.id,
+            "task": task.NAME,
+            "messages": [*system, {"role": "user", "content": prompt}, {"role": "assistant", "content": gold}],
+            "images": [item.path],
+            "meta": {
+                "media_id": digest[:16] if digest else os.path.normpath(f"{Path(subset.path).parent}/{raw.image}"),
+                "image": raw.image,
+                "split": item.split.split("/")[1],
+                "source": raw.source,
+                "label": raw.label,
+                **({"pair": item.id} if task is dfj_pairwise else {}),
+                **own,
+                "task_version": task.VERSION,
+            },
+        }
+    )

@@ -10,6 +10,7 @@ from typing import Any
 from converters.conversion.media import MediaFolders
 from converters.layouts.rewarddata import Raw, bad_number, parent_of
 from swift_plugins.core import boxes
+from swift_plugins.core.media import Media
 from swift_plugins.core.records import check_row
 from swift_plugins.core.tasks import deeptrace
 from swift_plugins.core.tasks.deeptrace_answer import Answer
@@ -62,8 +63,15 @@ class Converter:
         )
         return answer, list(box), start
 
-    def row(self, raw: Raw, split: str) -> dict[str, Any]:
-        """One training row; ValueError says why a raw row cannot become one."""
+    def span(self, size: tuple[int, int]) -> tuple[int, int]:
+        """How far the box space reaches over a frame of that width and height."""
+        if (span := self.spans.get(size)) is None:
+            args = self.args
+            span = self.spans[size] = boxes.span(args.box_space, *size, args.min_pixels, args.max_pixels)
+        return span
+
+    def check(self, raw: Raw) -> str:
+        """The absolute path of the video; ValueError for a row that contradicts itself or an earlier one."""
         if raw.video_type not in ("fake_video", "real_video"):
             raise ValueError(f"unknown video_type: {raw.video_type!r}")
         path = self.media.path(raw.video_path)
@@ -71,11 +79,11 @@ class Converter:
             raise ValueError("contradiction: an earlier row has this video as the other type")
         if not raw.plausible():
             raise ValueError(f"bad numbers: {bad_number(raw)}")
-        size = (raw.video_width, raw.video_height)
-        span = self.spans.get(size)
-        if span is None:
-            args = self.args
-            span = self.spans[size] = boxes.span(args.box_space, *size, args.min_pixels, args.max_pixels)
+        return path
+
+    def row(self, raw: Raw, split: str) -> dict[str, Any]:
+        """One training row; ValueError says why a raw row cannot become one."""
+        path, span = self.check(raw), self.span((raw.video_width, raw.video_height))
         answer, box, start = self.answer(raw, span)
         text = deeptrace.render(answer)
         if deeptrace.parse_trained(text).answer != answer:
@@ -115,6 +123,17 @@ class Converter:
         }
         check_row(row)
         return row
+
+
+def check_video(raw: Raw, found: Media | str) -> None:
+    """ValueError unless the file is a video of the annotated size; `found` is what its check found."""
+    if isinstance(found, str):
+        raise ValueError(f"media: {found}")
+    if (found.width, found.height) != (raw.video_width, raw.video_height):
+        raise ValueError(
+            f"size differs: the file has {found.width}x{found.height}, "
+            f"the annotation {raw.video_width}x{raw.video_height}"
+        )
 
 
 @functools.lru_cache(maxsize=4096)

@@ -5,47 +5,60 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from converters.conversion.sources import checked_row
+from converters.conversion.sources import Row, checked_row
 from swift_plugins.core.tasks import fakevlm
+from swift_plugins.core.tasks.fakevlm import Answer
 
 # What a row tells where its dataset does not: every row of every dataset has the same keys.
 UNKNOWN = {"category": "", "manipulation": "", "video": "", "part": "", "width": None, "height": None}
 
 
-def read_answer(text: str, label: str) -> str:
-    """The explanation in an answer's text; ValueError unless its verdict is the label and it can be written again."""
+def read_answer(text: str, label: str) -> Answer:
+    """What a dataset's own text says; ValueError unless its verdict is the label and it can be written again."""
     parsed = fakevlm.parse_trained(text)
-    if parsed.answer is None:
+    answer: Answer = parsed.answer
+    if answer is None:
         raise ValueError(f"answer: {parsed.reason}: {text[:60]!r}")
-    if parsed.answer.verdict != label:
-        raise ValueError(f"contradiction: the answer says {parsed.answer.verdict}, the label is {label}")
-    explanation = parsed.answer.explanation or ""
-    if text != f"This is a {label} image. {explanation}":  # else it was read back already
+    if answer.verdict != label:
+        raise ValueError(f"contradiction: the answer says {answer.verdict}, the label is {label}")
+    if text != f"{fakevlm.FORMS[answer.form].format(label)} {answer.explanation}":  # else it was read back already
         try:
-            fakevlm.render(parsed.answer)  # reads back what it wrote
+            fakevlm.render(answer)  # reads back what it wrote
         except ValueError as error:
             raise ValueError(f"answer: {error}") from None
-    return explanation
+    return answer
+
+
+def write_answer(answer: Answer, fault: str) -> str:
+    """The text of an answer; ValueError, which begins with `fault`, for one that would not read back."""
+    try:
+        return fakevlm.render(answer)
+    except ValueError as error:
+        raise ValueError(f"{fault}{error}") from None
 
 
 def fakevlm_row(
-    row_id: str, question: str, answer: str, path: str, meta: Mapping[str, Any], medium: str = "image"
-) -> dict[str, Any]:
-    """The row; `meta` holds media_id, image, split, source, label, dataset and what else is known.
+    row_id: str,
+    question: str,
+    said: Answer | str,
+    path: str,
+    meta: Mapping[str, Any],
+    medium: str = "image",
+    fault: str = "",
+) -> Row:
+    """The row; `said` is an answer or a dataset's own text, which is kept to the letter.
 
-    ValueError, which begins with the class of the fault, says why there is none.
+    `meta` holds media_id, image, split, source, label, dataset and what else is known. ValueError, which begins with
+    the class of the fault, says why there is none: with `fault` where it is that an answer would not read back.
     """
+    answer = read_answer(said, meta["label"]) if isinstance(said, str) else said
+    text = said if isinstance(said, str) else write_answer(said, fault)
     return checked_row(
         {
             "id": row_id,
             "task": fakevlm.NAME,
-            "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}],
+            "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": text}],
             f"{medium}s": [path],
-            "meta": {
-                **UNKNOWN,
-                **meta,
-                "explanation": read_answer(answer, meta["label"]),
-                "task_version": fakevlm.VERSION,
-            },
+            "meta": {**UNKNOWN, **meta, "explanation": answer.explanation or "", "task_version": fakevlm.VERSION},
         }
     )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from converters.layouts.deepfakejudge import Raw
+from converters.layouts.deepfakejudge_rows import Raw
+from swift_plugins.core.records import sha256_text
+from swift_plugins.core.tasks import get_task
 from swift_plugins.core.tasks.candidates import SLOTS
 from swift_plugins.core.tasks.verdicts import LABELS
 
@@ -142,3 +144,20 @@ def _places(raw: Raw, form: list[str]) -> dict[str, list[int]]:
             return {}
         cuts += [at, at + len(text)]
     return {name: [begin, end] for name, begin, end in zip(names, cuts[0::2], [*cuts[1::2], end], strict=True)}
+
+
+def prompt_facts(task: str, rows: list[Raw], recovered: Recovered | None) -> dict[str, Any]:
+    """What the manifest tells of the prompt of a subset's rows; `recovered` is None where no candidate is judged."""
+    prompts = sorted({raw.prompt for raw in rows if raw.prompt is not None})
+    found = recovered or Recovered(prompts[0] if len(prompts) == 1 else None, "\n".join(prompts), 0)
+    if not prompts:
+        own = get_task(task).PROMPT or ""
+        found = Recovered(own, own, 0)
+    unplaced = sum(raw.prompt is not None and not raw.spans for raw in rows) if recovered else 0
+    return {
+        "prompt": found.template,
+        "prompt_sha256": sha256_text(found.template or found.shared),
+        "prompt_is": "the dataset's, kept to the letter" if prompts else "the project's own",
+        "rows_of_this_prompt": recovered.rows if recovered and prompts else None,
+        "rows_whose_candidates_were_not_found": unplaced,
+    }

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
-from converters.conversion.sources import checked_row
-from converters.layouts.loki import CLASSES, Part, Raw
-from converters.layouts.loki_media import Library
+from converters.conversion.sources import Row, Sourced, checked_row
+from converters.layouts.loki import CLASSES, Part, Raw, Subset
 from converters.rows.fakevlm import fakevlm_row
-from swift_plugins.core.records import encode
+from swift_plugins.core.media import Media
+from swift_plugins.core.records import encode, sha256_text
 from swift_plugins.core.tasks import fakevlm, loki_mc, loki_open, loki_tf
 
 DATASET = "loki"
+PROMPT_IS = {
+    loki_tf: "the dataset's, kept to the letter, and the last line that its released evaluation adds",
+    loki_mc: "the dataset's, kept to the letter, and the choices and the last line that its released evaluation adds",
+    loki_open: "the dataset's, kept to the letter",
+}
 
 
 def origin(medium: str, raw: Raw) -> dict[str, str]:
@@ -27,10 +34,9 @@ def origin(medium: str, raw: Raw) -> dict[str, str]:
     }
 
 
-def question_row(part: Part, raw: Raw, cluster: str, library: Library) -> dict[str, Any]:
-    """One of LOKI's own questions; ValueError says why it cannot be asked."""
-    task, medium = part.subset.task, part.subset.medium
-    paths = library.use(raw.media)
+def question_row(item: Sourced[Raw], subset: Subset, cluster: str, paths: list[str]) -> Row:
+    """One of LOKI's own questions; ValueError says why it cannot be asked. `paths` are those of its media."""
+    task, medium, raw = subset.task, subset.medium, item.row
     prompt = raw.question + getattr(task, "PROMPT_END", "")
     if task is loki_open:
         if not raw.explanation:
@@ -41,7 +47,7 @@ def question_row(part: Part, raw: Raw, cluster: str, library: Library) -> dict[s
     else:
         answer, own = task.Answer(raw.answer), {"asks": raw.asks, "answer": raw.answer, "second": raw.media[1]}
     row = {
-        "id": f"{part.name}/{raw.id}",
+        "id": f"{item.split.removesuffix('/test')}/{item.id}",
         "task": task.NAME,
         "messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": task.render(answer)}],
         f"{medium}s": paths,
@@ -55,9 +61,7 @@ def question_row(part: Part, raw: Raw, cluster: str, library: Library) -> dict[s
             "task_version": task.VERSION,
         },
     }
-    checked_row(row)
-    part.prompts[prompt] = None
-    return row
+    return checked_row(row)
 
 
 def described(raw: Raw | None) -> dict[str, Any]:
@@ -70,17 +74,16 @@ def described(raw: Raw | None) -> dict[str, Any]:
     }
 
 
-def medium_row(raws: list[Raw], file: str, medium: str, library: Library) -> dict[str, Any]:
-    """The row of one image or video from all of its questions, in the file of that name."""
+def medium_row(item: Sourced[list[Raw]], medium: str, path: str, found: Media | str | None) -> Row:
+    """The row of one image or video from all of its questions; `found` is what its file's check found."""
+    raws = item.row
     name, label = raws[0].media[0], raws[0].labels[0]
-    (path,) = library.use([name])
     written = described(next((raw for raw in raws if raw.explanation), None))
-    answer = fakevlm.render(fakevlm.Answer(label, written["explanation"] or None, medium))
-    width, height = library.size(name)
+    width, height = (found.width, found.height) if isinstance(found, Media) else (None, None)
     return fakevlm_row(
-        f"{file}/{name}",
+        f"{item.split.removesuffix('/test')}/{name}",
         fakevlm.QUESTIONS[medium],
-        answer,
+        fakevlm.Answer(label, written["explanation"] or None, medium),
         path,
         {
             "media_id": name,
@@ -95,3 +98,36 @@ def medium_row(raws: list[Raw], file: str, medium: str, library: Library) -> dic
         },
         medium,
     )
+
+
+def question_facts(part: Part, prompts: list[str]) -> dict[str, Any]:
+    """What the manifest tells of a file with LOKI's own questions, `prompts` without their media."""
+    task = part.subset.task
+    return {
+        "task": task.NAME,
+        "task_version": task.VERSION,
+        "rows_in": len(part.rows),
+        "published_rows": part.subset.rows,
+        "published_media": part.subset.media,
+        "media": len(part.media),
+        "prompts": prompts,
+        "prompt_sha256": [sha256_text(prompt) for prompt in prompts],
+        "prompt_is": PROMPT_IS[task],
+    }
+
+
+def medium_facts(part: Part, questions: Iterable[list[Sourced[Raw]]]) -> dict[str, Any]:
+    """The same of one with FakeVLM's question; `questions` are, for each of its media, the source rows of any file."""
+    merged = Counter(map(len, questions))
+    medium = part.subset.medium
+    prompt = fakevlm.QUESTIONS[medium]
+    return {
+        "task": fakevlm.NAME,
+        "task_version": fakevlm.VERSION,
+        "source_rows": {part.name: len(part.rows)},
+        "media": merged.total(),
+        "media_by_source_rows": dict(sorted(merged.items())),
+        "prompts": [prompt],
+        "prompt_sha256": [sha256_text(prompt)],
+        "prompt_is": "FakeVLM's and FakeClue's" if medium == "image" else "the project's own, after FakeVLM's",
+    }

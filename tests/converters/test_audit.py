@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from converters.conversion.audit import RULES, audit_images, audit_lines, best_rule
+from converters.conversion.audit import RULES, Pictured, audit_images, audit_lines, best_rule
 from swift_plugins.core.media import Media
 
 
@@ -17,8 +17,8 @@ def of(count: int, label: str, media: Media, train: bool = False, name: str = ""
 
 def audit(*groups: list[tuple]) -> dict[str, Any]:
     images = [image for group in groups for image in group]
-    paths, labels, train, media = zip(*images, strict=True)
-    return audit_images(paths, labels, train, dict(zip(paths, media, strict=True)))
+    pictured = {path: Pictured(label, train) for path, label, train, _ in images}
+    return audit_images(pictured, {path: media for path, _, _, media in images})
 
 
 def accuracy(found: dict[str, Any]) -> dict[str, float | None]:
@@ -117,9 +117,13 @@ def test_where_the_data_lie_does_not_matter():
 
 
 def test_without_a_look_at_the_files_suffix_and_annotated_size_stand_for_them():
-    paths = ["/d/a.JPG", "/d/b.jpeg", "/d/c.png", "/d/d.png"]
-    labels, sizes = ["real", "real", "fake", "fake"], [(640, 480), None, (512, 512), (512, 512)]
-    found = audit_images(paths, labels, [True, False, True, False], {}, sizes)
+    images = {
+        "/d/a.JPG": Pictured("real", True, (640, 480)),
+        "/d/b.jpeg": Pictured("real", False),
+        "/d/c.png": Pictured("fake", True, (512, 512)),
+        "/d/d.png": Pictured("fake", False, (512, 512)),
+    }
+    found = audit_images(images, {})
     assert found["rules"]["format"]["values"] == [
         {"value": "JPEG", "real": 2, "fake": 0},
         {"value": "PNG", "real": 0, "fake": 2},
@@ -137,8 +141,8 @@ def test_without_a_look_at_the_files_suffix_and_annotated_size_stand_for_them():
 
 def test_what_cannot_be_read_is_counted_and_left_out():
     images = [*of(4, "real", JPEG, True), *of(4, "fake", PNG, True), *of(2, "real", JPEG), *of(2, "fake", PNG)]
-    paths, labels, train, media = map(list, zip(*images, strict=True))
-    found = audit_images(paths, labels, train, dict(zip(paths, ["broken", *media[1:]], strict=True)))
+    pictured = {path: Pictured(label, train) for path, label, train, _ in images}
+    found = audit_images(pictured, {path: media for path, _, _, media in images} | {images[0][0]: "broken"})
     assert (found["images"], found["not_read"]) == (11, 1)
     assert found["rules"]["format"]["values"][0] == {"value": "JPEG", "real": 5, "fake": 0}
 
@@ -155,7 +159,7 @@ def test_one_class_alone_has_no_shortcut(label):
 
 
 def test_no_images():
-    found = audit_images([], [], [], {})
+    found = audit_images({}, {})
     assert found["images"] == 0
     assert accuracy(found) == dict.fromkeys(RULES, None)
 

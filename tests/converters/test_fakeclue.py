@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from converters.conversion.sources import Sourced
 from converters.fakeclue_to_swift import main
 from converters.layouts.fakeclue import PUBLISHED, Raw, origin_of, published_counts
 from swift_plugins.core.records import check_row, read_rows
@@ -175,9 +176,7 @@ def test_every_row_keeps_the_contract(convert):
         (fake(conversations=saying("This is a fake image. <image>")), "messages: 2 <image> tags but 1 images"),
         (fake(conversations=saying("This is a fake image.", "<image><image>?")), "messages: 2 <image> tags"),
         (fake("../../etc/passwd"), "image: the path leaves test/"),
-        (fake("/etc/passwd"), "image: the path leaves test/"),
         (fake("https://example.org/a.png"), "image: not a file path"),
-        (fake("a\0.png"), "image: not a file path"),
         (fake("ff++/"), "image: not a file path"),
         (real(FRAME), "contradiction: the label is real, the path says Deepfakes"),
         (fake("ff++/original/c23/frames/071/0.png"), "contradiction: the label is fake, the path says original"),
@@ -332,7 +331,7 @@ def test_published_counts_are_those_of_the_paper_and_differences_are_told():
         "scene": (226, 136),
     }
     rows = [
-        Raw("x", label, (), cate)
+        Sourced("x", None, "test", Raw("x", label, (), cate))
         for cate, numbers in categories.items()
         for label in (0, 1)
         for _ in range(numbers[label])
@@ -343,11 +342,6 @@ def test_published_counts_are_those_of_the_paper_and_differences_are_told():
     assert {name for name, count in counts.items() if not count["ok"]} == {"test_fake_rows", "test_doc_fake_rows"}
     assert counts["test_doc_fake_rows"] == {"published": 460, "found": 459, "ok": False}
     assert published_counts("test", rows[:4000]) == {}
-
-
-def test_limit_takes_rows_from_everywhere(convert):
-    done = convert([fake(f"{i}.png") for i in range(10)], options=("--check", "none", "--limit", "5"))
-    assert [int(row["id"].removeprefix("test/")) // 2 for row in done.rows] == [0, 1, 2, 3, 4]
 
 
 def test_the_manifest_names_licence_task_and_hashes(convert):
@@ -384,10 +378,6 @@ def test_deep_nesting_in_a_field_that_is_not_read(tmp_path, refused):
 def test_a_byte_order_mark_says_the_encoding(tmp_path, encoding):
     src = source(tmp_path / "FakeClue", json.dumps([fake()]).encode(encoding))
     assert len(Converted(src, tmp_path / "out", "--check", "none").rows) == 1
-
-
-def test_without_the_dataset_it_says_how_to_get_it(tmp_path, refused):
-    assert "hf download lingcco/FakeClue" in refused(tmp_path / "nothing")
 
 
 def test_images_that_are_all_missing_are_named(tmp_path, refused):

@@ -407,8 +407,3 @@ def test_a_second_run_cuts_nothing_anew(dataset, tmp_path):
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "frames").rglob("*.png")}
     assert convert(dataset, tmp_path / "out", *options)["files"] == first["files"]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "frames").rglob("*.png")} == times
-
-
-def test_a_limit_spreads_over_the_videos_of_a_split(dataset, tmp_path):
-    convert(dataset, tmp_path / "out", "--limit", "2", "--frames-per-video", "1", "--manipulations", "Deepfakes")
-    assert [row["meta"]["video"] for row in rows_of(tmp_path / "out")] == ["Deepfakes/071_054", "original/071"]

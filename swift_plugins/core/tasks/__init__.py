@@ -66,6 +66,7 @@ class Task(Protocol):
 
     NAME: str
     VERSION: str  # of its prompts, its answers and what reads them; what two versions made does not mix
+    PROMPT: str | None  # the project's own, for data that bring none, with slots for CANDIDATES
     PROMPT_END: str  # what an evaluation adds to the question as it is on disk
     QUESTIONS: Mapping[str, str]  # the fixed ones by what sets them apart; without any, rows bring theirs
     ZERO_SHOT_QUESTION: str | None  # for models that were not trained on it
@@ -86,7 +87,7 @@ class Task(Protocol):
 class JudgeTask(Task, Protocol):
     """A task that judges candidates, which stand in its prompt."""
 
-    PROMPT: str  # the project's own, with its slots, for candidates that bring none
+    PROMPT: str
 
     def decision(self, answer: Any) -> Any:
         """What an answer decides, as a row's meta states the truth."""

@@ -17,6 +17,7 @@ from swift_plugins.core.tasks.verdicts import STOP, VERDICT_WORDS, named, stated
 
 NAME = "deeptrace"
 VERSION = with_reader("1")
+PROMPT = None
 PROMPT_END = ""
 CANDIDATES: dict[str, str] = {}
 SAME_ANSWER_AS = None

@@ -15,6 +15,7 @@ from swift_plugins.core.tasks.verdicts import OPPOSITE, VERDICTS, bare_verdict, 
 
 NAME = "fakevlm"
 VERSION = with_reader("1")
+PROMPT = None
 PROMPT_END = ""
 ZERO_SHOT_QUESTION = None
 CANDIDATES: dict[str, str] = {}

@@ -19,6 +19,7 @@ ZERO_SHOT_QUESTION = None
 CANDIDATES: dict[str, str] = {}
 SAME_ANSWER_AS = None
 TEXTS = {"A": "The first one.", "B": "The second one."}  # the choices on disk
+PROMPT = None
 PROMPT_END = "".join(f"\n{letter}. {text}" for letter, text in TEXTS.items()) + "\nAnswer with the option letter."
 KINDS = ("answer", "explanation", "other")
 

@@ -11,6 +11,7 @@ from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
 
 NAME = "loki_open"
 VERSION = "1"
+PROMPT = None
 PROMPT_END = ""
 QUESTIONS: dict[str, str] = {}
 ZERO_SHOT_QUESTION = None

@@ -19,6 +19,7 @@ QUESTIONS: dict[str, str] = {}
 ZERO_SHOT_QUESTION = None
 CANDIDATES: dict[str, str] = {}
 SAME_ANSWER_AS = None
+PROMPT = None
 PROMPT_END = "\nAnswer with yes or no."
 OTHER = {"yes": "no", "no": "yes"}
 KINDS = ("answer", "explanation", "other")

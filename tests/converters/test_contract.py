@@ -1,0 +1,335 @@
+"""What is true of every converter: each converters/*_to_swift.py that there is, on a small source of its own."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from converters.conversion import command, output
+from swift_plugins.core import records
+from swift_plugins.core.records import check_row, read_rows, sha256_file
+from tests.converters import test_ddvqa as ddvqa
+from tests.converters import test_fakeclue as fakeclue
+from tests.converters import test_ffpp as ffpp
+from tests.converters import test_folder as folder
+from tests.converters.deepfakejudge import making as judge
+from tests.converters.deeptrace import making as deeptrace
+from tests.converters.loki import making as loki
+
+CONVERTERS = sorted(path.stem for path in (Path(__file__).parents[2] / "converters").glob("*_to_swift.py"))
+ROWS = 20
+HOSTILE = ("/etc/hostname", "../" * 9 + "secret.png", "https://example.org/x.png", "file:///etc/hostname", "a\0.png")
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a converter's small source is made: of ROWS rows, all usable and all for one file.
+
+    `make(folder, path)` writes it below a folder and returns the options that name it, --src first; with a path it has
+    one more row, whose medium is there. `medium` is one of the media, `cure` a part of how to get the dataset.
+    """
+
+    file: str
+    make: Callable[[Path, str | None], list[str]]
+    medium: str
+    cure: str
+
+
+def make_deeptrace(root: Path, path: str | None) -> list[str]:
+    size = {"video_width": 64, "video_height": 48, "video_frame_rate": 25, "video_duration": 0.48}
+    box = {"left": 8, "top": 8, "width": 32, "height": 16}
+    trace = size | {"faketrace_first_frame": 3, "faketrace_bbox": box}
+    rows = [deeptrace.fake(f"cm{i}", **trace) if i % 2 else deeptrace.real(f"v_{i}", **size) for i in range(ROWS)]
+    more = [] if path is None else [deeptrace.fake("hostile", video_path=path, **trace)]
+    deeptrace.source(root, *rows, *more)
+    clip = ffpp.write_video(root / "clip.mp4").read_bytes()
+    for row in rows:
+        (root / row["video_path"]).write_bytes(clip)
+    return ["--src", str(root)]
+
+
+def make_judge(root: Path, path: str | None) -> list[str]:
+    rows = [judge.pointwise(i) for i in range(ROWS)]
+    more = [] if path is None else [judge.pointwise(0, images=[path])]
+    return ["--src", str(judge.source(root, {"pointwise/test": [*rows, *more]}))]
+
+
+def make_fakeclue(root: Path, path: str | None) -> list[str]:
+    rows = [(fakeclue.real if i % 2 else fakeclue.fake)(f"genimage/{i:02}.png") for i in range(ROWS)]
+    fakeclue.source(root, rows, images="test")
+    more = [] if path is None else [fakeclue.fake(path)]
+    (root / "data_json" / "test.json").write_text(json.dumps([*rows, *more]))
+    return ["--src", str(root)]
+
+
+def make_folder(root: Path, path: str | None) -> list[str]:
+    images = [f"{'real' if i % 2 else 'fake'}/{i:02}.png" for i in range(ROWS)]
+    lines = [f"{image},{image[:4]}" for image in images] + ([] if path is None else [f'"{path}",fake'])
+    folder.tree(root, *images)
+    (root / "t.csv").write_text("\n".join(["path,label", *lines]))
+    return ["--src", str(root), "--csv", str(root / "t.csv")]
+
+
+def make_loki(root: Path, path: str | None) -> list[str]:
+    rows = [loki.asked(f"{i}.png", "real" if i % 2 else "fake", "fake") for i in range(ROWS)]
+    more = [] if path is None else [loki.asked("hostile.png", "fake", "fake", image_path=path)]
+    loki.source(root, {"image/true_or_false": [*rows, *more]})
+    folder.tree(root, *(loki.path_of(f"{i}.png") for i in range(ROWS)))
+    return ["--src", str(root)]
+
+
+def make_ffpp(root: Path, path: str | None) -> list[str]:
+    pairs = [[f"{2 * i:03}", f"{2 * i + 1:03}"] for i in range(ROWS // 4)]
+    more = [] if path is None else [[path, "999"]]
+    ffpp.write_splits(root / "splits", {"train": [*pairs, *more], "val": [], "test": []})
+    for a, b in pairs:
+        for video in (a, b):
+            ffpp.write_frames(root / ffpp.REAL / "frames" / video, [0])
+        for video in (f"{a}_{b}", f"{b}_{a}"):
+            ffpp.write_frames(root / ffpp.FAKE.format("Deepfakes") / "frames" / video, [0])
+    return ["--src", str(root), "--manipulations", "Deepfakes", "--frames-per-video", "1"]
+
+
+def make_ddvqa(root: Path, path: str | None) -> list[str]:
+    videos = [f"{2 * i:03}_{2 * i + 1:03}" for i in range(ROWS)]
+    asked = {"0": {"question": ddvqa.IMAGE, "answer": ["The image looks fake. Odd."]}}
+    images = {f"0_{video}": asked for video in videos}
+    more = {} if path is None else {f"0_{path}": asked}
+    ddvqa.source(root / "DQ_FF++", {"Deepfakes": images | more}, {})
+    for video in videos:
+        ffpp.write_frames(root / ffpp.FAKE.format("Deepfakes") / "frames" / video, [0])
+    return ["--src", str(root / "DQ_FF++"), "--ffpp", str(root)]
+
+
+DEEPFAKES = ffpp.FAKE.format("Deepfakes") + "/frames/000_001/000.png"
+SOURCES = {
+    "deeptrace_to_swift": Source("train", make_deeptrace, "videos/cm1.mp4", "hf download DeepTraceReward/RewardData"),
+    "deepfakejudge_to_swift": Source(
+        "pointwise/test",
+        make_judge,
+        "dfj-meta/dfj-meta-pointwise/test/images/a.png",
+        "hf auth login && hf download MBZUAI/DeepfakeJudge-Dataset",
+    ),
+    "fakeclue_to_swift": Source("test", make_fakeclue, "test/genimage/00.png", "hf download lingcco/FakeClue"),
+    "folder_to_swift": Source("test", make_folder, "fake/00.png", "name the folder that holds the images with --src"),
+    "loki_to_swift": Source(
+        "image/true_or_false/test", make_loki, "media_data/image/0.png", "hf download bczhou/LOKI media_data.zip"
+    ),
+    "ffpp_to_swift": Source("train", make_ffpp, DEEPFAKES, "github.com/ondyari/FaceForensics"),
+    "ddvqa_to_swift": Source("train", make_ddvqa, DEEPFAKES, "github.com/ondyari/FaceForensics"),
+}
+
+
+class Converter:
+    """One converter and its source of good rows, which is made once."""
+
+    def __init__(self, name: str, folder: Path):
+        self.name, self.main, self.source = name, importlib.import_module(f"converters.{name}").main, SOURCES[name]
+        self.folder = folder / "Data"
+        self.options = [*self.source.make(self.folder, None), "--workers", "1"]
+
+    def __call__(self, out: Path, *options: str) -> list[dict[str, Any]]:
+        """Convert, and return the rows."""
+        assert self.main([*self.options, "--out", str(out), *options]) == 0
+        return rows_of(out, self.source.file)
+
+
+def rows_of(out: Path, name: str) -> list[dict[str, Any]]:
+    return [row for _, row in read_rows(out / f"{name}.jsonl")]
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module", params=CONVERTERS)
+def converter(request, tmp_path_factory) -> Converter:
+    return Converter(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def whole(converter, tmp_path_factory) -> Path:
+    """What the converter makes of all rows; read it, do not change it."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    assert len(converter(out)) == ROWS
+    return out
+
+
+def test_the_converters_are_found():
+    assert {"deeptrace_to_swift", "folder_to_swift"} <= set(CONVERTERS)
+    assert set(CONVERTERS) == set(SOURCES), "every converter has a source here, on which its contract is tested"
+
+
+def test_every_row_has_the_form_of_a_training_row_and_an_id_of_its_own(converter, whole):
+    rows = rows_of(whole, converter.source.file)
+    for row in rows:
+        check_row(row)
+    assert len({row["id"] for row in rows}) == ROWS
+    assert len({tuple(row["meta"]) for row in rows}) == 1
+
+
+@pytest.mark.parametrize("limit", [5, 1000])
+def test_limit_takes_rows_from_all_over_the_file(converter, whole, tmp_path, limit):
+    ids = [row["id"] for row in rows_of(whole, converter.source.file)]
+    taken = [ids.index(row["id"]) for row in converter(tmp_path / "out", "--limit", str(limit))]
+    assert [at * min(limit, ROWS) // ROWS for at in taken] == list(range(min(limit, ROWS)))
+
+
+def told(out: Path) -> dict[str, Any]:
+    """The manifest, after a look that it counts what was written and set aside, and names its files."""
+    manifest = json.loads((out / "manifest.json").read_text())
+    written = {split: rows_of(out, split) for split in manifest["counts"]}
+    rejects = rows_of(out, "rejects")
+    assert {split: len(rows) for split, rows in written.items()} == {
+        split: sum(of.values()) for split, of in manifest["counts"].items()
+    }
+    assert manifest["rows_out"] == sum(map(len, written.values()))
+    assert manifest["rows_rejected"] == len(rejects) == sum(manifest["reject_reasons"].values())
+    assert manifest["rows_in"] == manifest["rows_out"] + manifest["rows_rejected"]
+    assert {reject["reason"].split(":")[0] for reject in rejects} == {*manifest["reject_reasons"]}
+    assert all(reject["where"] and reject["reason"] for reject in rejects)
+    assert manifest["files"] == {f"{split}.jsonl": sha256_file(out / f"{split}.jsonl") for split in written}
+    assert manifest["versions"]["msgspec"]
+    return manifest
+
+
+def test_the_manifest_tells_of_the_source_and_of_what_was_made(converter, whole):
+    manifest = told(whole)
+    assert (manifest["rows_in"], manifest["rows_rejected"]) == (ROWS, 0)
+    assert manifest["sources"]
+    for name, digest in manifest["sources"].items():
+        assert digest in {sha256_file(path) for path in converter.folder.rglob(Path(name).name)}
+    assert not {"src", "out", "workers"} & {*manifest["options"]}
+    assert manifest["licence"]
+    assert manifest["media_missing"] == 0
+
+
+@pytest.mark.parametrize("path", HOSTILE, ids=["absolute", "above", "url", "file url", "nul"])
+@pytest.mark.parametrize("check", ["none", "header"])
+def test_no_path_leaves_the_source(converter, tmp_path, capsys, path, check):
+    """A hostile path costs its row, or is refused with the file that holds it."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "secret.png")
+    root, out = tmp_path / "a" / "Data", tmp_path / "out"
+    options = converter.source.make(root, path)
+    if converter.main([*options, "--out", str(out), "--check", check, "--workers", "1"]):
+        assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
+        assert contents(out) == {}
+        return
+    assert told(out)["rows_rejected"] == 1
+    media = [path for row in rows_of(out, converter.source.file) for path in row.get("images") or row["videos"]]
+    assert len(media) == ROWS
+    assert all(path.startswith(f"{root}/") for path in media)
+
+
+def test_a_link_out_of_the_source_is_not_followed(converter, tmp_path):
+    root, out, secret = tmp_path / "Data", tmp_path / "out", tmp_path / "secret"
+    options = converter.source.make(root, None)
+    medium = root / converter.source.medium
+    shutil.move(medium, secret)
+    medium.symlink_to(secret)
+    assert converter.main([*options, "--out", str(out), "--check", "none", "--workers", "1"]) == 0
+    assert told(out)["rows_rejected"] > 0
+    assert all("the path leaves " in reject["reason"] for reject in rows_of(out, "rejects"))
+    assert str(secret) not in (out / f"{converter.source.file}.jsonl").read_text()
+
+
+def test_it_runs_from_any_folder_and_repeats_to_the_byte(converter, whole, tmp_path, root):
+    """Another process in another folder, with another seed for hashes and other workers, twice into one folder."""
+    script = [sys.executable, str(root / "converters" / f"{converter.name}.py"), "--out", "out", "--workers", "2"]
+    near = ["--src", os.path.relpath(converter.options[1], tmp_path), *converter.options[2:-2]]
+    env = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": ""}
+    done = subprocess.run([*script, *near], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr[-2000:]
+    assert contents(tmp_path / "out") == contents(whole)
+    converter(tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(whole)
+
+
+def test_without_a_source_it_says_how_to_get_it(converter, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert converter.main([]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert (said.err.count("\n"), said.out) == (1, "")
+    assert converter.source.cure in said.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_connection_is_opened(converter, tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError(f"a connection to {args[1:]}")
+
+    for name in ("connect", "connect_ex", "sendto", "bind"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert len(converter(tmp_path / "out", "--check", "header")) == ROWS
+
+
+class Torn(Exception):
+    """What no converter expects."""
+
+
+@pytest.mark.parametrize("error", [Torn, KeyboardInterrupt, OSError(28, "No space left on device")])
+@pytest.mark.parametrize(
+    ("owner", "name", "after"),
+    [(command, "check_files", 0), (output, "encode_into", 9), (records.os, "fsync", 0)],
+    ids=["while media are read", "while rows are written", "while files are completed"],
+)
+def test_an_interrupted_run_leaves_what_was_there(converter, whole, tmp_path, monkeypatch, owner, name, after, error):
+    out = tmp_path / "out"
+    converter(out, "--limit", "2")
+    before, calls, really = contents(out), iter(range(1000)), getattr(owner, name)
+
+    def breaks(*args):
+        if next(calls) >= after:
+            raise error
+        return really(*args)
+
+    options = [*converter.options, "--out", str(out)]
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, breaks)
+        if isinstance(error, OSError):
+            assert converter.main(options) == 2
+        else:
+            with pytest.raises(error):
+                converter.main(options)
+    assert contents(out) == before
+    converter(out)
+    assert contents(out) == contents(whole)
+
+
+KILLED = """
+import os, signal, sys
+from converters import {name}
+from converters.conversion import output
+rows, really = iter(range(10)), output.encode_into
+def encode_into(*args):
+    next(rows, None) is None and os.kill(os.getpid(), signal.SIGKILL)
+    really(*args)
+output.encode_into = encode_into
+{name}.main(sys.argv[1:])
+"""
+
+
+def test_a_killed_run_leaves_what_was_there(converter, tmp_path, root):
+    out = tmp_path / "out"
+    converter(out, "--limit", "2")
+    before = contents(out)
+    script = [sys.executable, "-c", KILLED.format(name=converter.name), *converter.options, "--out", str(out)]
+    done = subprocess.run(script, cwd=root, capture_output=True, text=True, timeout=120)
+    assert done.returncode == -9, done.stderr[-2000:]
+    left = contents(out)
+    assert any(name.endswith(".tmp") for name in left)
+    assert {name: text for name, text in left.items() if not name.endswith(".tmp")} == before
