@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from eval.encoders.folders import first_line, not_installed
+
 LAYERS = {"roberta-large": 17}  # the layer that the authors chose for each encoder, as far as this project pins one
 MAX_TOKENS = 512
 
@@ -22,20 +24,20 @@ def signature(model: str, layer: int) -> str:
     return f"{model}, layer {layer}, torchmetrics {version('torchmetrics')}, transformers {version('transformers')}"
 
 
-def f1_scores(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> list[float]:
+def similarities(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> list[float]:
     """The F1 of each (text, reference), 0..1, no idf, no rescaling; 0 where one of them is empty."""
     try:
         import torch
         from torchmetrics.functional.text import bert_score
         from transformers import AutoModel, AutoTokenizer
     except ImportError as error:
-        raise ValueError(f"--bertscore: {error}: install the extra, pip install -e '.[neural]'") from None
+        raise not_installed("bertscore", error) from None
     from tqdm import tqdm
 
     try:
         tokenizer, encoder = AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model)
     except (OSError, ValueError, ImportError) as error:
-        raise ValueError(f"--bertscore {model}: neither a folder nor to be had: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"--bertscore {model}: neither a folder nor to be had: {first_line(error)}") from None
     if not 0 <= layer <= encoder.config.num_hidden_layers:
         raise ValueError(f"--bertscore-layer {layer}: {model} has {encoder.config.num_hidden_layers} layers")
     device = "cuda" if torch.cuda.is_available() else "cpu"

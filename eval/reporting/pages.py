@@ -29,7 +29,7 @@ def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
     return [name for name in names if any(name in part["metrics"] for part in slices.values())]
 
 
-def write_report(report: dict[str, Any], scorer: Scorer, cases: Sequence[Any], out: Path) -> None:
+def write_report(report: dict[str, Any], scorer: Scorer[Any], cases: Sequence[Any], out: Path) -> None:
     """Write the three files to `out`, each in place of an older one."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -40,10 +40,10 @@ def write_report(report: dict[str, Any], scorer: Scorer, cases: Sequence[Any], o
         "report": report,
         "cases": shown,
         "figures": scorer.figures(cases),
-        "metrics": scorer.METRICS,
-        "answers": [*scorer.ANSWERS, "unparsed"],
-        "constants": scorer.BASELINES,
-        "counted_as": scorer.UNPARSED,
+        "metrics": scorer.metrics,
+        "answers": [*scorer.answers, "unparsed"],
+        "constants": scorer.baselines,
+        "counted_as": scorer.unparsed,
         "measured": measured,
         "number": number,
         "reasons": reasons,

@@ -21,7 +21,7 @@ BOOTSTRAP = {
 }
 
 
-def score(scorer: Scorer, cases: list[Any], named: dict[str, list[Any]]) -> dict[str, Any]:
+def score(scorer: Scorer[Any], cases: list[Any], named: dict[str, list[Any]]) -> dict[str, Any]:
     """The report's metrics, slices, baselines and comparisons, all on the same bootstrap draws.
 
     `named` are the cases of other files with the same rows in the same order.
@@ -43,15 +43,15 @@ def score(scorer: Scorer, cases: list[Any], named: dict[str, list[Any]]) -> dict
         "broken_fields": dict(Counter(p.split(":")[0] for c in cases for p in c.parsed.problems).most_common()),
         "grammars": dict(Counter(c.parsed.grammar for c in cases if c.parsed.answer is not None)),
         "published": scorer.published(cases),
-        "slice_metrics": scorer.SLICE_METRICS,
+        "slice_metrics": scorer.slice_metrics,
         **extras,
         "remarks": [*extras.get("remarks", []), *(f"{title}: {n} unparsed" for title, n in unparsed.items() if n)],
-        "policy": {**scorer.POLICY, **extras.get("policy", {}), "bootstrap": BOOTSTRAP}
+        "policy": {**scorer.policy, **extras.get("policy", {}), "bootstrap": BOOTSTRAP}
         | ({"comparisons": COMPARISONS} if named else {}),
     }
 
 
-def sliced(scorer: Scorer, cases: Sequence[Any], draws: Draws) -> dict[str, Any]:
+def sliced(scorer: Scorer[Any], cases: Sequence[Any], draws: Draws) -> dict[str, Any]:
     """dimension -> value -> its n and the metrics that have a value there."""
     places: dict[str, dict[str, list[int]]] = {}
     for i, case in enumerate(cases):
@@ -64,7 +64,7 @@ def sliced(scorer: Scorer, cases: Sequence[Any], draws: Draws) -> dict[str, Any]
     }
 
 
-def _slice(scorer: Scorer, cases: Sequence[Any], rows: np.ndarray, draws: Draws) -> dict[str, Any]:
+def _slice(scorer: Scorer[Any], cases: Sequence[Any], rows: np.ndarray, draws: Draws) -> dict[str, Any]:
     metrics = as_json(scorer.measure([cases[i] for i in rows], rows, draws))
     return {"n": len(rows), "metrics": {name: m for name, m in metrics.items() if m["value"] is not None}}
 

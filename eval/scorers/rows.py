@@ -147,7 +147,7 @@ def judge_facts(pred: Path) -> dict[str, Any]:
     }
 
 
-def read_cases(scorer: Scorer, rows: list[tuple[str, Row]], grammar: str) -> list[Any]:
+def read_cases(scorer: Scorer[Any], rows: list[tuple[str, Row]], grammar: str) -> list[Any]:
     cases = []
     for where, row in rows:
         try:
