@@ -22,7 +22,8 @@ if not __package__:
 
 from eval.scorers import SCORERS, scorer_of
 from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of, with_truth
-from swift_plugins.core.records import Row
+from swift_plugins.core.names import unknown
+from swift_plugins.core.records import Row, encode
 
 if TYPE_CHECKING:
     from eval.scorers.base import Scorer
@@ -76,8 +77,6 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
 
 def grammar_for(asked: str | None, task: ModuleType, scorer: Scorer[Any], rows: list[tuple[str, Row]]) -> str:
     """The grammar that was asked for, which the task must have, else the one of the rows."""
-    from swift_plugins.core.names import unknown
-
     if asked is not None and asked not in task.GRAMMARS:
         raise ValueError(unknown(f"grammar of {task.NAME}", asked, task.GRAMMARS))
     return asked or scorer.grammar_of(row for _, row in rows)
@@ -164,8 +163,6 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if args.json:
-        from swift_plugins.core.records import encode
-
         print(encode(report).decode())
     else:
         from eval.reporting.terminal import table

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.metadata import version
+from typing import Any
 
 from eval.encoders.folders import first_line, not_installed
 
@@ -29,34 +31,36 @@ def similarities(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> li
     try:
         import torch
         from torchmetrics.functional.text import bert_score
-        from transformers import AutoModel, AutoTokenizer
+
+        tokenizer, encoder = load(model)
     except ImportError as error:
         raise not_installed("bertscore", error) from None
     from tqdm import tqdm
 
-    try:
-        tokenizer, encoder = AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model)
-    except (OSError, ValueError, ImportError) as error:
-        raise ValueError(f"--bertscore {model}: neither a folder nor to be had: {first_line(error)}") from None
     if not 0 <= layer <= encoder.config.num_hidden_layers:
         raise ValueError(f"--bertscore-layer {layer}: {model} has {encoder.config.num_hidden_layers} layers")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    limit = min(MAX_TOKENS, tokenizer.model_max_length)
+    options = {
+        "model": encoder,
+        "user_tokenizer": tokenizer,
+        "num_layers": layer,
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "max_length": min(MAX_TOKENS, tokenizer.model_max_length),
+        "truncation": True,
+    }
     found = []
     # One pair a call: of several, torchmetrics 1.9 sorts texts and references by length and puts them back wrongly.
     for text, reference in tqdm(pairs, desc="BERTScore", unit="row", disable=None):
-        if not text.strip() or not reference.strip():
-            found.append(0.0)
-            continue
-        scores = bert_score(
-            [text],
-            [reference],
-            model=encoder,
-            user_tokenizer=tokenizer,
-            num_layers=layer,
-            device=device,
-            max_length=limit,
-            truncation=True,
-        )
-        found.append(torch.as_tensor(scores["f1"]).item())
+        full = text.strip() and reference.strip()
+        found.append(torch.as_tensor(bert_score([text], [reference], **options)["f1"]).item() if full else 0.0)
     return found
+
+
+@lru_cache(maxsize=1)
+def load(model: str) -> tuple[Any, Any]:
+    """(the tokenizer, the encoder); a model of several files is read once."""
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model)
+    except (OSError, ValueError, ImportError) as error:
+        raise ValueError(f"--bertscore {model}: neither a folder nor to be had: {first_line(error)}") from None

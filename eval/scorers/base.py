@@ -29,7 +29,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Case(ABC):
     """A scored row. A scorer's own case adds the truth and what was measured, and overrides what is not so for it."""
 
     row: dict[str, Any]
@@ -50,13 +50,18 @@ class Case:
         return self.label
 
     @property
+    @abstractmethod
     def answered(self) -> str | None:
         """The column of the confusion table, one of the scorer's answers; None if unparsed."""
-        raise NotImplementedError
 
     @property
-    def right(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def right(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def quality(self) -> float:
+        """0..1, to rank cases by; 1 is perfect."""
 
     @property
     def in_accuracy(self) -> bool:
@@ -64,9 +69,9 @@ class Case:
         return True
 
     @property
-    def quality(self) -> float:
-        """0..1, to rank cases by; 1 is perfect."""
-        raise NotImplementedError
+    def said(self) -> str:
+        """What was answered, as the page says it."""
+        return self.answered or "nothing that can be parsed"
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,11 @@ def parse(grammars: Mapping[str, Callable[[str], Parsed]], row: dict[str, Any], 
     if response is not None:
         return grammars[grammar](response)
     return Parsed(None, grammar, f"no response: {str(row.get('error') or 'the row is missing')[:120]}")
+
+
+def graded(right: bool, p_true: float | None) -> float:
+    """A case's quality: 1 where right, else the less the surer the model was; `p_true` is what it gave the truth."""
+    return 1.0 if right else (p_true or 0.0) / 2
 
 
 def check_texts(meta: Mapping[str, Any], keys: Iterable[str]) -> None:

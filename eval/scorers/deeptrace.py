@@ -301,7 +301,7 @@ class DeepTrace(base.Scorer[Case]):
             (kind, *_percent(box)) for kind, box in (("true", case.gold.bbox), ("pred", case.bbox)) if box is not None
         ]
         return {
-            "verdict": f"{case.label}, answered {case.answered or 'nothing that can be parsed'}",
+            "verdict": f"{case.label}, answered {case.said}",
             "facts": facts,
             "texts": [("truth", case.row.get("labels") or "–"), ("answer", case.row.get("response") or "–")],
             "boxes": drawn,

@@ -36,9 +36,7 @@ class Detect(VerdictScorer[Verdict]):
         """The paper's table. A row whose accuracy is not between its F1s (each printed to 0.1) gets a note."""
         table = published_table("deepfakejudge_detect.csv", "DeepfakeJudge-Detect, all 2,000 images")
         for row in table["rows"]:
-            if not verdicts.between(
-                {name: float(row[name]) for name in ("accuracy", "real_f1", "fake_f1")}, rounding=0.1
-            ):
+            if not verdicts.between({name: float(row[name]) for name in verdicts.CHECKED}, rounding=0.1):
                 row["note"] = (
                     f"accuracy {row['accuracy']} is not between real_f1 {row['real_f1']} and fake_f1 "
                     f"{row['fake_f1']}: no two-class verdicts give these three"

@@ -16,7 +16,7 @@ import numpy as np
 from eval.estimates.agreement import agreement
 from eval.estimates.draws import Column, Draws, Estimate, estimate
 from eval.scorers import judges
-from eval.scorers.base import Case, Metric, Scorer, missing, parse
+from eval.scorers.base import Case, Metric, Scorer, graded, missing, parse
 from eval.scorers.tables import published_table
 from swift_plugins.core.judge_rows import text_at
 from swift_plugins.core.measures.fields import choice_probs
@@ -72,8 +72,7 @@ class Comparison(Case):
 
     @property
     def quality(self) -> float:
-        """1 where right, else the less the surer the judge was."""
-        return 1.0 if self.right else (self.p_better or 0.0) / 2
+        return graded(self.right, self.p_better)
 
     @property
     def preferred(self) -> str | None:
@@ -191,10 +190,7 @@ class Pairwise(Scorer[Comparison]):
         texts = [
             (f"candidate {name}", text_at(both[0].row, key)) for name, key in (("A", "response_a"), ("B", "response_b"))
         ]
-        verdicts = [
-            f"order {one.order}: better is {one.better}, answered {one.answered or 'nothing that can be parsed'}"
-            for one in both
-        ]
+        verdicts = [f"order {one.order}: better is {one.better}, answered {one.said}" for one in both]
         facts = [f"the image is {case.label}"]
         if len(both) == 2:
             same = both[0].preferred is not None and both[0].preferred == both[1].preferred

@@ -154,7 +154,7 @@ class Pointwise(Scorer[Judgement]):
         if case.ratings:
             facts.append("people gave " + ", ".join(map(str, case.ratings)))
         return {
-            "verdict": f"true score {case.score}, answered {case.answered or 'nothing that can be parsed'}",
+            "verdict": f"true score {case.score}, answered {case.said}",
             "facts": facts,
             "texts": [("candidate", text_at(case.row, "candidate")), ("judge", judges.reasoning(case) or "–")],
         }

@@ -14,9 +14,8 @@ import msgspec
 import numpy as np
 
 from eval.estimates.draws import Draws, Estimate, estimate
-from eval.scorers import verdicts
+from eval.scorers import fakevlm_tables, verdicts
 from eval.scorers.base import AddScores, Metric, Similarities, check_texts, missing, most_frequent, parse
-from eval.scorers.fakevlm_tables import published
 from eval.scorers.verdicts import Verdict, VerdictScorer
 from swift_plugins.core.measures.texts import rouge_l
 from swift_plugins.core.tasks.fakevlm import GRAMMARS, Answer, parse_upstream, render
@@ -249,7 +248,7 @@ class FakeVLM(VerdictScorer[Explained]):
         return {self.baselines[0]: [self.read_case(row, "trained") for row in rows]}
 
     def published(self, cases: Sequence[Explained]) -> dict[str, Any]:
-        return published(cases)
+        return fakevlm_tables.published({case.row["meta"].get("dataset") for case in cases})
 
     def extras(self, cases: Sequence[Explained], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
         """How often the released parser reads another verdict than this one."""

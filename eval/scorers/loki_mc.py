@@ -14,7 +14,7 @@ import numpy as np
 
 from eval.estimates.draws import Draws, Estimate, estimate
 from eval.scorers import loki
-from eval.scorers.base import Case, Metric, Scorer, missing, parse
+from eval.scorers.base import Case, Metric, Scorer, graded, missing, parse
 from swift_plugins.core.measures.fields import choice_probs
 from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.loki_mc import GRAMMARS, TEXTS, Answer
@@ -48,8 +48,7 @@ class Choice(Case):
 
     @property
     def quality(self) -> float:
-        """1 where right, else the less the surer the model was."""
-        return 1.0 if self.right else (self.p_right or 0.0) / 2
+        return graded(self.right, self.p_right)
 
 
 class MultipleChoice(Scorer[Choice]):
@@ -88,7 +87,7 @@ class MultipleChoice(Scorer[Choice]):
     def describe(self, case: Choice, cases: Sequence[Choice]) -> dict[str, Any]:
         """Truth and answer; the page shows A on the left."""
         return {
-            "verdict": f"the {case.label} one is {case.gold}, answered {case.answered or 'nothing that can be parsed'}",
+            "verdict": f"the {case.label} one is {case.gold}, answered {case.said}",
             "facts": ["A is on the left", *([] if case.p_right is None else [f"P(right) {case.p_right:.3f}"])],
             "texts": [("answer", case.row.get("response") or "–")],
         }

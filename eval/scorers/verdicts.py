@@ -10,7 +10,7 @@ import numpy as np
 
 from eval.estimates.draws import Draws, Estimate, estimate
 from eval.estimates.statistics import brier_score, f1_score, roc_auc
-from eval.scorers.base import Case, Figure, Metric, Scorer, missing
+from eval.scorers.base import Case, Figure, Metric, Scorer, graded, missing
 from swift_plugins.core.measures.fields import number_within
 from swift_plugins.core.measures.verdicts import counted_p_fake, is_right, p_true
 from swift_plugins.core.tasks import Parsed
@@ -26,6 +26,7 @@ METRICS = {
     "ece": Metric(0, 1, 3, "by P(fake), lower is better"),
     "brier": Metric(0, 1, 3, "by P(fake), lower is better"),
 }
+CHECKED = ("accuracy", "real_f1", "fake_f1")  # the first lies between the others, or a report is wrong
 BINS = 15
 POLICY = {
     "unparsed": "the opposite of the truth, with a P(fake) of 1 or 0 for it, never dropped",
@@ -61,10 +62,7 @@ class Verdict(Case):
 
     @property
     def quality(self) -> float:
-        """1 where right, else the less the surer the model was."""
-        if self.right or self.p_fake is None:
-            return float(self.right)
-        return p_true(self.label, self.p_fake) / 2
+        return graded(self.right, None if self.p_fake is None else p_true(self.label, self.p_fake))
 
 
 V = TypeVar("V", bound=Verdict)
@@ -87,13 +85,23 @@ class VerdictScorer(Scorer[V]):
     def describe(self, case: V, cases: Sequence[V]) -> dict[str, Any]:
         stated = case.row.get("p_fake")
         return {
-            "verdict": f"{case.label}, answered {case.answered or 'nothing that can be parsed'}",
+            "verdict": f"{case.label}, answered {case.said}",
             "facts": [] if stated is None else [f"P(fake) {stated:.3f}"],
             "texts": [("answer", case.row.get("response") or "–")],
         }
 
     def figures(self, cases: Sequence[V]) -> list[Figure]:
-        return reliability(cases)
+        """The reliability diagram: the share of fakes in each bin of P(fake) against its mean."""
+        known = [case for case in cases if case.p_fake is not None]
+        p, fake = np.array([case.p_fake for case in known], float), np.array([case.fake for case in known], float)
+        which = bins_of(p)
+        points = []
+        for some in (which == i for i in np.unique(which)):
+            n, mean, share = int(some.sum()), float(p[some].mean()), float(fake[some].mean())
+            title = f"{n} rows: mean P(fake) {mean:.3f}, share of fakes {share:.3f}"
+            points.append((mean, share, 3 + 12 * (n / len(p)) ** 0.5, title))
+        figure = Figure("Reliability of P(fake)", "mean P(fake) of the bin", "share of fakes (area: rows)", points)
+        return [figure] if points else []
 
 
 def p_fake_of(row: dict[str, Any], parsed: Parsed) -> float | None:
@@ -109,8 +117,12 @@ def measured(cases: Sequence[Verdict], rows: np.ndarray, draws: Draws) -> dict[s
 
 
 def between(values: Mapping[str, float | None], rounding: float = 0.0) -> bool | None:
-    """Whether accuracy lies between real_f1 and fake_f1, as it must; None where one of them has no value."""
-    accuracy, *scores = (values.get(name) for name in ("accuracy", "real_f1", "fake_f1"))
+    """Whether accuracy lies between real_f1 and fake_f1, as it must; None where one of them has no value.
+
+    An unparsed answer counts as the opposite of the truth. So every error lowers both F1s, accuracy is the mediant of
+    real_f1 and fake_f1, 2 (TP + TN) / (2 TP + E + 2 TN + E) with E errors, and lies between them.
+    """
+    accuracy, *scores = (values[name] for name in CHECKED)
     if accuracy is None or None in scores:
         return None
     low, high = sorted(score for score in scores if score is not None)
@@ -118,12 +130,8 @@ def between(values: Mapping[str, float | None], rounding: float = 0.0) -> bool |
 
 
 def checked(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The report's entries on the check that accuracy lies between the two F1s.
-
-    An unparsed answer counts as the opposite of the truth. So every error lowers both F1s, accuracy is the mediant of
-    real_f1 and fake_f1, 2 (TP + TN) / (2 TP + E + 2 TN + E) with E errors, and lies between them.
-    """
-    holds = between({name: metrics[name]["value"] for name in ("accuracy", "real_f1", "fake_f1")}, rounding=1e-3)
+    """The report's entries on that check."""
+    holds = between({name: metrics[name]["value"] for name in CHECKED}, rounding=1e-3)
     said = {True: "holds", False: "DOES NOT HOLD: do not trust this report", None: "cannot be checked without both F1s"}
     return {
         "invariant": {"text": "accuracy lies between real_f1 and fake_f1", "holds": holds},
@@ -200,17 +208,3 @@ def auc_replicates(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Dra
         with np.errstate(invalid="ignore"):
             found.append((high * below).sum(1) / (high.sum(1) * low.sum(1)))
     return np.concatenate(found)
-
-
-def reliability(cases: Sequence[Verdict]) -> list[Figure]:
-    """The reliability diagram: the share of fakes in each bin of P(fake) against its mean."""
-    known = [case for case in cases if case.p_fake is not None]
-    p, fake = np.array([case.p_fake for case in known], float), np.array([case.fake for case in known], float)
-    which = bins_of(p)
-    points = []
-    for some in (which == i for i in np.unique(which)):
-        n, mean, share = int(some.sum()), float(p[some].mean()), float(fake[some].mean())
-        title = f"{n} rows: mean P(fake) {mean:.3f}, share of fakes {share:.3f}"
-        points.append((mean, share, 3 + 12 * (n / len(p)) ** 0.5, title))
-    figure = Figure("Reliability of P(fake)", "mean P(fake) of the bin", "share of fakes (area: rows)", points)
-    return [figure] if points else []

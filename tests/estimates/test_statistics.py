@@ -13,7 +13,7 @@ stats = pytest.importorskip("scipy.stats")
 share = st.floats(0, 1) | st.integers(0, 10).map(lambda tenths: tenths / 10)  # with ties
 answers = st.lists(st.tuples(st.booleans(), st.booleans(), share), min_size=1, max_size=80)
 ratings = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.floats(1, 5)), min_size=2, max_size=80)
-many = settings(max_examples=400)
+many = settings(max_examples=200)
 
 
 def arrays(rows):
