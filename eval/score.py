@@ -122,8 +122,6 @@ def with_neural_scores(
 
 def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     """(the report as JSON, the cases that its metrics are of)."""
-    from importlib.metadata import version
-
     from eval.scorers.robustness import score_rows
 
     run = run_facts(args.pred)
@@ -136,7 +134,6 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     (cases, *others), encoders = with_neural_scores(args, name, scorer, [cases, *named.values()])
     found, cases = score_rows(scorer, rows, cases, dict(zip(named, others, strict=True)))
     unparsed = sum(case.parsed.answer is None for case in cases)
-    libraries = {library: version(library) for library in scorer.libraries}
     report = {
         "task": name,
         "n": len(cases),
@@ -144,7 +141,7 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         "parse_rate": round(1 - unparsed / len(cases), 6),
         **found,
         "policy": {"grammar": grammar, **found["policy"]},
-        "versions": {"task": task.VERSION, **libraries, **encoders, **run.get("versions", {})},
+        "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **run.get("versions", {})},
         "run": {key: run[key] for key in ("model", "data", "generation", "backend") if key in run}
         | judge_facts(args.pred),
     }

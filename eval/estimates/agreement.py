@@ -11,7 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from eval.estimates.draws import Draws, Estimate, estimate
-from eval.estimates.statistics import cohen_kappa, mean_absolute_error, mean_squared_error, pearson, spearman
+from eval.estimates.statistics import (
+    cohen_kappa,
+    mean_absolute_error,
+    mean_squared_error,
+    pearson,
+    root_mean_squared_error,
+    spearman,
+)
 
 CONSTANT = "undefined for a constant answer"
 CONSTANT_TRUTH = "undefined for a constant truth"
@@ -40,10 +47,9 @@ def agreement(
 
 def values(x: np.ndarray, y: np.ndarray, levels: int) -> dict[str, float | str]:
     """The metrics that are no shares, or the reason why one has no value."""
-    mse = mean_squared_error(x, y)
     found: dict[str, float | str] = {
-        "mse": mse,
-        "rmse": mse**0.5,
+        "mse": mean_squared_error(x, y),
+        "rmse": root_mean_squared_error(x, y),
         "mae": mean_absolute_error(x, y),
         "bias": float(np.mean(y - x)),
     }

@@ -5,6 +5,8 @@ Loading those two takes longer than most files take to score.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -35,6 +37,10 @@ def brier_score(true: np.ndarray, p: np.ndarray) -> float:
 def mean_squared_error(x: np.ndarray, y: np.ndarray) -> float:
     # A column, as scikit-learn has it: numpy sums it in another order than a line.
     return float(((x - y).astype(float)[:, None] ** 2).mean(axis=0)[0])
+
+
+def root_mean_squared_error(x: np.ndarray, y: np.ndarray) -> float:
+    return math.sqrt(mean_squared_error(x, y))  # not ** 0.5, which may differ in the last bit
 
 
 def mean_absolute_error(x: np.ndarray, y: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -32,22 +33,20 @@ def score(scorer: Scorer[Any], cases: list[Any], named: dict[str, list[Any]]) ->
     simple = {title: scorer.measure(other, every, draws) for title, other in scorer.simple_baselines(cases).items()}
     metrics = as_json(found)
     extras = scorer.extras(cases, draws, metrics)
+    policy, versions = extras.pop("policy", {}), {name: version(name) for name in scorer.libraries}
     unparsed = {title: sum(case.parsed.answer is None for case in other) for title, other in named.items()}
     return {
         "metrics": metrics,
         "slices": sliced(scorer, cases, draws),
         "baselines": {title: as_json(other) for title, other in (others | simple).items()},
         "comparisons": {title: compare(scorer, cases, named[title], found, others[title]) for title in named},
-        "confusion": confusion(cases),
-        "unparsed_reasons": dict(Counter(c.parsed.reason for c in cases if c.parsed.answer is None).most_common(20)),
-        "broken_fields": dict(Counter(p.split(":")[0] for c in cases for p in c.parsed.problems).most_common()),
-        "grammars": dict(Counter(c.parsed.grammar for c in cases if c.parsed.answer is not None)),
+        **counted(cases),
         "published": scorer.published(cases),
         "slice_metrics": scorer.slice_metrics,
         **extras,
+        **({"versions": versions} if versions else {}),
         "remarks": [*extras.get("remarks", []), *(f"{title}: {n} unparsed" for title, n in unparsed.items() if n)],
-        "policy": {**scorer.policy, **extras.get("policy", {}), "bootstrap": BOOTSTRAP}
-        | ({"comparisons": COMPARISONS} if named else {}),
+        "policy": {**scorer.policy, **policy, "bootstrap": BOOTSTRAP} | ({"comparisons": COMPARISONS} if named else {}),
     }
 
 
@@ -69,9 +68,16 @@ def _slice(scorer: Scorer[Any], cases: Sequence[Any], rows: np.ndarray, draws: D
     return {"n": len(rows), "metrics": {name: m for name, m in metrics.items() if m["value"] is not None}}
 
 
-def confusion(cases: Sequence[Any]) -> dict[str, dict[str, int]]:
-    """truth -> answer -> rows."""
-    counts: dict[str, Counter[str]] = {}
+def counted(cases: Sequence[Any]) -> dict[str, Any]:
+    """How often what was answered: truth -> answer -> rows, why answers are unparsed or broken, the grammars."""
+    confusion: dict[str, Counter[str]] = {}
     for case in cases:
-        counts.setdefault(case.truth, Counter())[case.answered or "unparsed"] += 1
-    return {truth: dict(counts[truth]) for truth in sorted(counts)}
+        confusion.setdefault(case.truth, Counter())[case.answered or "unparsed"] += 1
+    reasons = Counter(case.parsed.reason for case in cases if case.parsed.answer is None)
+    fields = Counter(problem.split(":")[0] for case in cases for problem in case.parsed.problems)
+    return {
+        "confusion": {truth: dict(confusion[truth]) for truth in sorted(confusion)},
+        "unparsed_reasons": dict(reasons.most_common(20)),
+        "broken_fields": dict(fields.most_common()),
+        "grammars": dict(Counter(case.parsed.grammar for case in cases if case.parsed.answer is not None)),
+    }

@@ -15,7 +15,7 @@ import numpy as np
 
 from eval.estimates.agreement import CONSTANT, CONSTANT_TRUTH, agreement
 from eval.estimates.draws import Draws, Estimate
-from eval.estimates.statistics import mean_squared_error, pearson
+from eval.estimates.statistics import pearson, root_mean_squared_error
 from eval.scorers import judges
 from eval.scorers.base import Case, Figure, Metric, Scorer, missing, parse
 from eval.scorers.tables import published_table
@@ -90,13 +90,13 @@ def measure_expected(cases: Sequence[Judgement], rows: np.ndarray, draws: Draws)
     names = ("rmse_expected", "pearson_expected")
     if unknown := sum(case.expected is None for case in cases):
         return missing(names, len(cases), f"{unknown} rows have no probabilities of the scores (choice_probs)")
-    x, y = (np.array([getattr(case, key) for case in cases], float) for key in ("score", "expected"))
+    x, y = (np.array(scores, float) for scores in zip(*((c.score, c.expected) for c in cases), strict=True))
     moments = draws.sums(np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y, (x - y) ** 2]), rows)
     with np.errstate(invalid="ignore", divide="ignore"):
         mx, my, xx, yy, xy, square = (moments[:, 1:] / moments[:, :1]).T
         spread = (xx - mx**2) * (yy - my**2)
         correlations = (xy - mx * my) / np.sqrt(np.where(spread > 1e-12, spread, np.nan))
-    found = {names[0]: Estimate(mean_squared_error(x, y) ** 0.5, len(x), np.sqrt(square))}
+    found = {names[0]: Estimate(root_mean_squared_error(x, y), len(x), np.sqrt(square))}
     if constant := CONSTANT if np.ptp(y) == 0 else CONSTANT_TRUTH if np.ptp(x) == 0 else None:
         return found | missing(names[1:], len(x), constant)
     return found | {names[1]: Estimate(pearson(x, y), len(x), correlations)}
