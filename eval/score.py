@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,92 +21,15 @@ if not __package__:
 
 from eval.scorers import SCORERS, scorer_of
 from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of, with_truth
-from swift_plugins.core.records import Row
+from swift_plugins.core.names import unknown
+from swift_plugins.core.records import Row, encode
 
 if TYPE_CHECKING:
     from eval.scorers.base import Scorer
     from swift_plugins.core.tasks import Task
 
 
-def read_baselines(
-    args: argparse.Namespace, name: str, scorer: Scorer, truth: list[tuple[str, Row]]
-) -> dict[str, list[Any]]:
-    """title -> cases of the files named by --baseline, which must answer the same rows; `truth` are those of --pred."""
-    found: dict[str, list[Any]] = {}
-    for text in args.baseline:
-        title, _, path = text.partition("=")
-        if not path:
-            raise ValueError(f"--baseline takes NAME=PATH, got {text!r}")
-        if title in found or title in scorer.BASELINES:
-            raise ValueError(f"--baseline {title!r} is there already: choose another name")
-        rows = {row["id"]: (where, row) for where, row in merge(Path(path), args.gold, run_facts(Path(path)))}
-        if task_of(list(rows.values()))[0] != name or rows.keys() != {row["id"] for _, row in truth}:
-            raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
-        judged = [with_truth(*rows[true["id"]], true) for _, true in truth]
-        found[title] = read_cases(scorer, judged, args.grammar)
-    return found
-
-
-def grammar_for(asked: str | None, task: Task, scorer: Scorer, rows: list[tuple[str, Row]]) -> str:
-    """The grammar that was asked for, which the task must have, else the one of the rows."""
-    from swift_plugins.core.names import unknown
-
-    if asked is not None and asked not in task.GRAMMARS:
-        raise ValueError(unknown(f"grammar of {task.NAME}", asked, task.GRAMMARS))
-    return asked or scorer.grammar_of(row for _, row in rows)
-
-
-def with_neural_scores(
-    args: argparse.Namespace, task: str, scorer: Scorer, files: list[list[Any]]
-) -> tuple[list[list[Any]], dict[str, str]]:
-    """The cases of each file with the scores that were asked for, by encoders, and what computed each."""
-    computed_by = {}
-    for name, model in (("bertscore", args.bertscore), ("css", args.css)):
-        if not model:
-            continue
-        add = getattr(scorer, f"add_{name}", None)
-        if add is None:
-            having = [other for other in SCORERS if hasattr(scorer_of(other), f"add_{name}")]
-            raise ValueError(f"--{name} compares the explanations of {', '.join(having)}, these rows are {task}")
-        encoder = import_module(f"eval.encoders.{name}")
-        options = (encoder.layer_of(model, args.bertscore_layer),) if name == "bertscore" else ()
-        files = [add(cases, model, *options) for cases in files]
-        computed_by[name] = encoder.signature(model, *options)
-    return files, computed_by
-
-
-def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
-    """(the report as JSON, the cases that its metrics are of)."""
-    from eval.scorers.robustness import score_rows
-
-    run = run_facts(args.pred)
-    rows = merge(args.pred, args.gold, run)
-    name, task = task_of(rows)
-    scorer = scorer_of(name)
-    args.grammar = grammar_for(args.grammar, task, scorer, rows)
-    cases = read_cases(scorer, rows, args.grammar)
-    named = read_baselines(args, name, scorer, rows)
-    (cases, *others), versions = with_neural_scores(args, name, scorer, [cases, *named.values()])
-    named = dict(zip(named, others, strict=True))
-    found, cases = score_rows(scorer, rows, cases, named)
-    unparsed = sum(case.parsed.answer is None for case in cases)
-    report = {
-        "task": name,
-        "n": len(cases),
-        "n_unparsed": unparsed,
-        "parse_rate": round(1 - unparsed / len(cases), 6),
-        **found,
-        "policy": {"grammar": args.grammar, **found["policy"]},
-        "versions": {"task": task.VERSION, **found.get("versions", {}), **versions, **run.get("versions", {})},
-        "run": {key: run[key] for key in ("model", "data", "generation", "backend") if key in run}
-        | judge_facts(args.pred),
-    }
-    return report, cases
-
-
-def main(argv: list[str] | None = None) -> int:
-    from eval.encoders.css import RECOMMENDED
-
+def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pred", type=Path, required=True, help="JSONL of eval/predict.py")
     parser.add_argument("--gold", type=Path, help="the converter's JSONL with the truth (default: the meta in --pred)")
@@ -124,6 +48,13 @@ def main(argv: list[str] | None = None) -> int:
         metavar="NAME=PATH",
         help="predictions on the same rows to put beside these and compare with, as of the untrained model",
     )
+    add_encoder_options(parser)
+    return parser
+
+
+def add_encoder_options(parser: argparse.ArgumentParser) -> None:
+    from eval.encoders.css import RECOMMENDED
+
     parser.add_argument(
         "--bertscore",
         metavar="MODEL",
@@ -142,7 +73,83 @@ def main(argv: list[str] | None = None) -> int:
         "for the css of fakevlm and loki_open; the paper names none, use "
         f"{RECOMMENDED} (default none: it is left out)",
     )
-    args = parser.parse_args(argv)
+
+
+def grammar_for(asked: str | None, task: Task, scorer: Scorer[Any], rows: list[tuple[str, Row]]) -> str:
+    """The grammar that was asked for, which the task must have, else the one of the rows."""
+    if asked is not None and asked not in task.GRAMMARS:
+        raise ValueError(unknown(f"grammar of {task.NAME}", asked, task.GRAMMARS))
+    return asked or scorer.grammar_of(row for _, row in rows)
+
+
+def read_baselines(
+    args: argparse.Namespace, name: str, scorer: Scorer[Any], grammar: str, truth: list[tuple[str, Row]]
+) -> dict[str, list[Any]]:
+    """title -> cases of the files named by --baseline, which must answer the same rows; `truth` are those of --pred."""
+    found: dict[str, list[Any]] = {}
+    for text in args.baseline:
+        title, _, path = text.partition("=")
+        if not path:
+            raise ValueError(f"--baseline takes NAME=PATH, got {text!r}")
+        if title in found or title in scorer.baselines:
+            raise ValueError(f"--baseline {title!r} is there already: choose another name")
+        rows = {row["id"]: (where, row) for where, row in merge(Path(path), args.gold, run_facts(Path(path)))}
+        if task_of(list(rows.values()))[0] != name or rows.keys() != {row["id"] for _, row in truth}:
+            raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
+        judged = [with_truth(*rows[true["id"]], true) for _, true in truth]
+        found[title] = read_cases(scorer, judged, grammar)
+    return found
+
+
+def with_neural_scores(
+    args: argparse.Namespace, task: str, scorer: Scorer[Any], files: list[list[Any]]
+) -> tuple[list[list[Any]], dict[str, str]]:
+    """The cases of each file with the scores that were asked for, by encoders, and what computed each."""
+    computed_by = {}
+    for name, model in (("bertscore", args.bertscore), ("css", args.css)):
+        if not model:
+            continue
+        if name not in scorer.encoders:
+            having = [other for other in SCORERS if name in scorer_of(other).encoders]
+            raise ValueError(f"--{name} compares the explanations of {', '.join(having)}, these rows are {task}")
+        encoder = import_module(f"eval.encoders.{name}")
+        chosen = {"layer": encoder.layer_of(model, args.bertscore_layer)} if name == "bertscore" else {}
+        similarities = partial(encoder.similarities, model=model, **chosen)
+        files = [scorer.encoders[name](cases, similarities) for cases in files]
+        computed_by[name] = encoder.signature(model, **chosen)
+    return files, computed_by
+
+
+def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
+    """(the report as JSON, the cases that its metrics are of)."""
+    from eval.scorers.robustness import score_rows
+
+    run = run_facts(args.pred)
+    rows = merge(args.pred, args.gold, run)
+    name, task = task_of(rows)
+    scorer = scorer_of(name)
+    grammar = grammar_for(args.grammar, task, scorer, rows)
+    cases = read_cases(scorer, rows, grammar)
+    named = read_baselines(args, name, scorer, grammar, rows)
+    (cases, *others), encoders = with_neural_scores(args, name, scorer, [cases, *named.values()])
+    found, cases = score_rows(scorer, rows, cases, dict(zip(named, others, strict=True)))
+    unparsed = sum(case.parsed.answer is None for case in cases)
+    report = {
+        "task": name,
+        "n": len(cases),
+        "n_unparsed": unparsed,
+        "parse_rate": round(1 - unparsed / len(cases), 6),
+        **found,
+        "policy": {"grammar": grammar, **found["policy"]},
+        "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **run.get("versions", {})},
+        "run": {key: run[key] for key in ("model", "data", "generation", "backend") if key in run}
+        | judge_facts(args.pred),
+    }
+    return report, cases
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = options().parse_args(argv)
     try:
         report, cases = score_file(args)
         if args.out:
@@ -153,8 +160,6 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if args.json:
-        from swift_plugins.core.records import encode
-
         print(encode(report).decode())
     else:
         from eval.reporting.terminal import table

@@ -4,6 +4,8 @@ import contextlib
 import io
 import json
 
+import numpy as np
+
 from eval.score import main
 
 
@@ -35,6 +37,11 @@ def refusal(folder, capsys, rows, *options):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     return error
+
+
+def resampled(draws, replicate):
+    """The rows of one replicate, each as often as its cluster is drawn."""
+    return np.repeat(np.arange(len(draws.index)), draws.weights[replicate][draws.index])
 
 
 def values(report):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.metadata import version
+from typing import Any
+
+from eval.encoders.folders import first_line, not_installed
 
 LAYERS = {"roberta-large": 17}  # the layer that the authors chose for each encoder, as far as this project pins one
 MAX_TOKENS = 512
@@ -22,39 +26,41 @@ def signature(model: str, layer: int) -> str:
     return f"{model}, layer {layer}, torchmetrics {version('torchmetrics')}, transformers {version('transformers')}"
 
 
-def f1_scores(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> list[float]:
+def similarities(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> list[float]:
     """The F1 of each (text, reference), 0..1, no idf, no rescaling; 0 where one of them is empty."""
     try:
         import torch
         from torchmetrics.functional.text import bert_score
-        from transformers import AutoModel, AutoTokenizer
+
+        tokenizer, encoder = load(model)
     except ImportError as error:
-        raise ValueError(f"--bertscore: {error}: install the extra, pip install -e '.[neural]'") from None
+        raise not_installed("bertscore", error) from None
     from tqdm import tqdm
 
-    try:
-        tokenizer, encoder = AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model)
-    except (OSError, ValueError, ImportError) as error:
-        raise ValueError(f"--bertscore {model}: neither a folder nor to be had: {str(error).splitlines()[0]}") from None
     if not 0 <= layer <= encoder.config.num_hidden_layers:
         raise ValueError(f"--bertscore-layer {layer}: {model} has {encoder.config.num_hidden_layers} layers")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    limit = min(MAX_TOKENS, tokenizer.model_max_length)
+    options = {
+        "model": encoder,
+        "user_tokenizer": tokenizer,
+        "num_layers": layer,
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "max_length": min(MAX_TOKENS, tokenizer.model_max_length),
+        "truncation": True,
+    }
     found = []
     # One pair a call: of several, torchmetrics 1.9 sorts texts and references by length and puts them back wrongly.
     for text, reference in tqdm(pairs, desc="BERTScore", unit="row", disable=None):
-        if not text.strip() or not reference.strip():
-            found.append(0.0)
-            continue
-        scores = bert_score(
-            [text],
-            [reference],
-            model=encoder,
-            user_tokenizer=tokenizer,
-            num_layers=layer,
-            device=device,
-            max_length=limit,
-            truncation=True,
-        )
-        found.append(torch.as_tensor(scores["f1"]).item())
+        full = text.strip() and reference.strip()
+        found.append(torch.as_tensor(bert_score([text], [reference], **options)["f1"]).item() if full else 0.0)
     return found
+
+
+@lru_cache(maxsize=1)
+def load(model: str) -> tuple[Any, Any]:
+    """(the tokenizer, the encoder); a model of several files is read once."""
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model)
+    except (OSError, ValueError, ImportError) as error:
+        raise ValueError(f"--bertscore {model}: neither a folder nor to be had: {first_line(error)}") from None

@@ -12,7 +12,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
-from eval.encoders.folders import fingerprint, first_line, folder_of
+from eval.encoders.folders import fingerprint, first_line, folder_of, not_installed
 
 RECOMMENDED = "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
 BATCH = 64
@@ -53,7 +53,7 @@ def load(model: str) -> tuple[Any, str]:
         from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
-        raise ValueError(f"--css: {error}: install the extra, pip install -e '.[neural]'") from None
+        raise not_installed("css", error) from None
     folder = folder_of(model)
     try:
         encoder = SentenceTransformer(

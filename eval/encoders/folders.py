@@ -1,4 +1,4 @@
-"""Where an encoder of sentences lies or comes from; weights as safetensors alone."""
+"""Where an encoder of sentences lies or comes from, weights as safetensors alone; why an encoder cannot be had."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ def _download(model: str) -> Path:
         return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(FILES)))
     except (OSError, ValueError, HTTPError) as error:
         raise ValueError(f"--css {model}: neither a folder nor to be had: {first_line(error)}") from None
+
+
+def not_installed(option: str, error: ImportError) -> ValueError:
+    return ValueError(f"--{option}: {error}: install the extra, pip install -e '.[neural]'")
 
 
 def first_line(error: Exception) -> str:

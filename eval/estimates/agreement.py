@@ -1,7 +1,7 @@
 """How well one rating of few levels agrees with another: scores of a judge with true ones, or those of two people.
 
-The values are scikit-learn's and scipy's; the replicates of their intervals come from the table of counts of (true,
-answered) alone, as each of these metrics is a function of it.
+The replicates of the metrics' intervals come from the table of counts of (true, answered) alone, as each of these
+metrics is a function of it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from eval.estimates.draws import Draws, Estimate, estimate
+from eval.estimates.statistics import (
+    cohen_kappa,
+    mean_absolute_error,
+    mean_squared_error,
+    pearson,
+    root_mean_squared_error,
+    spearman,
+)
 
 CONSTANT = "undefined for a constant answer"
 CONSTANT_TRUTH = "undefined for a constant truth"
@@ -39,30 +47,33 @@ def agreement(
 
 def values(x: np.ndarray, y: np.ndarray, levels: int) -> dict[str, float | str]:
     """The metrics that are no shares, or the reason why one has no value."""
-    from scipy import stats
-    from sklearn import metrics
-
     found: dict[str, float | str] = {
-        "mse": float(metrics.mean_squared_error(x, y)),
-        "rmse": float(metrics.root_mean_squared_error(x, y)),
-        "mae": float(metrics.mean_absolute_error(x, y)),
+        "mse": mean_squared_error(x, y),
+        "rmse": root_mean_squared_error(x, y),
+        "mae": mean_absolute_error(x, y),
         "bias": float(np.mean(y - x)),
     }
     constant = CONSTANT if np.ptp(y) == 0 else CONSTANT_TRUTH if np.ptp(x) == 0 else None
-    found["pearson"] = constant or float(stats.pearsonr(x, y).statistic)
-    found["spearman"] = constant or float(stats.spearmanr(x, y).statistic)
-    named = list(range(1, levels + 1))
+    found["pearson"] = constant or pearson(x, y)
+    found["spearman"] = constant or spearman(x, y)
     one = np.ptp(np.concatenate([x, y])) == 0
-    for name, weights in (("qwk", "quadratic"), ("cohen_kappa", None)):
+    counts, apart = np.zeros((levels, levels)), _apart(levels)
+    np.add.at(counts, (x - 1, y - 1), 1)
+    for name, weights in (("qwk", apart**2), ("cohen_kappa", (apart != 0).astype(float))):
         kappa = "undefined where truth and answers are one and the same value" if one else None
-        found[name] = kappa or float(metrics.cohen_kappa_score(x, y, labels=named, weights=weights))
+        found[name] = kappa or cohen_kappa(counts, weights)
     return found
+
+
+def _apart(levels: int) -> np.ndarray:
+    """answered - true level of each cell of a table of counts."""
+    level = np.arange(1.0, levels + 1)
+    return level[None, :] - level[:, None]
 
 
 def from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     """The metrics of each table of counts (…, true level, answered level); nan where one is undefined."""
-    level = np.arange(1.0, counts.shape[-1] + 1)
-    apart = level[None, :] - level[:, None]  # answer - truth
+    level, apart = np.arange(1.0, counts.shape[-1] + 1), _apart(counts.shape[-1])
     total = counts.sum((-2, -1))
     with np.errstate(invalid="ignore", divide="ignore"):
         mse = (counts * apart**2).sum((-2, -1)) / total

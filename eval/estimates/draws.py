@@ -1,4 +1,4 @@
-"""What the scorers of all tasks share: estimates with clustered bootstrap intervals, and ROUGE-L."""
+"""Estimates with clustered bootstrap intervals, as the scorers of all tasks share them."""
 
 from __future__ import annotations
 

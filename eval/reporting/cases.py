@@ -72,7 +72,7 @@ def describe(case: Any, facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def show_cases(scorer: Scorer, cases: Sequence[Any]) -> dict[str, list[dict[str, Any]]]:
+def show_cases(scorer: Scorer[Any], cases: Sequence[Any]) -> dict[str, list[dict[str, Any]]]:
     """The chosen cases by kind, each with a picture of each of its videos or images."""
     shown = {
         kind: [describe(case, scorer.describe(case, cases)) | {"media": media_of(case.row)} for case in some]

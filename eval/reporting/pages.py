@@ -13,9 +13,7 @@ from eval.scorers.base import Scorer
 from eval.scorers.comparison import mcnemar_text
 from swift_plugins.core.records import atomic_write, write_json
 
-HERE = Path(__file__).resolve().parent
-
-
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 _MARKDOWN = re.compile(r"([\\`*_\[\](){}#!|<>~:@]|(?<=www)\.)", re.I)  # with what makes a bare address a link
 
 
@@ -29,10 +27,8 @@ def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
     return [name for name in names if any(name in part["metrics"] for part in slices.values())]
 
 
-def write_report(report: dict[str, Any], scorer: Scorer, cases: Sequence[Any], out: Path) -> None:
+def write_report(report: dict[str, Any], scorer: Scorer[Any], cases: Sequence[Any], out: Path) -> None:
     """Write the three files to `out`, each in place of an older one."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     out.mkdir(parents=True, exist_ok=True)
     shown = show_cases(scorer, cases)
     write_json(out / "report.json", report | {"cases": {k: [c["id"] for c in v] for k, v in shown.items()}})
@@ -40,24 +36,30 @@ def write_report(report: dict[str, Any], scorer: Scorer, cases: Sequence[Any], o
         "report": report,
         "cases": shown,
         "figures": scorer.figures(cases),
-        "metrics": scorer.METRICS,
-        "answers": [*scorer.ANSWERS, "unparsed"],
-        "constants": scorer.BASELINES,
-        "counted_as": scorer.UNPARSED,
+        "metrics": scorer.metrics,
+        "answers": [*scorer.answers, "unparsed"],
+        "constants": scorer.baselines,
+        "counted_as": scorer.unparsed,
         "measured": measured,
         "number": number,
         "reasons": reasons,
         "mcnemar_text": mcnemar_text,
     }
-    for name, autoescape in (("report.html", True), ("report.md", False)):
-        environment = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
-            autoescape=autoescape,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters["md"] = plain_markdown
-        text = environment.get_template(f"{name}.j2").render(facts)
+    for name in ("report.html", "report.md"):
         with atomic_write(out / name) as file:
-            file.write(text.encode(errors="replace"))
+            file.write(render(name, facts).encode(errors="replace"))
+
+
+def render(name: str, facts: dict[str, Any]) -> str:
+    """The template of a file filled in; every text in a page of HTML is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["md"] = plain_markdown
+    return environment.get_template(f"{name}.j2").render(facts)

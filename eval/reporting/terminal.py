@@ -17,9 +17,9 @@ def columns(rows: list[list[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def table(report: dict[str, Any], scorer: Scorer) -> str:
+def table(report: dict[str, Any], scorer: Scorer[Any]) -> str:
     """The report's head: a line for each metric with a value in any of its columns, and why the others have none."""
-    decimals = {name: metric.decimals for name, metric in scorer.METRICS.items()}
+    decimals = {name: metric.decimals for name, metric in scorer.metrics.items()}
     rows = [["metric", "value [95 % interval]", "n", *report["baselines"]]]
     for name, metric in report["metrics"].items():
         others = [number(other.get(name), decimals[name], interval=False) for other in report["baselines"].values()]
@@ -27,7 +27,7 @@ def table(report: dict[str, Any], scorer: Scorer) -> str:
         rows += [row] if any(cell != "–" for cell in (row[1], *others)) else []
     matched = ", ".join(f"{grammar} {n}" for grammar, n in report["grammars"].items())
     lines = [
-        f"{report['task']}: {report['n']} rows, {report['n_unparsed']} unparsed (counted as {scorer.UNPARSED}), "
+        f"{report['task']}: {report['n']} rows, {report['n_unparsed']} unparsed (counted as {scorer.unparsed}), "
         f"grammar {report['policy']['grammar']} (parsed: {matched or 'none'})",
         "",
         *columns(rows),

@@ -1,4 +1,4 @@
-"""One scorer a task; what each one provides is listed in base.py."""
+"""One scorer a task, in the file of the task's name; what each one provides is stated in base.py."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eval.scorers.base import Scorer
 
-SCORERS = {  # task -> its scorer; what one provides is listed in eval/scorers/base.py
-    "deeptrace": "eval.scorers.deeptrace",
-    "dfj_pointwise": "eval.scorers.dfj_pointwise",
-    "dfj_pairwise": "eval.scorers.dfj_pairwise",
-    "dfj_detect": "eval.scorers.dfj_detect",
-    "dfj_reason": "eval.scorers.dfj_reason",
-    "fakevlm": "eval.scorers.fakevlm",
-    "loki_tf": "eval.scorers.loki_tf",
-    "loki_mc": "eval.scorers.loki_mc",
-    "loki_open": "eval.scorers.loki_open",
+SCORERS = {  # task -> the class of its scorer, in eval/scorers/<task>.py
+    "deeptrace": "DeepTrace",
+    "dfj_pointwise": "Pointwise",
+    "dfj_pairwise": "Pairwise",
+    "dfj_detect": "Detect",
+    "dfj_reason": "Reason",
+    "fakevlm": "FakeVLM",
+    "loki_tf": "TrueOrFalse",
+    "loki_mc": "MultipleChoice",
+    "loki_open": "OpenEnded",
 }
 
 
-def scorer_of(task: str) -> Scorer:
-    """The task's scorer; a module, which is why the type checker is told."""
-    scorer: Any = import_module(SCORERS[task])
-    return scorer
+def scorer_of(task: str) -> Scorer[Any]:
+    """The task's scorer."""
+    return getattr(import_module(f"{__name__}.{task}"), SCORERS[task])()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ BOOTSTRAP = {
 }
 
 
-def score(scorer: Scorer, cases: list[Any], named: dict[str, list[Any]]) -> dict[str, Any]:
+def score(scorer: Scorer[Any], cases: list[Any], named: dict[str, list[Any]]) -> dict[str, Any]:
     """The report's metrics, slices, baselines and comparisons, all on the same bootstrap draws.
 
     `named` are the cases of other files with the same rows in the same order.
@@ -32,26 +33,24 @@ def score(scorer: Scorer, cases: list[Any], named: dict[str, list[Any]]) -> dict
     simple = {title: scorer.measure(other, every, draws) for title, other in scorer.simple_baselines(cases).items()}
     metrics = as_json(found)
     extras = scorer.extras(cases, draws, metrics)
+    policy, versions = extras.pop("policy", {}), {name: version(name) for name in scorer.libraries}
     unparsed = {title: sum(case.parsed.answer is None for case in other) for title, other in named.items()}
     return {
         "metrics": metrics,
         "slices": sliced(scorer, cases, draws),
         "baselines": {title: as_json(other) for title, other in (others | simple).items()},
         "comparisons": {title: compare(scorer, cases, named[title], found, others[title]) for title in named},
-        "confusion": confusion(cases),
-        "unparsed_reasons": dict(Counter(c.parsed.reason for c in cases if c.parsed.answer is None).most_common(20)),
-        "broken_fields": dict(Counter(p.split(":")[0] for c in cases for p in c.parsed.problems).most_common()),
-        "grammars": dict(Counter(c.parsed.grammar for c in cases if c.parsed.answer is not None)),
+        **counted(cases),
         "published": scorer.published(cases),
-        "slice_metrics": scorer.SLICE_METRICS,
+        "slice_metrics": scorer.slice_metrics,
         **extras,
+        **({"versions": versions} if versions else {}),
         "remarks": [*extras.get("remarks", []), *(f"{title}: {n} unparsed" for title, n in unparsed.items() if n)],
-        "policy": {**scorer.POLICY, **extras.get("policy", {}), "bootstrap": BOOTSTRAP}
-        | ({"comparisons": COMPARISONS} if named else {}),
+        "policy": {**scorer.policy, **policy, "bootstrap": BOOTSTRAP} | ({"comparisons": COMPARISONS} if named else {}),
     }
 
 
-def sliced(scorer: Scorer, cases: Sequence[Any], draws: Draws) -> dict[str, Any]:
+def sliced(scorer: Scorer[Any], cases: Sequence[Any], draws: Draws) -> dict[str, Any]:
     """dimension -> value -> its n and the metrics that have a value there."""
     places: dict[str, dict[str, list[int]]] = {}
     for i, case in enumerate(cases):
@@ -64,14 +63,21 @@ def sliced(scorer: Scorer, cases: Sequence[Any], draws: Draws) -> dict[str, Any]
     }
 
 
-def _slice(scorer: Scorer, cases: Sequence[Any], rows: np.ndarray, draws: Draws) -> dict[str, Any]:
+def _slice(scorer: Scorer[Any], cases: Sequence[Any], rows: np.ndarray, draws: Draws) -> dict[str, Any]:
     metrics = as_json(scorer.measure([cases[i] for i in rows], rows, draws))
     return {"n": len(rows), "metrics": {name: m for name, m in metrics.items() if m["value"] is not None}}
 
 
-def confusion(cases: Sequence[Any]) -> dict[str, dict[str, int]]:
-    """truth -> answer -> rows."""
-    counts: dict[str, Counter[str]] = {}
+def counted(cases: Sequence[Any]) -> dict[str, Any]:
+    """How often what was answered: truth -> answer -> rows, why answers are unparsed or broken, the grammars."""
+    confusion: dict[str, Counter[str]] = {}
     for case in cases:
-        counts.setdefault(case.truth, Counter())[case.answered or "unparsed"] += 1
-    return {truth: dict(counts[truth]) for truth in sorted(counts)}
+        confusion.setdefault(case.truth, Counter())[case.answered or "unparsed"] += 1
+    reasons = Counter(case.parsed.reason for case in cases if case.parsed.answer is None)
+    fields = Counter(problem.split(":")[0] for case in cases for problem in case.parsed.problems)
+    return {
+        "confusion": {truth: dict(confusion[truth]) for truth in sorted(confusion)},
+        "unparsed_reasons": dict(reasons.most_common(20)),
+        "broken_fields": dict(fields.most_common()),
+        "grammars": dict(Counter(case.parsed.grammar for case in cases if case.parsed.answer is not None)),
+    }

@@ -1,4 +1,4 @@
-"""What a task's scorer provides, in `Scorer` below, and how a report is put together from it.
+"""What a task's scorer provides: `Scorer`, of which each task has one subclass in the file of its name.
 
 Slices, baselines and comparisons are the scorer's own `measure` on other rows or other answers: a metric that it knows
 stands in all of them.
@@ -6,10 +6,11 @@ stands in all of them.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Case(ABC):
     """A scored row. A scorer's own case adds the truth and what was measured, and overrides what is not so for it."""
 
     row: dict[str, Any]
@@ -49,13 +50,18 @@ class Case:
         return self.label
 
     @property
+    @abstractmethod
     def answered(self) -> str | None:
-        """The column of the confusion table, one of the scorer's ANSWERS; None if unparsed."""
-        raise NotImplementedError
+        """The column of the confusion table, one of the scorer's answers; None if unparsed."""
 
     @property
-    def right(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def right(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def quality(self) -> float:
+        """0..1, to rank cases by; 1 is perfect."""
 
     @property
     def in_accuracy(self) -> bool:
@@ -63,9 +69,9 @@ class Case:
         return True
 
     @property
-    def quality(self) -> float:
-        """0..1, to rank cases by; 1 is perfect."""
-        raise NotImplementedError
+    def said(self) -> str:
+        """What was answered, as the page says it."""
+        return self.answered or "nothing that can be parsed"
 
 
 @dataclass(frozen=True)
@@ -79,45 +85,65 @@ class Figure:
     ticks: Sequence[tuple[float, str]] = ((0, "0"), (0.5, "0.5"), (1, "1"))
 
 
-class Scorer(Protocol):
-    """The module of a task's scorer. `cases` are always those of one file, in the order of its rows."""
+C = TypeVar("C", bound=Case)
+Similarities = Callable[[Sequence[tuple[str, str]]], list[float]]  # of each (text, reference), 0..1
+AddScores = Callable[[Sequence[Any], Similarities], list[Any]]  # the cases, with the similarities of their texts
 
-    METRICS: Mapping[str, Metric]  # in the order of the table
-    SLICE_METRICS: Sequence[str]  # the columns of the slices' tables
-    ANSWERS: Sequence[str]  # the columns of the confusion table, before "unparsed"
-    BASELINES: Sequence[str]  # the titles of simple_baselines
-    UNPARSED: str  # what an unparsed answer counts as
-    POLICY: Mapping[str, Any]
+
+class Scorer(ABC, Generic[C]):
+    """How the cases of a task, `C`, are scored. `cases` are always those of one file, in the order of its rows."""
+
+    metrics: Mapping[str, Metric]  # in the order of the table
+    slice_metrics: Sequence[str]  # the columns of the slices' tables
+    answers: Sequence[str]  # the columns of the confusion table, before "unparsed"
+    policy: Mapping[str, Any]
+    unparsed: str = "wrong"  # what an unparsed answer counts as
+    baselines: Sequence[str] = ()  # the titles of simple_baselines
+    dimensions: Sequence[str] = ()  # the keys of meta that rows are sliced by
+    no_table: str = "no table of a paper"  # the title that stands in place of a published one
+    libraries: Sequence[str] = ()  # that the values come from; the report states their versions
+    encoders: Mapping[str, AddScores] = {}  # the neural scores that can be asked for, --bertscore or --css
 
     def grammar_of(self, rows: Iterable[dict[str, Any]]) -> str:
         """The grammar in which the rows were asked to answer."""
+        return "trained"
 
-    def read_case(self, row: dict[str, Any], grammar: str) -> Any:
+    @abstractmethod
+    def read_case(self, row: dict[str, Any], grammar: str) -> C:
         """Check, parse and measure one row; ValueError says what is wrong with it."""
 
-    def measure(self, cases: Sequence[Any], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    @abstractmethod
+    def measure(self, cases: Sequence[C], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
         """Every metric on some cases, or the reason why it has no value; `rows` are their places in the file."""
 
-    def slices(self, case: Any) -> dict[str, Sequence[str]]:
-        """dimension -> its values that the case belongs to."""
-
-    def simple_baselines(self, cases: Sequence[Any]) -> dict[str, list[Any]]:
-        """title -> the cases as a constant answer would have them."""
-
-    def published(self, cases: Sequence[Any]) -> dict[str, Any]:
-        """The paper's table that these rows compare with: title, rows, and a note on a row where one is due."""
-
-    def extras(self, cases: Sequence[Any], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
-        """More entries of the report; `remarks` are lines that stand below the metrics, `versions` and `policy` add."""
-
-    def describe(self, case: Any, cases: Sequence[Any]) -> dict[str, Any]:
+    @abstractmethod
+    def describe(self, case: C, cases: Sequence[C]) -> dict[str, Any]:
         """What the page shows of a case: `verdict` (truth and answer), `facts`, and `texts` as (title, text).
 
         Where there are any also `boxes` as (kind, x, y, width, height) in percent, the `second` of a video to look at,
         and `right`, if that is about more than this one row, or None where an answer is neither right nor wrong.
         """
 
-    def figures(self, cases: Sequence[Any]) -> list[Figure]: ...
+    def slices(self, case: C) -> dict[str, Sequence[str]]:
+        """dimension -> its values that the case belongs to; none where the row does not tell."""
+        meta = case.row["meta"]
+        return {key: (meta[key],) for key in self.dimensions if meta.get(key)}
+
+    def simple_baselines(self, cases: Sequence[C]) -> dict[str, list[C]]:
+        """title -> the cases as a constant answer would have them."""
+        return {}
+
+    def published(self, cases: Sequence[C]) -> dict[str, Any]:
+        """The paper's table that these rows compare with: title, rows, and a note on a row where one is due."""
+        return {"title": self.no_table, "rows": []}
+
+    def extras(self, cases: Sequence[C], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+        """More entries of the report; `remarks` are lines that stand below the metrics, `policy` adds to it."""
+        return {}
+
+    def figures(self, cases: Sequence[C]) -> list[Figure]:
+        """The figures of the page."""
+        return []
 
 
 def parse(grammars: Mapping[str, Callable[[str], Parsed]], row: dict[str, Any], grammar: str) -> Parsed:
@@ -128,6 +154,11 @@ def parse(grammars: Mapping[str, Callable[[str], Parsed]], row: dict[str, Any], 
     return Parsed(None, grammar, f"no response: {str(row.get('error') or 'the row is missing')[:120]}")
 
 
+def graded(right: bool, p_true: float | None) -> float:
+    """A case's quality: 1 where right, else the less the surer the model was; `p_true` is what it gave the truth."""
+    return 1.0 if right else (p_true or 0.0) / 2
+
+
 def check_texts(meta: Mapping[str, Any], keys: Iterable[str]) -> None:
     """ValueError unless each of these keys holds a text, or nothing."""
     for key in keys:
@@ -135,19 +166,10 @@ def check_texts(meta: Mapping[str, Any], keys: Iterable[str]) -> None:
             raise ValueError(f"meta.{key} must be a text, got {meta[key]!r:.80}")
 
 
-def slices_by(dimensions: Iterable[str], meta: Mapping[str, Any]) -> dict[str, Sequence[str]]:
-    """Those of the dimensions that the row tells of."""
-    return {key: (meta[key],) for key in dimensions if meta.get(key)}
-
-
-def libraries(*names: str) -> dict[str, str]:
-    """Their versions, as the values come from them."""
-    return {name: version(name) for name in names}
-
-
-def grammar_of(rows: Iterable[dict[str, Any]]) -> str:
-    """The grammar in which the rows were asked to answer."""
-    return "trained"
+def most_frequent(labels: Iterable[str]) -> str:
+    """The label of most rows; of several the first by the alphabet."""
+    counts = Counter(labels)
+    return max(sorted(counts), key=counts.__getitem__)
 
 
 def missing(names: Iterable[str], n: int, reason: str) -> dict[str, Estimate]:

@@ -15,11 +15,15 @@ COMPARISONS = (
 
 
 def compare(
-    scorer: Scorer, cases: Sequence[Any], others: Sequence[Any], this: dict[str, Estimate], other: dict[str, Estimate]
+    scorer: Scorer[Any],
+    cases: Sequence[Any],
+    others: Sequence[Any],
+    this: dict[str, Estimate],
+    other: dict[str, Estimate],
 ) -> dict[str, Any]:
     """The difference of each metric, and for tasks with an accuracy the exact McNemar test (McNemar 1947)."""
     found: dict[str, Any] = {"metrics": as_json({name: difference(this[name], other[name]) for name in this})}
-    if "accuracy" not in scorer.METRICS:
+    if "accuracy" not in scorer.metrics:
         return found
     from scipy.stats import binomtest
 

@@ -6,7 +6,6 @@ IoU 0 and distances of 100, as the tables of the paper count them.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,15 +15,28 @@ import numpy as np
 
 from eval.estimates.draws import Column, Draws, Estimate, estimate
 from eval.scorers import base
-from eval.scorers.base import Figure, Metric, parse
-from eval.scorers.tables import published_rows
+from eval.scorers.base import Figure, Metric, most_frequent, parse
+from eval.scorers.tables import published_table
 from swift_plugins.core import boxes
+from swift_plugins.core.measures import traces
 from swift_plugins.core.measures.texts import rouge_l
-from swift_plugins.core.measures.traces import Gold, box_span, read_gold
+from swift_plugins.core.measures.traces import Gold
+from swift_plugins.core.measures.verdicts import is_right
 from swift_plugins.core.tasks import Parsed, deeptrace
 from swift_plugins.core.tasks.deeptrace_answer import Answer
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
 
+OVERALL_PARTS = ("accuracy", "explanation", "bbox_iou", "time_distance")
+_NOTHING_TO_MEASURE = {
+    "fake_accuracy": "no fake row",
+    "real_accuracy": "no real row",
+    "explanation": "no fake row with a written explanation",
+    "rouge_l": "no fake row with a written explanation",
+    "bbox_iou": "no fake row with a true box",
+    "bbox_distance": "no fake row with a true box",
+    "time_distance": "no fake row with a true onset",
+    "category_accuracy": "no fake row with a category",
+}
 METRICS = {
     "accuracy": Metric(),
     "fake_accuracy": Metric(),
@@ -37,29 +49,6 @@ METRICS = {
     "overall": Metric(),
     "rouge_l": Metric(),
     "category_accuracy": Metric(),
-}
-OVERALL_PARTS = ("accuracy", "explanation", "bbox_iou", "time_distance")
-BASELINES = ("majority answer", "best constant box")  # what simple_baselines() adds
-SLICE_METRICS = (
-    "accuracy",
-    "explanation",
-    "bbox_iou",
-    "bbox_distance",
-    "time_distance",
-    "rouge_l",
-    "category_accuracy",
-)
-ANSWERS = ("fake", "real")
-UNPARSED = "wrong"
-_NOTHING_TO_MEASURE = {
-    "fake_accuracy": "no fake row",
-    "real_accuracy": "no real row",
-    "explanation": "no fake row with a written explanation",
-    "rouge_l": "no fake row with a written explanation",
-    "bbox_iou": "no fake row with a true box",
-    "bbox_distance": "no fake row with a true box",
-    "time_distance": "no fake row with a true onset",
-    "category_accuracy": "no fake row with a category",
 }
 POLICY = {
     "unparsed": "wrong in every metric, never dropped",
@@ -79,7 +68,7 @@ class Case(base.Case):
     """A scored row. `bbox` is the answer's box in ratios of the frame; iou and rouge_l are 0..1, distances 0..100."""
 
     gold: Gold
-    bbox: tuple[float, ...] | None
+    bbox: boxes.Box | None
     iou: float
     bbox_distance: float
     time_distance: float
@@ -92,7 +81,7 @@ class Case(base.Case):
 
     @property
     def right(self) -> bool:
-        return self.answered == self.gold.label
+        return is_right(self.label, self.answered)
 
     @property
     def explanation(self) -> str:
@@ -109,37 +98,18 @@ class Case(base.Case):
 def measure_row(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
     """Compare one answer with the truth."""
     answer = parsed.answer or Answer("real")  # an unparsed answer claims nothing; it is not right either way
-    bbox = None
-    if answer.bbox is not None and row["meta"].get("width") and row["meta"].get("height"):
-        bbox = boxes.to_pixels(answer.bbox, 1, 1, *box_span(row["meta"]))
-    iou, bbox_distance, time_distance = 0.0, 100.0, 100.0
-    if gold.bbox is not None and bbox is not None:
-        iou = boxes.iou(gold.bbox, bbox)
-        dx, dy = ((bbox[i] + bbox[i + 2] - gold.bbox[i] - gold.bbox[i + 2]) / 2 for i in (0, 1))
-        bbox_distance = min(100.0, 100 * math.hypot(dx, dy) / math.sqrt(2))
-    if gold.start is not None and gold.duration is not None and answer.start is not None:
-        time_distance = min(100.0, 100 * abs(answer.start - gold.start) / gold.duration)
-    explanation, fake = answer.explanation or "", gold.label == "fake"
-    rouge = rouge_l(gold.explanation, explanation) if fake and explanation else 0.0
-    named = set(deeptrace.categories_in(explanation))
-    names_category = bool(named) and named <= set(gold.categories)
-    return Case(row, parsed, gold, bbox, iou, bbox_distance, time_distance, rouge, names_category)
-
-
-def grammar_of(rows: Iterable[dict[str, Any]]) -> str:
-    """The grammar in which the rows were asked to answer: tags if all hold the zero-shot question, else trained."""
-    asked = {
-        str(m.get("content"))
-        for row in rows
-        for m in row.get("messages") or ()
-        if isinstance(m, dict) and m.get("role") == "user"
-    }
-    return "tags" if asked == {ZERO_SHOT_QUESTION} else "trained"
-
-
-def read_case(row: dict[str, Any], grammar: str) -> Case:
-    """Parse and measure a row."""
-    return measure_row(row, read_gold(row), parse(deeptrace.GRAMMARS, row, grammar))
+    bbox, explanation = traces.answered_box(answer.bbox, row["meta"]), answer.explanation or ""
+    return Case(
+        row,
+        parsed,
+        gold,
+        bbox,
+        iou=traces.bbox_iou(gold.bbox, bbox),
+        bbox_distance=traces.bbox_distance(gold.bbox, bbox),
+        time_distance=traces.time_distance(gold.start, answer.start, gold.duration),
+        rouge_l=rouge_l(gold.explanation, explanation) if gold.label == "fake" and explanation else 0.0,
+        names_category=traces.names_category(explanation, gold.categories),
+    )
 
 
 def columns(cases: Sequence[Case]) -> dict[str, Column]:
@@ -180,13 +150,6 @@ def _unjudged(cases: Sequence[Case]) -> int:
     )
 
 
-def measure(cases: Sequence[Case], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
-    """Every metric on these cases, `rows` of the file."""
-    found = with_reasons(estimate(columns(cases), draws, rows), _unjudged(cases))
-    found["overall"] = overall([found[name] for name in OVERALL_PARTS])
-    return {name: found[name] for name in METRICS}
-
-
 def with_reasons(found: dict[str, Estimate], unjudged: int) -> dict[str, Estimate]:
     """The estimates, and for those without a value why: nothing to measure, or no judge to measure it."""
     found = {
@@ -215,16 +178,6 @@ def overall(estimates: Sequence[Estimate]) -> Estimate:
 def overall_of(accuracy, explanation, bbox_iou, time_distance):
     """Overall of section 3.1, from parts of 0..100."""
     return (accuracy + explanation + bbox_iou + 100 - time_distance) / 4
-
-
-# ---------------------------------------------------------------------------------------------------- slices, baselines
-
-
-def slices(case: Case) -> dict[str, Sequence[str]]:
-    """By source, category of the trace (figure 5 of the paper) and split."""
-    meta = case.row["meta"]
-    categories = case.gold.categories if case.label == "fake" else ()
-    return {"source": (str(meta.get("source")),), "category": categories, "split": (str(meta.get("split")),)}
 
 
 def best_constant(golds: Sequence[Gold]) -> Answer | None:
@@ -258,65 +211,16 @@ def best_constant(golds: Sequence[Gold]) -> Answer | None:
     return Answer("fake", boxes.to_pixels(best.tolist(), 1, 1, 1, 1), float(np.median(onsets)) if onsets else None)
 
 
-def simple_baselines(cases: Sequence[Case]) -> dict[str, list[Case]]:
-    """The majority answer (the more frequent verdict, nothing else), and the best constant box, always FAKE."""
-    counts = Counter(case.gold.label for case in cases)
-    majority = Parsed(Answer(max(sorted(counts), key=counts.__getitem__)), "trained")
-    found = {BASELINES[0]: [measure_row(c.row, c.gold, majority) for c in cases]}
-    constant = best_constant([c.gold for c in cases])
-    if constant is not None:
-        found[BASELINES[1]] = [measure_row(c.row, c.gold, _scaled(constant, c)) for c in cases]
-    return found
-
-
 def _scaled(constant: Answer, case: Case) -> Parsed:
     """The constant answer in this row's box space and seconds."""
     assert constant.bbox is not None
     bbox = None
     if case.gold.bbox is not None:
-        width, height = box_span(case.row["meta"])
+        width, height = traces.box_span(case.row["meta"])
         bbox = boxes.to_pixels(constant.bbox, width, height, 1, 1)
     duration = case.gold.duration
     start = constant.start * duration if duration and constant.start is not None else None
     return Parsed(Answer("fake", bbox, start), "trained")
-
-
-def published(cases: Sequence[Case]) -> dict[str, Any]:
-    name, title = "deeptrace_test.csv", "Table 2 of the paper: the test set of the full dataset, 772 rows"
-    return {"file": name, "title": title, "rows": published_rows(name)}
-
-
-def extras(cases: Sequence[Case], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
-    return {}
-
-
-# -------------------------------------------------------------------------------------------------------- for the page
-
-
-def describe(case: Case, cases: Sequence[Case]) -> dict[str, Any]:
-    """What a report shows of a case; boxes as (kind, x, y, width, height) in percent.
-
-    `second` is when to look: the true onset, else the answered one.
-    """
-    answer = case.parsed.answer
-    start = answer.start if answer else None
-    facts = []
-    if case.row.get("p_fake") is not None:
-        facts.append(f"P(fake) {case.row['p_fake']:.3f}")
-    if case.gold.bbox is not None:
-        facts.append(f"IoU {100 * case.iou:.1f}")
-    if case.gold.start is not None:
-        said = f"{start:.2f} s" if start is not None else "–"
-        facts.append(f"onset {case.gold.start:.2f} s, answered {said}")
-    second = case.gold.start if case.gold.start is not None else start
-    drawn = [(kind, *_percent(box)) for kind, box in (("true", case.gold.bbox), ("pred", case.bbox)) if box is not None]
-    return {
-        "verdict": f"{case.label}, answered {case.answered or 'nothing that can be parsed'}",
-        "facts": facts,
-        "texts": [("truth", case.row.get("labels") or "–"), ("answer", case.row.get("response") or "–")],
-        "boxes": drawn,
-        "second": second or 0.0,
-    }
 
 
 def _percent(box: Sequence[float]) -> tuple[float, float, float, float]:
@@ -324,13 +228,93 @@ def _percent(box: Sequence[float]) -> tuple[float, float, float, float]:
     return x0, y0, x1 - x0, y1 - y0
 
 
-def figures(cases: Sequence[Case]) -> list[Figure]:
-    """The answered against the true onset, as shares of the video."""
-    points = []
-    for case in cases:
-        answer, duration = case.parsed.answer, case.gold.duration
-        if case.gold.start is not None and duration is not None and answer and answer.start is not None:
-            share = min(answer.start / duration, 1.0)
-            points.append((case.gold.start / duration, share, 4.0, case.row["id"]))
-    figure = Figure("Onset, predicted against true", "true onset, share of the video", "predicted onset", points)
-    return [figure] if points else []
+class DeepTrace(base.Scorer[Case]):
+    metrics = METRICS
+    slice_metrics = (
+        "accuracy",
+        "explanation",
+        "bbox_iou",
+        "bbox_distance",
+        "time_distance",
+        "rouge_l",
+        "category_accuracy",
+    )
+    answers = ("fake", "real")
+    policy = POLICY
+    baselines = ("majority answer", "best constant box")
+
+    def grammar_of(self, rows: Iterable[dict[str, Any]]) -> str:
+        """The grammar in which the rows were asked to answer: tags if all hold the zero-shot question, else trained."""
+        asked = {
+            str(m.get("content"))
+            for row in rows
+            for m in row.get("messages") or ()
+            if isinstance(m, dict) and m.get("role") == "user"
+        }
+        return "tags" if asked == {ZERO_SHOT_QUESTION} else "trained"
+
+    def read_case(self, row: dict[str, Any], grammar: str) -> Case:
+        """Parse and measure a row."""
+        return measure_row(row, traces.read_gold(row), parse(deeptrace.GRAMMARS, row, grammar))
+
+    def measure(self, cases: Sequence[Case], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+        """Every metric on these cases, `rows` of the file."""
+        found = with_reasons(estimate(columns(cases), draws, rows), _unjudged(cases))
+        found["overall"] = overall([found[name] for name in OVERALL_PARTS])
+        return {name: found[name] for name in self.metrics}
+
+    def slices(self, case: Case) -> dict[str, Sequence[str]]:
+        """By source, category of the trace (figure 5 of the paper) and split."""
+        meta = case.row["meta"]
+        categories = case.gold.categories if case.label == "fake" else ()
+        return {"source": (str(meta.get("source")),), "category": categories, "split": (str(meta.get("split")),)}
+
+    def simple_baselines(self, cases: Sequence[Case]) -> dict[str, list[Case]]:
+        """The majority answer (the more frequent verdict, nothing else), and the best constant box, always FAKE."""
+        majority = Parsed(Answer(most_frequent(case.gold.label for case in cases)), "trained")
+        found = {self.baselines[0]: [measure_row(c.row, c.gold, majority) for c in cases]}
+        constant = best_constant([c.gold for c in cases])
+        if constant is not None:
+            found[self.baselines[1]] = [measure_row(c.row, c.gold, _scaled(constant, c)) for c in cases]
+        return found
+
+    def published(self, cases: Sequence[Case]) -> dict[str, Any]:
+        return published_table("deeptrace_test.csv", "Table 2 of the paper: the test set of the full dataset, 772 rows")
+
+    def describe(self, case: Case, cases: Sequence[Case]) -> dict[str, Any]:
+        """What a report shows of a case; boxes as (kind, x, y, width, height) in percent.
+
+        `second` is when to look: the true onset, else the answered one.
+        """
+        answer = case.parsed.answer
+        start = answer.start if answer else None
+        facts = []
+        if case.row.get("p_fake") is not None:
+            facts.append(f"P(fake) {case.row['p_fake']:.3f}")
+        if case.gold.bbox is not None:
+            facts.append(f"IoU {100 * case.iou:.1f}")
+        if case.gold.start is not None:
+            said = f"{start:.2f} s" if start is not None else "–"
+            facts.append(f"onset {case.gold.start:.2f} s, answered {said}")
+        second = case.gold.start if case.gold.start is not None else start
+        drawn = [
+            (kind, *_percent(box)) for kind, box in (("true", case.gold.bbox), ("pred", case.bbox)) if box is not None
+        ]
+        return {
+            "verdict": f"{case.label}, answered {case.said}",
+            "facts": facts,
+            "texts": [("truth", case.row.get("labels") or "–"), ("answer", case.row.get("response") or "–")],
+            "boxes": drawn,
+            "second": second or 0.0,
+        }
+
+    def figures(self, cases: Sequence[Case]) -> list[Figure]:
+        """The answered against the true onset, as shares of the video."""
+        points = []
+        for case in cases:
+            answer, duration = case.parsed.answer, case.gold.duration
+            if case.gold.start is not None and duration is not None and answer and answer.start is not None:
+                share = min(answer.start / duration, 1.0)
+                points.append((case.gold.start / duration, share, 4.0, case.row["id"]))
+        figure = Figure("Onset, predicted against true", "true onset, share of the video", "predicted onset", points)
+        return [figure] if points else []

@@ -16,14 +16,15 @@ import numpy as np
 from eval.estimates.agreement import agreement
 from eval.estimates.draws import Column, Draws, Estimate, estimate
 from eval.scorers import judges
-from eval.scorers.base import Case, Figure, Metric, grammar_of, libraries, missing, parse
-from eval.scorers.tables import published_rows
+from eval.scorers.base import Case, Metric, Scorer, graded, missing, parse
+from eval.scorers.tables import published_table
 from swift_plugins.core.judge_rows import text_at
 from swift_plugins.core.measures.fields import choice_probs
 from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.dfj_pairwise import GRAMMARS, OTHER, Answer
 
-__all__ = ["grammar_of"]
+HUMAN = ("raw_agreement", "cohen_kappa")
+ONE_ORDER = "only one order was run: predict with --swap"
 METRICS = {
     "accuracy": Metric(note="order AB, as published"),
     "accuracy_swapped": Metric(note="order BA"),
@@ -32,12 +33,6 @@ METRICS = {
     "first_position_rate": Metric(note="50 is unbiased"),
     "cohen_kappa": Metric(-1, 1, 3),
 }
-HUMAN = ("raw_agreement", "cohen_kappa")
-SLICE_METRICS = ("accuracy", "accuracy_swapped", "consistency", "consistent_accuracy")
-ANSWERS = tuple(OTHER)
-BASELINES = ("always A",)
-UNPARSED = "wrong"
-ONE_ORDER = "only one order was run: predict with --swap"
 POLICY = {
     "unparsed": "wrong, and its pair is inconsistent; never dropped",
     "accuracy": "rows in the published order (AB); accuracy_swapped: rows with the candidates exchanged (BA)",
@@ -77,8 +72,7 @@ class Comparison(Case):
 
     @property
     def quality(self) -> float:
-        """1 where right, else the less the surer the judge was."""
-        return 1.0 if self.right else (self.p_better or 0.0) / 2
+        return graded(self.right, self.p_better)
 
     @property
     def preferred(self) -> str | None:
@@ -86,24 +80,9 @@ class Comparison(Case):
         return self.answered if self.order == "AB" or self.answered is None else OTHER[self.answered]
 
 
-def read_case(row: dict[str, Any], grammar: str) -> Comparison:
-    meta = row["meta"]
-    judges.check_label(meta)
-    if meta.get("answer") not in ANSWERS:
-        raise ValueError(f"meta.answer must be A or B, got {meta.get('answer')!r:.40}")
-    if meta.get("order") not in ("AB", "BA"):
-        raise ValueError(f"meta.order must be AB or BA, got {meta.get('order')!r:.40}")
-    if not isinstance(meta.get("pair"), str):
-        raise ValueError(f"meta.pair must be a text, got {meta.get('pair')!r:.40}")
-    for key in ("response_a", "response_b"):
-        text_at(row, key)
-    probs = choice_probs(row, ANSWERS)
-    return comparison(row, parse(GRAMMARS, row, grammar), probs[meta["answer"]] if probs else None)
-
-
 def comparison(row: dict[str, Any], parsed: Parsed, p_better: float | None) -> Comparison:
     meta = row["meta"]
-    people = judges.ratings(meta, ANSWERS)
+    people = judges.ratings(meta, tuple(OTHER))
     return Comparison(row, parsed, meta["answer"], meta["order"], meta["pair"], p_better, people)
 
 
@@ -123,27 +102,6 @@ def orders_of(cases: Sequence[Comparison]) -> dict[str, dict[str, int]]:
                 "media_id, and answers that are exchanged"
             )
     return found
-
-
-def measure(cases: Sequence[Comparison], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
-    found = estimate(columns(cases), draws, rows)
-    as_published = np.array([case.in_accuracy for case in cases])
-    if as_published.any():
-        some = [case for case in cases if case.in_accuracy]
-        truth = [1 + (case.better == "B") for case in some]
-        counted = [t if case.right else 3 - t for t, case in zip(truth, some, strict=True)]
-        found["cohen_kappa"] = agreement(truth, counted, 2, rows[as_published], draws)["cohen_kappa"]
-    else:
-        found |= missing(["accuracy", "cohen_kappa"], 0, "no row is in the published order AB")
-    if not (0 < as_published.sum() < len(cases)):
-        found |= missing(
-            ["accuracy_swapped", "consistency", "first_position_rate", "consistent_accuracy"], 0, ONE_ORDER
-        )
-    reasons = {"consistent_accuracy": "no pair is consistent", "first_position_rate": "no parsed answer"}
-    for name, reason in reasons.items():
-        if found[name].n == 0 and found[name].reason != ONE_ORDER:
-            found[name] = Estimate(None, 0, None, reason)
-    return {name: found[name] for name in METRICS}
 
 
 def columns(cases: Sequence[Comparison]) -> dict[str, Column]:
@@ -167,53 +125,77 @@ def columns(cases: Sequence[Comparison]) -> dict[str, Column]:
     }
 
 
-def slices(case: Comparison) -> dict[str, Sequence[str]]:
-    return judges.slices(case.row["meta"])
+class Pairwise(Scorer[Comparison]):
+    metrics = METRICS
+    slice_metrics = ("accuracy", "accuracy_swapped", "consistency", "consistent_accuracy")
+    answers = tuple(OTHER)
+    policy = POLICY
+    baselines = ("always A",)
+    libraries = ("numpy",)
 
+    def read_case(self, row: dict[str, Any], grammar: str) -> Comparison:
+        meta = row["meta"]
+        judges.check_label(meta)
+        if meta.get("answer") not in self.answers:
+            raise ValueError(f"meta.answer must be A or B, got {meta.get('answer')!r:.40}")
+        if meta.get("order") not in ("AB", "BA"):
+            raise ValueError(f"meta.order must be AB or BA, got {meta.get('order')!r:.40}")
+        if not isinstance(meta.get("pair"), str):
+            raise ValueError(f"meta.pair must be a text, got {meta.get('pair')!r:.40}")
+        for key in ("response_a", "response_b"):
+            text_at(row, key)
+        probs = choice_probs(row, self.answers)
+        return comparison(row, parse(GRAMMARS, row, grammar), probs[meta["answer"]] if probs else None)
 
-def simple_baselines(cases: Sequence[Comparison]) -> dict[str, list[Comparison]]:
-    return {BASELINES[0]: [comparison(case.row, Parsed(Answer("A"), "trained"), None) for case in cases]}
+    def measure(self, cases: Sequence[Comparison], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+        found = estimate(columns(cases), draws, rows)
+        as_published = np.array([case.in_accuracy for case in cases])
+        if as_published.any():
+            some = [case for case in cases if case.in_accuracy]
+            truth = [1 + (case.better == "B") for case in some]
+            counted = [t if case.right else 3 - t for t, case in zip(truth, some, strict=True)]
+            found["cohen_kappa"] = agreement(truth, counted, 2, rows[as_published], draws)["cohen_kappa"]
+        else:
+            found |= missing(["accuracy", "cohen_kappa"], 0, "no row is in the published order AB")
+        if not (0 < as_published.sum() < len(cases)):
+            found |= missing(
+                ["accuracy_swapped", "consistency", "first_position_rate", "consistent_accuracy"], 0, ONE_ORDER
+            )
+        reasons = {"consistent_accuracy": "no pair is consistent", "first_position_rate": "no parsed answer"}
+        for name, reason in reasons.items():
+            if found[name].n == 0 and found[name].reason != ONE_ORDER:
+                found[name] = Estimate(None, 0, None, reason)
+        return {name: found[name] for name in self.metrics}
 
+    def slices(self, case: Comparison) -> dict[str, Sequence[str]]:
+        return judges.slices(case.row["meta"])
 
-def published(cases: Sequence[Comparison]) -> dict[str, Any]:
-    name, rows = ("meta-human", "88") if judges.all_of_people(cases) else ("meta", "2,000")
-    table = published_rows("deepfakejudge_pairwise.csv")
-    return {
-        "file": "deepfakejudge_pairwise.csv",
-        "title": f"DeepfakeJudge, pairwise evaluation on {name}, test, {rows} rows",
-        "rows": [row for row in table if row["set"] == name],
-    }
+    def simple_baselines(self, cases: Sequence[Comparison]) -> dict[str, list[Comparison]]:
+        return {self.baselines[0]: [comparison(case.row, Parsed(Answer("A"), "trained"), None) for case in cases]}
 
+    def published(self, cases: Sequence[Comparison]) -> dict[str, Any]:
+        name, rows = ("meta-human", "88") if judges.all_of_people(cases) else ("meta", "2,000")
+        title = f"DeepfakeJudge, pairwise evaluation on {name}, test, {rows} rows"
+        return published_table("deepfakejudge_pairwise.csv", title, set=name)
 
-def extras(cases: Sequence[Comparison], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
-    """How two people agree, where their single ratings are known."""
-    rows = np.array([i for i, case in enumerate(cases) if len(case.ratings) > 1 and case.in_accuracy], int)
-    pairs = [(1 + (cases[i].ratings[0] == "B"), 1 + (cases[i].ratings[1] == "B")) for i in rows]
-    return judges.human(pairs, 2, HUMAN, rows, draws) | {"versions": libraries("scikit-learn", "scipy")}
+    def extras(self, cases: Sequence[Comparison], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+        """How two people agree, where their single ratings are known."""
+        rows = np.array([i for i, case in enumerate(cases) if len(case.ratings) > 1 and case.in_accuracy], int)
+        pairs = [(1 + (cases[i].ratings[0] == "B"), 1 + (cases[i].ratings[1] == "B")) for i in rows]
+        return judges.human(pairs, 2, HUMAN, rows, draws)
 
-
-# -------------------------------------------------------------------------------------------------------- for the page
-
-
-def describe(case: Comparison, cases: Sequence[Comparison]) -> dict[str, Any]:
-    """The pair as published, with the answers of both orders where both were run."""
-    both = sorted((other for other in cases if other.pair == case.pair), key=lambda other: other.order)
-    texts = [
-        (f"candidate {name}", text_at(both[0].row, key)) for name, key in (("A", "response_a"), ("B", "response_b"))
-    ]
-    verdicts = [
-        f"order {one.order}: better is {one.better}, answered {one.answered or 'nothing that can be parsed'}"
-        for one in both
-    ]
-    facts = [f"the image is {case.label}"]
-    if len(both) == 2:
-        same = both[0].preferred is not None and both[0].preferred == both[1].preferred
-        facts.append("both orders prefer the same candidate" if same else "the two orders contradict each other")
-    if both[0].ratings:
-        facts.append("people chose " + ", ".join(both[0].ratings))
-    texts += [(f"judge, order {one.order}", said) for one in both if (said := judges.reasoning(one))]
-    return {"verdict": "; ".join(verdicts), "facts": facts, "texts": texts, "right": all(one.right for one in both)}
-
-
-def figures(cases: Sequence[Comparison]) -> list[Figure]:
-    return []
+    def describe(self, case: Comparison, cases: Sequence[Comparison]) -> dict[str, Any]:
+        """The pair as published, with the answers of both orders where both were run."""
+        both = sorted((other for other in cases if other.pair == case.pair), key=lambda other: other.order)
+        texts = [
+            (f"candidate {name}", text_at(both[0].row, key)) for name, key in (("A", "response_a"), ("B", "response_b"))
+        ]
+        verdicts = [f"order {one.order}: better is {one.better}, answered {one.said}" for one in both]
+        facts = [f"the image is {case.label}"]
+        if len(both) == 2:
+            same = both[0].preferred is not None and both[0].preferred == both[1].preferred
+            facts.append("both orders prefer the same candidate" if same else "the two orders contradict each other")
+        if both[0].ratings:
+            facts.append("people chose " + ", ".join(both[0].ratings))
+        texts += [(f"judge, order {one.order}", said) for one in both if (said := judges.reasoning(one))]
+        return {"verdict": "; ".join(verdicts), "facts": facts, "texts": texts, "right": all(one.right for one in both)}

@@ -15,15 +15,17 @@ import numpy as np
 
 from eval.estimates.agreement import CONSTANT, CONSTANT_TRUTH, agreement
 from eval.estimates.draws import Draws, Estimate
+from eval.estimates.statistics import pearson, root_mean_squared_error
 from eval.scorers import judges
-from eval.scorers.base import Case, Figure, Metric, grammar_of, libraries, missing, parse
-from eval.scorers.tables import published_rows
+from eval.scorers.base import Case, Figure, Metric, Scorer, missing, parse
+from eval.scorers.tables import published_table
 from swift_plugins.core.judge_rows import text_at
 from swift_plugins.core.measures.fields import choice_probs
+from swift_plugins.core.measures.scores import closeness, counted_score
 from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.dfj_pointwise import GRAMMARS, SCORES, Answer, expected_score
 
-__all__ = ["grammar_of"]
+HUMAN = ("raw_agreement", "cohen_kappa", "mse")
 METRICS = {
     "rmse": Metric(0, 4, 3, "lower is better"),
     "mae": Metric(0, 4, 3, "lower is better"),
@@ -38,11 +40,6 @@ METRICS = {
     "rmse_expected": Metric(0, 4, 3, "lower is better"),
     "pearson_expected": Metric(-1, 1, 3),
 }
-HUMAN = ("raw_agreement", "cohen_kappa", "mse")
-SLICE_METRICS = ("rmse", "mae", "bias", "within_one", "pearson")
-ANSWERS = SCORES
-BASELINES = ("best constant score",)
-UNPARSED = "the score farthest from the truth"
 POLICY = {
     "unparsed": "the score farthest from the true one (1 for a true 3), never dropped",
     "bias": "mean of answered minus true score",
@@ -77,32 +74,15 @@ class Judgement(Case):
 
     @property
     def quality(self) -> float:
-        return 1 - abs(self.counted - self.score) / 4
-
-
-def read_case(row: dict[str, Any], grammar: str) -> Judgement:
-    meta = row["meta"]
-    judges.check_label(meta)
-    if type(meta.get("score")) is not int or str(meta["score"]) not in SCORES:
-        raise ValueError(f"meta.score must be a whole number of 1..5, got {meta.get('score')!r:.40}")
-    text_at(row, "candidate")
-    probs = choice_probs(row, SCORES)
-    expected = expected_score(probs) if probs else None
-    return judgement(row, parse(GRAMMARS, row, grammar), expected)
+        return closeness(self.score, self.counted)
 
 
 def judgement(row: dict[str, Any], parsed: Parsed, expected: float | None) -> Judgement:
     score = row["meta"]["score"]
-    counted = parsed.answer.score if parsed.answer else (5 if score < 3 else 1)
+    counted = counted_score(score, parsed.answer and parsed.answer.score)
     if parsed.answer is None:
         expected = float(counted)
     return Judgement(row, parsed, score, counted, expected, judges.ratings(row["meta"], range(1, 6)))
-
-
-def measure(cases: Sequence[Judgement], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
-    truth = [case.score for case in cases]
-    found = agreement(truth, [case.counted for case in cases], 5, rows, draws) | measure_expected(cases, rows, draws)
-    return {name: found[name] for name in METRICS}
 
 
 def measure_expected(cases: Sequence[Judgement], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
@@ -110,73 +90,85 @@ def measure_expected(cases: Sequence[Judgement], rows: np.ndarray, draws: Draws)
     names = ("rmse_expected", "pearson_expected")
     if unknown := sum(case.expected is None for case in cases):
         return missing(names, len(cases), f"{unknown} rows have no probabilities of the scores (choice_probs)")
-    from scipy.stats import pearsonr
-    from sklearn.metrics import root_mean_squared_error
-
-    x, y = (np.array([getattr(case, key) for case in cases], float) for key in ("score", "expected"))
+    x, y = (np.array(scores, float) for scores in zip(*((c.score, c.expected) for c in cases), strict=True))
     moments = draws.sums(np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y, (x - y) ** 2]), rows)
     with np.errstate(invalid="ignore", divide="ignore"):
         mx, my, xx, yy, xy, square = (moments[:, 1:] / moments[:, :1]).T
         spread = (xx - mx**2) * (yy - my**2)
         correlations = (xy - mx * my) / np.sqrt(np.where(spread > 1e-12, spread, np.nan))
-    found = {names[0]: Estimate(float(root_mean_squared_error(x, y)), len(x), np.sqrt(square))}
+    found = {names[0]: Estimate(root_mean_squared_error(x, y), len(x), np.sqrt(square))}
     if constant := CONSTANT if np.ptp(y) == 0 else CONSTANT_TRUTH if np.ptp(x) == 0 else None:
         return found | missing(names[1:], len(x), constant)
-    return found | {names[1]: Estimate(float(pearsonr(x, y).statistic), len(x), correlations)}
+    return found | {names[1]: Estimate(pearson(x, y), len(x), correlations)}
 
 
-def slices(case: Judgement) -> dict[str, Sequence[str]]:
-    return {"true score": (case.truth,), **judges.slices(case.row["meta"])}
+class Pointwise(Scorer[Judgement]):
+    metrics = METRICS
+    slice_metrics = ("rmse", "mae", "bias", "within_one", "pearson")
+    answers = SCORES
+    policy = POLICY
+    unparsed = "the score farthest from the truth"
+    baselines = ("best constant score",)
+    libraries = ("numpy",)
 
+    def read_case(self, row: dict[str, Any], grammar: str) -> Judgement:
+        meta = row["meta"]
+        judges.check_label(meta)
+        if type(meta.get("score")) is not int or str(meta["score"]) not in SCORES:
+            raise ValueError(f"meta.score must be a whole number of 1..5, got {meta.get('score')!r:.40}")
+        text_at(row, "candidate")
+        probs = choice_probs(row, SCORES)
+        expected = expected_score(probs) if probs else None
+        return judgement(row, parse(GRAMMARS, row, grammar), expected)
 
-def simple_baselines(cases: Sequence[Judgement]) -> dict[str, list[Judgement]]:
-    truth = np.array([case.score for case in cases])
-    best = min(range(1, 6), key=lambda score: float(((truth - score) ** 2).sum()))
-    return {BASELINES[0]: [judgement(case.row, Parsed(Answer(best), "trained"), None) for case in cases]}
+    def measure(self, cases: Sequence[Judgement], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+        truth = [case.score for case in cases]
+        found = agreement(truth, [case.counted for case in cases], 5, rows, draws) | measure_expected(
+            cases, rows, draws
+        )
+        return {name: found[name] for name in self.metrics}
 
+    def slices(self, case: Judgement) -> dict[str, Sequence[str]]:
+        return {"true score": (case.truth,), **judges.slices(case.row["meta"])}
 
-def published(cases: Sequence[Judgement]) -> dict[str, Any]:
-    people = judges.all_of_people(cases)
-    name, rows = ("meta-human", "67") if people else ("meta", "1,000")
-    table = published_rows("deepfakejudge_pointwise.csv")
-    return {
-        "file": "deepfakejudge_pointwise.csv",
-        "title": f"DeepfakeJudge, pointwise evaluation on {name}, test, {rows} rows",
-        "rows": [row for row in table if row["set"] == name],
-    }
+    def simple_baselines(self, cases: Sequence[Judgement]) -> dict[str, list[Judgement]]:
+        truth = np.array([case.score for case in cases])
+        best = min(range(1, 6), key=lambda score: float(((truth - score) ** 2).sum()))
+        return {self.baselines[0]: [judgement(case.row, Parsed(Answer(best), "trained"), None) for case in cases]}
 
+    def published(self, cases: Sequence[Judgement]) -> dict[str, Any]:
+        name, rows = ("meta-human", "67") if judges.all_of_people(cases) else ("meta", "1,000")
+        title = f"DeepfakeJudge, pointwise evaluation on {name}, test, {rows} rows"
+        return published_table("deepfakejudge_pointwise.csv", title, set=name)
 
-def extras(cases: Sequence[Judgement], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
-    """How two people agree, where their single ratings are known."""
-    rows = np.array([i for i, case in enumerate(cases) if len(case.ratings) > 1], int)
-    pairs = [(cases[i].ratings[0], cases[i].ratings[1]) for i in rows]
-    return judges.human(pairs, 5, HUMAN, rows, draws) | {"versions": libraries("scikit-learn", "scipy")}
+    def extras(self, cases: Sequence[Judgement], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+        """How two people agree, where their single ratings are known."""
+        rows = np.array([i for i, case in enumerate(cases) if len(case.ratings) > 1], int)
+        pairs = [(cases[i].ratings[0], cases[i].ratings[1]) for i in rows]
+        return judges.human(pairs, 5, HUMAN, rows, draws)
 
+    def describe(self, case: Judgement, cases: Sequence[Judgement]) -> dict[str, Any]:
+        facts = [f"the image is {case.label}"]
+        if case.expected is not None and case.parsed.answer is not None:
+            facts.append(f"expected score {case.expected:.2f}")
+        if case.ratings:
+            facts.append("people gave " + ", ".join(map(str, case.ratings)))
+        return {
+            "verdict": f"true score {case.score}, answered {case.said}",
+            "facts": facts,
+            "texts": [("candidate", text_at(case.row, "candidate")), ("judge", judges.reasoning(case) or "–")],
+        }
 
-# -------------------------------------------------------------------------------------------------------- for the page
-
-
-def describe(case: Judgement, cases: Sequence[Judgement]) -> dict[str, Any]:
-    facts = [f"the image is {case.label}"]
-    if case.expected is not None and case.parsed.answer is not None:
-        facts.append(f"expected score {case.expected:.2f}")
-    if case.ratings:
-        facts.append("people gave " + ", ".join(map(str, case.ratings)))
-    return {
-        "verdict": f"true score {case.score}, answered {case.answered or 'nothing that can be parsed'}",
-        "facts": facts,
-        "texts": [("candidate", text_at(case.row, "candidate")), ("judge", judges.reasoning(case) or "–")],
-    }
-
-
-def figures(cases: Sequence[Judgement]) -> list[Figure]:
-    """The expected against the true score; points are moved aside by up to a sixth of a score, fixed by their id."""
-    points = []
-    for case in cases:
-        if case.expected is not None:
-            aside = (zlib.crc32(case.row["id"].encode()) / 2**32 - 0.5) / 3
-            title = f"{case.row['id']}: true {case.score}, expected {case.expected:.2f}"
-            points.append(((case.score + aside - 0.5) / 5, (case.expected - 0.5) / 5, 4.0, title))
-    ticks = [((score - 0.5) / 5, str(score)) for score in range(1, 6)]
-    figure = Figure("Expected score against the true one", "true score (spread out)", "expected score", points, ticks)
-    return [figure] if points else []
+    def figures(self, cases: Sequence[Judgement]) -> list[Figure]:
+        """The expected against the true score; points are moved aside by up to a sixth of a score, by their id."""
+        points = []
+        for case in cases:
+            if case.expected is not None:
+                aside = (zlib.crc32(case.row["id"].encode()) / 2**32 - 0.5) / 3
+                title = f"{case.row['id']}: true {case.score}, expected {case.expected:.2f}"
+                points.append(((case.score + aside - 0.5) / 5, (case.expected - 0.5) / 5, 4.0, title))
+        ticks = [((score - 0.5) / 5, str(score)) for score in range(1, 6)]
+        figure = Figure(
+            "Expected score against the true one", "true score (spread out)", "expected score", points, ticks
+        )
+        return [figure] if points else []

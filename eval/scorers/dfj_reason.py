@@ -7,32 +7,32 @@ or one that is not parsed, has an empty one and the judge's lowest score, 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from eval.estimates.draws import Draws, Estimate, estimate, mean
-from eval.scorers import dfj_detect, judges, verdicts
-from eval.scorers.base import Metric, libraries, missing, parse
-from eval.scorers.dfj_detect import grammar_of, slices
-from eval.scorers.tables import published_rows
-from eval.scorers.verdicts import ANSWERS, BASELINES, UNPARSED, Verdict, figures
+from eval.scorers import judges, verdicts
+from eval.scorers.base import AddScores, Metric, Similarities, missing, most_frequent, parse
+from eval.scorers.tables import published_table
+from eval.scorers.verdicts import Verdict, VerdictScorer
 from swift_plugins.core.measures.fields import number_within
 from swift_plugins.core.measures.texts import rouge_l
+from swift_plugins.core.tasks import Parsed
+from swift_plugins.core.tasks.dfj_detect import Answer
 from swift_plugins.core.tasks.dfj_reason import GRAMMARS
+from swift_plugins.core.tasks.verdicts import FOLD
 
-__all__ = ["ANSWERS", "BASELINES", "UNPARSED", "figures", "grammar_of", "slices"]
 TEXT_METRICS = {
     "bleu_3": Metric(0, 1, 3),
     "rouge_l": Metric(),
     "bertscore": Metric(0, 1, 3),
     "judge_score": Metric(1, 5, 2, "1 to 5"),
 }
-METRICS = verdicts.METRICS | TEXT_METRICS
-SLICE_METRICS = ("accuracy", *TEXT_METRICS)
 BLEU_ORDER = 3
+METRICS = verdicts.METRICS | TEXT_METRICS
 POLICY = verdicts.POLICY | {
     "rationale": "the answer's reasoning; where there is none, or no parsed answer, an empty text",
     "bleu_3": "corpus BLEU of sacrebleu up to 3-grams, 0..1, on rows with a written rationale",
@@ -61,38 +61,15 @@ class Reasoned(Verdict):
         return (self.right + self.rouge_l) / 2
 
 
-def read_case(row: dict[str, Any], grammar: str) -> Reasoned:
-    judges.check_label(row["meta"])
-    if not isinstance(row["meta"].get("reasoning"), str):
-        raise ValueError(f"meta.reasoning must be a text, got {row['meta'].get('reasoning')!r:.80}")
-    parsed, judged = parse(GRAMMARS, row, grammar), number_within(row, "judge_score", 1, 5)
-    gold = row["meta"]["reasoning"].strip()
-    return _measured(Reasoned(row, parsed, verdicts.p_fake_of(row, parsed), gold, 0.0, judged))
-
-
 def _measured(case: Reasoned) -> Reasoned:
     score = case.judge_score if case.rationale else 1.0
     return replace(case, rouge_l=rouge_l(case.gold, case.rationale), judge_score=score)
 
 
-def add_bertscore(cases: Sequence[Reasoned], model: str, layer: int) -> list[Reasoned]:
+def add_bertscore(cases: Sequence[Reasoned], similarities: Similarities) -> list[Reasoned]:
     """The cases with the BERTScore of their rationales."""
-    from eval.encoders.bertscore import f1_scores
-
-    scores = f1_scores([(case.rationale, case.gold) for case in cases], model, layer)
+    scores = similarities([(case.rationale, case.gold) for case in cases])
     return [replace(case, bertscore=score) for case, score in zip(cases, scores, strict=True)]
-
-
-def measure(cases: Sequence[Reasoned], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
-    found = verdicts.measure(cases, rows, draws)
-    written = np.array([bool(case.gold) for case in cases])
-    if written.any():
-        some = [case for case in cases if case.gold]
-        found |= text_metrics(some, rows[written], draws)
-    else:
-        found |= missing(("bleu_3", "rouge_l", "bertscore"), 0, "no row with a written rationale")
-    found["judge_score"] = judge_metric(cases, rows, draws)
-    return {name: found[name] for name in METRICS}
 
 
 def text_metrics(cases: Sequence[Reasoned], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
@@ -145,37 +122,56 @@ def judge_metric(cases: Sequence[Reasoned], rows: np.ndarray, draws: Draws) -> E
     return mean(np.array([case.judge_score for case in cases if case.judge_score is not None]), draws, rows[scored])
 
 
-def simple_baselines(cases: Sequence[Reasoned]) -> dict[str, list[Reasoned]]:
-    constant = verdicts.majority(cases)
-    return {
-        BASELINES[0]: [
-            _measured(replace(case, parsed=constant, p_fake=None, bertscore=None if case.bertscore is None else 0.0))
+class Reason(VerdictScorer[Reasoned]):
+    metrics = METRICS
+    slice_metrics = ("accuracy", *TEXT_METRICS)
+    policy = POLICY
+    libraries = ("numpy", "sacrebleu")
+    encoders: Mapping[str, AddScores] = {"bertscore": add_bertscore}
+
+    def read_case(self, row: dict[str, Any], grammar: str) -> Reasoned:
+        judges.check_label(row["meta"])
+        if not isinstance(row["meta"].get("reasoning"), str):
+            raise ValueError(f"meta.reasoning must be a text, got {row['meta'].get('reasoning')!r:.80}")
+        parsed, judged = parse(GRAMMARS, row, grammar), number_within(row, "judge_score", 1, 5)
+        gold = row["meta"]["reasoning"].strip()
+        return _measured(Reasoned(row, parsed, verdicts.p_fake_of(row, parsed), gold, 0.0, judged))
+
+    def measure(self, cases: Sequence[Reasoned], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+        found = verdicts.measured(cases, rows, draws)
+        written = np.array([bool(case.gold) for case in cases])
+        if written.any():
+            some = [case for case in cases if case.gold]
+            found |= text_metrics(some, rows[written], draws)
+        else:
+            found |= missing(("bleu_3", "rouge_l", "bertscore"), 0, "no row with a written rationale")
+        found["judge_score"] = judge_metric(cases, rows, draws)
+        return {name: found[name] for name in self.metrics}
+
+    def slices(self, case: Reasoned) -> dict[str, Sequence[str]]:
+        return judges.slices(case.row["meta"])
+
+    def simple_baselines(self, cases: Sequence[Reasoned]) -> dict[str, list[Reasoned]]:
+        constant = Parsed(Answer(most_frequent(FOLD[case.label] for case in cases)), "trained")
+        changed = [
+            replace(case, parsed=constant, p_fake=None, bertscore=None if case.bertscore is None else 0.0)
             for case in cases
         ]
-    }
+        return {self.baselines[0]: [_measured(case) for case in changed]}
 
+    def published(self, cases: Sequence[Reasoned]) -> dict[str, Any]:
+        title = "DeepfakeJudge-Reason, all 924 images; judge_score by DeepfakeJudge-3B"
+        return published_table("deepfakejudge_reason.csv", title)
 
-def published(cases: Sequence[Reasoned]) -> dict[str, Any]:
-    return {
-        "file": "deepfakejudge_reason.csv",
-        "title": "DeepfakeJudge-Reason, all 924 images; judge_score by DeepfakeJudge-3B",
-        "rows": published_rows("deepfakejudge_reason.csv"),
-    }
+    def extras(self, cases: Sequence[Reasoned], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+        """The check of the verdicts' metrics, and how BLEU was computed."""
+        return verdicts.checked(metrics) | {"policy": {"bleu_signature": bleu_signature()}}
 
-
-def extras(cases: Sequence[Reasoned], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
-    """Those of detection, and how BLEU was computed."""
-    return dfj_detect.extras(cases, draws, metrics) | {
-        "versions": libraries("scikit-learn", "sacrebleu"),
-        "policy": {"bleu_signature": bleu_signature()},
-    }
-
-
-def describe(case: Reasoned, cases: Sequence[Reasoned]) -> dict[str, Any]:
-    shown = verdicts.describe(case, cases)
-    shown["facts"] += [f"ROUGE-L {100 * case.rouge_l:.1f}"]
-    if case.bertscore is not None:
-        shown["facts"].append(f"BERTScore {case.bertscore:.3f}")
-    if case.judge_score is not None:
-        shown["facts"].append(f"judge's score {case.judge_score:g}")
-    return shown | {"texts": [("written", case.gold or "–"), ("answer", case.row.get("response") or "–")]}
+    def describe(self, case: Reasoned, cases: Sequence[Reasoned]) -> dict[str, Any]:
+        shown = super().describe(case, cases)
+        shown["facts"] += [f"ROUGE-L {100 * case.rouge_l:.1f}"]
+        if case.bertscore is not None:
+            shown["facts"].append(f"BERTScore {case.bertscore:.3f}")
+        if case.judge_score is not None:
+            shown["facts"].append(f"judge's score {case.judge_score:g}")
+        return shown | {"texts": [("written", case.gold or "–"), ("answer", case.row.get("response") or "–")]}

@@ -6,7 +6,6 @@ manipulation's fakes have an AUC of their own, and where several frames of a vid
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,20 +14,19 @@ import msgspec
 import numpy as np
 
 from eval.estimates.draws import Draws, Estimate, estimate
-from eval.scorers import verdicts
-from eval.scorers.base import Metric, check_texts, grammar_of, libraries, missing, parse, slices_by
-from eval.scorers.fakevlm_tables import published
-from eval.scorers.verdicts import Verdict, figures
+from eval.scorers import fakevlm_tables, verdicts
+from eval.scorers.base import AddScores, Metric, Similarities, check_texts, missing, most_frequent, parse
+from eval.scorers.verdicts import Verdict, VerdictScorer
 from swift_plugins.core.measures.texts import rouge_l
 from swift_plugins.core.tasks.fakevlm import GRAMMARS, Answer, parse_upstream, render
 from swift_plugins.core.tasks.verdicts import VERDICTS
 
-__all__ = ["figures", "grammar_of", "published"]
 # The names of table 5: FF-DF, FF-F2F, FF-FS and FF-NT.
 MANIPULATIONS = {"Deepfakes": "auc_df", "Face2Face": "auc_f2f", "FaceSwap": "auc_fs", "NeuralTextures": "auc_nt"}
 AUCS = (*MANIPULATIONS.values(), "auc_average")
 BY_VIDEO = ("accuracy_by_video", "auc_by_video", *(f"{name}_by_video" for name in AUCS))
 TEXT_METRICS = ("rouge_l", "css", "rouge_l_answer", "css_answer")
+DIMENSIONS = ("category", "manipulation", "source", "dataset", "part", "split", "label")
 METRICS = {
     "accuracy": Metric(),
     "f1": Metric(note="positive class: fake"),
@@ -46,11 +44,6 @@ METRICS = {
     "css_answer": Metric(note="whole answers"),
     "accuracy_upstream_parser": Metric(note="as the released parser reads the answers"),
 }
-SLICE_METRICS = ("accuracy", "f1", "auc", "accuracy_by_video", "rouge_l", "css")
-DIMENSIONS = ("category", "manipulation", "source", "dataset", "part", "split", "label")
-ANSWERS = ("real", "fake")
-BASELINES = ("majority verdict",)
-UNPARSED = "wrong"
 POLICY = {key: verdicts.POLICY[key] for key in ("unparsed", "auc", "ece", "brier")} | {
     "auc_none": "no AUC has a value, of a manipulation or by video neither, where a parsed answer has no P(fake)",
     "f1": "positive class fake, as real_f1 has real; the paper does not say which its F1 takes",
@@ -105,16 +98,6 @@ class Explained(Verdict):
         return (self.right + (self.rouge_l if self.gold else self.right)) / 2
 
 
-def read_case(row: dict[str, Any], grammar: str) -> Explained:
-    check_meta(row["meta"])
-    parsed, response = parse(GRAMMARS, row, grammar), row.get("response") or ""
-    upstream = parse_upstream(response).answer
-    case = Explained(row, parsed, verdicts.p_fake_of(row, parsed), upstream.verdict if upstream else None, 0.0, 0.0)
-    return replace(
-        case, rouge_l=rouge_l(case.gold, case.explanation), rouge_l_answer=rouge_l(row.get("labels") or "", response)
-    )
-
-
 def check_meta(meta: Mapping[str, Any]) -> None:
     """ValueError unless what is scored by has its form."""
     if meta.get("label") not in VERDICTS:
@@ -123,32 +106,39 @@ def check_meta(meta: Mapping[str, Any]) -> None:
     regions_of(meta)
 
 
-def add_css(cases: Sequence[Explained], model: str) -> list[Explained]:
-    """The cases with the CSS of their explanations and of their whole answers."""
-    from eval.encoders.css import similarities
+class Region(msgspec.Struct):
+    """A part of the image that shows what is wrong, as [x0, y0, x1, y1] in px of the image."""
 
+    bbox: tuple[float, float, float, float]
+
+
+def regions_of(meta: Mapping[str, Any]) -> list[tuple[str, float, float, float, float]]:
+    """The annotated regions (meta.regions, JSON text) as boxes of the page: kind, x, y, width and height in percent.
+
+    None where the image's size is not known, as after a conversion without media checks.
+    """
+    try:
+        regions = msgspec.json.decode(meta.get("regions") or "[]", type=list[Region])
+    except (msgspec.DecodeError, TypeError, RecursionError) as error:
+        raise ValueError(f"meta.regions must be a JSON list of objects with a bbox of four numbers: {error}") from None
+    width, height = meta.get("width"), meta.get("height")
+    if not regions or width is None or height is None:
+        return []
+    if type(width) is not int or type(height) is not int or min(width, height) < 1:
+        raise ValueError(f"meta.regions need meta.width and meta.height in px, got {width!r:.20} and {height!r:.20}")
+    spans = [
+        [100 * min(max(x / side, -1.0), 2.0) for x, side in zip(region.bbox, (width, height) * 2, strict=True)]
+        for region in regions
+    ]
+    return [("true", x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in spans]
+
+
+def add_css(cases: Sequence[Explained], similarities: Similarities) -> list[Explained]:
+    """The cases with the CSS of their explanations and of their whole answers."""
     explanations = [(case.explanation, case.gold) for case in cases]
     answers = [(case.row.get("response") or "", case.row.get("labels") or "") for case in cases]
-    scores = np.array(similarities(explanations + answers, model)).reshape(2, len(cases)).T.tolist()
+    scores = np.array(similarities(explanations + answers)).reshape(2, len(cases)).T.tolist()
     return [replace(case, css=css, css_answer=whole) for case, (css, whole) in zip(cases, scores, strict=True)]
-
-
-# --------------------------------------------------------------------------------------------------------- the metrics
-
-
-def measure(cases: Sequence[Explained], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
-    """Every metric that these rows can have: those of manipulations and of videos only where there are any."""
-    found = verdicts.measure(cases, rows, draws)
-    found["f1"] = found["fake_f1"]
-    upstream = 100.0 * np.array([case.upstream == case.label for case in cases])
-    found |= estimate({"accuracy_upstream_parser": (upstream, np.ones(len(cases)))}, draws, rows)
-    found |= text_metrics(cases, rows, draws)
-    fake, p = np.array([case.fake for case in cases]), np.array([case.p_fake for case in cases], float)
-    if np.isnan(p).any():  # the AUC of what is left, perhaps only of the unparsed, would tell nothing of the model
-        p = np.full(len(p), np.nan)
-    found |= manipulation_aucs([case.manipulation for case in cases], p, fake, rows, draws)
-    found |= video_metrics(cases, p, fake, rows, draws)
-    return {name: found[name] for name in METRICS if name in found}
 
 
 def text_metrics(cases: Sequence[Explained], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
@@ -220,57 +210,56 @@ def video_metrics(
     return {"accuracy_by_video": accuracy, **{f"{name}_by_video": auc for name, auc in aucs.items()}}
 
 
-# ----------------------------------------------------------------------------------------- slices, baselines, the page
+class FakeVLM(VerdictScorer[Explained]):
+    metrics = METRICS
+    slice_metrics = ("accuracy", "f1", "auc", "accuracy_by_video", "rouge_l", "css")
+    policy = POLICY
+    dimensions = DIMENSIONS
+    encoders: Mapping[str, AddScores] = {"css": add_css}
 
+    def read_case(self, row: dict[str, Any], grammar: str) -> Explained:
+        check_meta(row["meta"])
+        parsed, response = parse(GRAMMARS, row, grammar), row.get("response") or ""
+        upstream = parse_upstream(response).answer
+        case = Explained(row, parsed, verdicts.p_fake_of(row, parsed), upstream.verdict if upstream else None, 0.0, 0.0)
+        return replace(
+            case,
+            rouge_l=rouge_l(case.gold, case.explanation),
+            rouge_l_answer=rouge_l(row.get("labels") or "", response),
+        )
 
-def slices(case: Explained) -> dict[str, Sequence[str]]:
-    return slices_by(DIMENSIONS, case.row["meta"])
+    def measure(self, cases: Sequence[Explained], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+        """Every metric that these rows can have: those of manipulations and of videos only where there are any."""
+        found = verdicts.measured(cases, rows, draws)
+        found["f1"] = found["fake_f1"]
+        upstream = 100.0 * np.array([case.upstream == case.label for case in cases])
+        found |= estimate({"accuracy_upstream_parser": (upstream, np.ones(len(cases)))}, draws, rows)
+        found |= text_metrics(cases, rows, draws)
+        fake, p = np.array([case.fake for case in cases]), np.array([case.p_fake for case in cases], float)
+        if np.isnan(p).any():  # the AUC of what is left, perhaps only of the unparsed, would tell nothing of the model
+            p = np.full(len(p), np.nan)
+        found |= manipulation_aucs([case.manipulation for case in cases], p, fake, rows, draws)
+        found |= video_metrics(cases, p, fake, rows, draws)
+        return {name: found[name] for name in self.metrics if name in found}
 
+    def simple_baselines(self, cases: Sequence[Explained]) -> dict[str, list[Explained]]:
+        response = render(Answer(most_frequent(case.label for case in cases)))
+        rows = [case.row | {"response": response, "p_fake": None} for case in cases]
+        return {self.baselines[0]: [self.read_case(row, "trained") for row in rows]}
 
-def simple_baselines(cases: Sequence[Explained]) -> dict[str, list[Explained]]:
-    counts = Counter(case.label for case in cases)
-    response = render(Answer(max(sorted(counts), key=counts.__getitem__)))
-    return {BASELINES[0]: [read_case(c.row | {"response": response, "p_fake": None}, "trained") for c in cases]}
+    def published(self, cases: Sequence[Explained]) -> dict[str, Any]:
+        return fakevlm_tables.published({case.row["meta"].get("dataset") for case in cases})
 
+    def extras(self, cases: Sequence[Explained], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+        """How often the released parser reads another verdict than this one."""
+        differ = sum(case.upstream != case.answered for case in cases)
+        remark = f"the released parser and this one read {differ} of {len(cases)} answers differently"
+        return {"parsers_differ": differ, "remarks": [remark]}
 
-def extras(cases: Sequence[Explained], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
-    """How often the released parser reads another verdict than this one."""
-    differ = sum(case.upstream != case.answered for case in cases)
-    remark = f"the released parser and this one read {differ} of {len(cases)} answers differently"
-    return {"parsers_differ": differ, "remarks": [remark], "versions": libraries("scikit-learn")}
-
-
-class Region(msgspec.Struct):
-    """A part of the image that shows what is wrong, as [x0, y0, x1, y1] in px of the image."""
-
-    bbox: tuple[float, float, float, float]
-
-
-def regions_of(meta: Mapping[str, Any]) -> list[tuple[str, float, float, float, float]]:
-    """The annotated regions (meta.regions, JSON text) as boxes of the page: kind, x, y, width and height in percent.
-
-    None where the image's size is not known, as after a conversion without media checks.
-    """
-    try:
-        regions = msgspec.json.decode(meta.get("regions") or "[]", type=list[Region])
-    except (msgspec.DecodeError, TypeError, RecursionError) as error:
-        raise ValueError(f"meta.regions must be a JSON list of objects with a bbox of four numbers: {error}") from None
-    width, height = meta.get("width"), meta.get("height")
-    if not regions or width is None or height is None:
-        return []
-    if type(width) is not int or type(height) is not int or min(width, height) < 1:
-        raise ValueError(f"meta.regions need meta.width and meta.height in px, got {width!r:.20} and {height!r:.20}")
-    spans = [
-        [100 * min(max(x / side, -1.0), 2.0) for x, side in zip(region.bbox, (width, height) * 2, strict=True)]
-        for region in regions
-    ]
-    return [("true", x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in spans]
-
-
-def describe(case: Explained, cases: Sequence[Explained]) -> dict[str, Any]:
-    shown = verdicts.describe(case, cases)
-    if case.gold:
-        shown["facts"].append(f"ROUGE-L {100 * case.rouge_l:.1f}")
-        shown["facts"] += [f"CSS {100 * case.css:.1f}"] if case.css is not None else []
-    texts = [("gold", case.row.get("labels") or "–"), *shown["texts"]]
-    return shown | {"texts": texts, "boxes": regions_of(case.row["meta"])}
+    def describe(self, case: Explained, cases: Sequence[Explained]) -> dict[str, Any]:
+        shown = super().describe(case, cases)
+        if case.gold:
+            shown["facts"].append(f"ROUGE-L {100 * case.rouge_l:.1f}")
+            shown["facts"] += [f"CSS {100 * case.css:.1f}"] if case.css is not None else []
+        texts = [("gold", case.row.get("labels") or "–"), *shown["texts"]]
+        return shown | {"texts": texts, "boxes": regions_of(case.row["meta"])}

@@ -7,10 +7,9 @@ at real.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
-from eval.scorers.base import Case
 from eval.scorers.tables import published_rows
 
 TableRow = dict[str, str]
@@ -35,10 +34,9 @@ TITLES = {
 F1_CLASS = "which class F1 takes is not stated"
 
 
-def published(cases: Sequence[Case]) -> dict[str, Any]:
+def published(datasets: Collection[str | None]) -> dict[str, Any]:
     """The table of the one dataset that the rows are of; no rows where the paper has none."""
-    datasets = {case.row["meta"].get("dataset") for case in cases}
-    name = datasets.pop() if len(datasets) == 1 else None
+    name = next(iter(datasets)) if len(datasets) == 1 else None
     if name not in FILES:
         return {"file": None, "title": "The FakeVLM paper has no table of these rows", "rows": []}
     rows = table(name)

@@ -11,10 +11,7 @@ from eval.estimates.agreement import agreement
 from eval.estimates.draws import Draws
 from eval.estimates.numbers import number
 from eval.scorers.base import Case
-from swift_plugins.core.judge_rows import text_at
 from swift_plugins.core.tasks.verdicts import LABELS
-
-__all__ = ["text_at"]
 
 
 def check_label(meta: Mapping[str, Any]) -> None:

@@ -13,18 +13,13 @@ from typing import Any
 import numpy as np
 
 from eval.estimates.draws import Draws, Estimate, estimate
-from eval.scorers.base import Case, Figure, Metric, grammar_of, missing, parse
-from eval.scorers.loki_tf import check_meta, published, slices
+from eval.scorers import loki
+from eval.scorers.base import Case, Metric, Scorer, graded, missing, parse
 from swift_plugins.core.measures.fields import choice_probs
 from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.loki_mc import GRAMMARS, TEXTS, Answer
 
-__all__ = ["grammar_of", "published", "slices"]
 METRICS = {"accuracy": Metric(), "first_position_rate": Metric(note="50 is unbiased")}
-SLICE_METRICS = tuple(METRICS)
-ANSWERS = tuple(TEXTS)
-BASELINES = ("always A",)
-UNPARSED = "wrong"
 POLICY = {
     "unparsed": "wrong, never dropped",
     "first_position_rate": "share of A among the parsed answers",
@@ -53,49 +48,46 @@ class Choice(Case):
 
     @property
     def quality(self) -> float:
-        """1 where right, else the less the surer the model was."""
-        return 1.0 if self.right else (self.p_right or 0.0) / 2
+        return graded(self.right, self.p_right)
 
 
-def read_case(row: dict[str, Any], grammar: str) -> Choice:
-    meta = row["meta"]
-    check_meta(meta)
-    if meta.get("answer") not in ANSWERS:
-        raise ValueError(f"meta.answer must be A or B, got {meta.get('answer')!r:.40}")
-    probs = choice_probs(row, ANSWERS)
-    return Choice(row, parse(GRAMMARS, row, grammar), meta["answer"], probs[meta["answer"]] if probs else None)
+class MultipleChoice(Scorer[Choice]):
+    metrics = METRICS
+    slice_metrics = tuple(METRICS)
+    answers = tuple(TEXTS)
+    policy = POLICY
+    baselines = ("always A",)
+    dimensions = loki.DIMENSIONS
+    no_table = loki.NO_TABLE
 
+    def read_case(self, row: dict[str, Any], grammar: str) -> Choice:
+        meta = row["meta"]
+        loki.check_meta(meta)
+        if meta.get("answer") not in self.answers:
+            raise ValueError(f"meta.answer must be A or B, got {meta.get('answer')!r:.40}")
+        probs = choice_probs(row, self.answers)
+        return Choice(row, parse(GRAMMARS, row, grammar), meta["answer"], probs[meta["answer"]] if probs else None)
 
-def measure(cases: Sequence[Choice], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
-    right, parsed, first = (
-        np.array(flags, float)
-        for flags in zip(*((c.right, c.answered is not None, c.answered == "A") for c in cases), strict=True)
-    )
-    found = estimate(
-        {"accuracy": (100 * right, np.ones(len(cases))), "first_position_rate": (100 * first, parsed)}, draws, rows
-    )
-    if not parsed.any():
-        found |= missing(["first_position_rate"], 0, "no parsed answer")
-    return found
+    def measure(self, cases: Sequence[Choice], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+        right, parsed, first = (
+            np.array(flags, float)
+            for flags in zip(*((c.right, c.answered is not None, c.answered == "A") for c in cases), strict=True)
+        )
+        found = estimate(
+            {"accuracy": (100 * right, np.ones(len(cases))), "first_position_rate": (100 * first, parsed)}, draws, rows
+        )
+        if not parsed.any():
+            found |= missing(["first_position_rate"], 0, "no parsed answer")
+        return found
 
+    def simple_baselines(self, cases: Sequence[Choice]) -> dict[str, list[Choice]]:
+        constant = Parsed(Answer("A"), "trained")
+        return {self.baselines[0]: [replace(case, parsed=constant, p_right=None) for case in cases]}
 
-def simple_baselines(cases: Sequence[Choice]) -> dict[str, list[Choice]]:
-    return {BASELINES[0]: [replace(case, parsed=Parsed(Answer("A"), "trained"), p_right=None) for case in cases]}
-
-
-def extras(cases: Sequence[Choice], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
-    return {}
-
-
-def describe(case: Choice, cases: Sequence[Choice]) -> dict[str, Any]:
-    """Truth and answer; the page shows A on the left."""
-    facts = ["A is on the left"] if case.p_right is None else ["A is on the left", f"P(right) {case.p_right:.3f}"]
-    return {
-        "verdict": f"the {case.label} one is {case.gold}, answered {case.answered or 'nothing that can be parsed'}",
-        "facts": facts,
-        "texts": [("answer", case.row.get("response") or "–")],
-    }
-
-
-def figures(cases: Sequence[Choice]) -> list[Figure]:
-    return []
+    def describe(self, case: Choice, cases: Sequence[Choice]) -> dict[str, Any]:
+        """Truth and answer; the page shows A on the left."""
+        return {
+            "verdict": f"the {case.label} one is {case.gold}, answered {case.said}",
+            "facts": ["A is on the left", *([] if case.p_right is None else [f"P(right) {case.p_right:.3f}"])],
+            "texts": [("answer", case.row.get("response") or "–")],
+        }

@@ -7,21 +7,21 @@ of the truth.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from eval.estimates.draws import Column, Draws, Estimate, estimate
-from eval.scorers.base import Metric, check_texts, grammar_of, libraries, missing, parse, slices_by
-from eval.scorers.verdicts import ANSWERS, Verdict, auc_of, figures, verdict_metrics
-from eval.scorers.verdicts import describe as describe_verdict
+from eval.scorers import loki
+from eval.scorers.base import Metric, missing, parse
+from eval.scorers.verdicts import Verdict, VerdictScorer, auc_of, verdict_metrics
 from swift_plugins.core.measures.fields import choice_probs
+from swift_plugins.core.measures.verdicts import counted_p_fake
 from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.loki_tf import GRAMMARS, OTHER, Answer, verdict
 
-__all__ = ["ANSWERS", "figures", "grammar_of"]
 METRICS = {
     "accuracy": Metric(),
     "real_accuracy": Metric(note="recall of the real media"),
@@ -32,10 +32,6 @@ METRICS = {
     "yes_rate": Metric(note="50 is unbiased"),
     "accuracy_upstream": Metric(note="as the release weighs it"),
 }
-SLICE_METRICS = ("accuracy", "f1", "auc", "pair_accuracy", "yes_rate")
-BASELINES = ("always yes", "always fake")
-UNPARSED = "wrong"
-DIMENSIONS = ("category", "generator", "label", "asks")
 POLICY = {
     "unparsed": "the opposite of the truth, with a P(fake) of 1 or 0 for it, never dropped",
     "verdict": "what the question asks about for a yes, the other for a no",
@@ -63,38 +59,6 @@ class Reply(Verdict):
         return verdict(self.parsed.answer.choice, self.asks) if self.parsed.answer else None
 
 
-def read_case(row: dict[str, Any], grammar: str) -> Reply:
-    meta = row["meta"]
-    check_meta(meta)
-    parsed, probs = parse(GRAMMARS, row, grammar), choice_probs(row, tuple(OTHER))
-    p_fake = None if probs is None else probs["yes" if meta["asks"] == "fake" else "no"]
-    if parsed.answer is None:
-        p_fake = float(meta["label"] == "real")
-    return Reply(row, parsed, p_fake, meta["asks"])
-
-
-def check_meta(meta: Mapping[str, Any]) -> None:
-    """ValueError unless what LOKI's rows are scored by has its form."""
-    for key in ("label", "asks"):
-        if meta.get(key) not in ANSWERS:
-            raise ValueError(f"meta.{key} must be real or fake, got {meta.get(key)!r:.40}")
-    check_texts(meta, DIMENSIONS)
-
-
-def measure(cases: Sequence[Reply], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
-    fake, right = (np.array(flags) for flags in zip(*((case.fake, case.right) for case in cases), strict=True))
-    found = verdict_metrics(fake, right, rows, draws) | estimate(columns(cases), draws, rows)
-    found["f1"] = found["fake_f1"]
-    if unknown := sum(case.p_fake is None for case in cases):
-        found |= missing(["auc"], len(cases), f"{unknown} rows have no probabilities of yes and no (choice_probs)")
-    else:
-        found["auc"] = auc_of(np.array([case.p_fake for case in cases], float), fake, rows, draws)
-    found["accuracy_upstream"] = accuracy_upstream(cases, rows, draws)
-    reasons = {"pair_accuracy": "no medium has both questions in these rows", "yes_rate": "no parsed answer"}
-    found |= {name: replace(found[name], reason=reason) for name, reason in reasons.items() if not found[name].n}
-    return {name: found[name] for name in METRICS}
-
-
 def columns(cases: Sequence[Reply]) -> dict[str, Column]:
     """metric -> (numerators, denominators), one entry a row; a medium with both questions stands at its first row."""
     of_medium: dict[str, list[int]] = {}
@@ -110,7 +74,7 @@ def columns(cases: Sequence[Reply]) -> dict[str, Column]:
 
 
 def accuracy_upstream(cases: Sequence[Reply], rows: np.ndarray, draws: Draws) -> Estimate:
-    """POLICY says what it is; LOKI, released evaluation."""
+    """The policy below says what it is; LOKI, released evaluation."""
     groups = sorted({group_of(case) for case in cases})
     parts = np.zeros((len(cases), len(groups), 4))  # real rows and hits, fake rows and hits
     for i, case in enumerate(cases):
@@ -134,32 +98,46 @@ def group_of(case: Reply) -> str:
     return meta.get("generator") or meta.get("category") or ""
 
 
-def slices(case: Verdict) -> dict[str, Sequence[str]]:
-    return slices_by(DIMENSIONS, case.row["meta"])
+class TrueOrFalse(VerdictScorer[Reply]):
+    metrics = METRICS
+    slice_metrics = ("accuracy", "f1", "auc", "pair_accuracy", "yes_rate")
+    policy = POLICY
+    baselines = ("always yes", "always fake")
+    dimensions = loki.DIMENSIONS
+    no_table = loki.NO_TABLE
 
+    def read_case(self, row: dict[str, Any], grammar: str) -> Reply:
+        meta = row["meta"]
+        loki.check_meta(meta)
+        parsed, probs = parse(GRAMMARS, row, grammar), choice_probs(row, tuple(OTHER))
+        p_fake = None if probs is None else probs["yes" if meta["asks"] == "fake" else "no"]
+        case = Reply(row, parsed, p_fake, meta["asks"])
+        return replace(case, p_fake=counted_p_fake(case.label, case.answered, p_fake))
 
-def simple_baselines(cases: Sequence[Reply]) -> dict[str, list[Reply]]:
-    def constant(case: Reply, choice: str) -> Reply:
-        return replace(case, parsed=Parsed(Answer(choice), "trained"), p_fake=None)
+    def measure(self, cases: Sequence[Reply], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+        fake, right = (np.array(flags) for flags in zip(*((case.fake, case.right) for case in cases), strict=True))
+        found = verdict_metrics(fake, right, rows, draws) | estimate(columns(cases), draws, rows)
+        found["f1"] = found["fake_f1"]
+        if unknown := sum(case.p_fake is None for case in cases):
+            found |= missing(["auc"], len(cases), f"{unknown} rows have no probabilities of yes and no (choice_probs)")
+        else:
+            found["auc"] = auc_of(np.array([case.p_fake for case in cases], float), fake, rows, draws)
+        found["accuracy_upstream"] = accuracy_upstream(cases, rows, draws)
+        reasons = {"pair_accuracy": "no medium has both questions in these rows", "yes_rate": "no parsed answer"}
+        found |= {name: replace(found[name], reason=reason) for name, reason in reasons.items() if not found[name].n}
+        return {name: found[name] for name in self.metrics}
 
-    return {
-        BASELINES[0]: [constant(case, "yes") for case in cases],
-        BASELINES[1]: [constant(case, "yes" if case.asks == "fake" else "no") for case in cases],
-    }
+    def simple_baselines(self, cases: Sequence[Reply]) -> dict[str, list[Reply]]:
+        def constant(case: Reply, choice: str) -> Reply:
+            return replace(case, parsed=Parsed(Answer(choice), "trained"), p_fake=None)
 
+        yes = [constant(case, "yes") for case in cases]
+        fake = [constant(case, "yes" if case.asks == "fake" else "no") for case in cases]
+        return dict(zip(self.baselines, (yes, fake), strict=True))
 
-def published(cases: Sequence[Any]) -> dict[str, Any]:
-    """No table of a paper is kept here for LOKI's own questions."""
-    return {"title": "no table for LOKI's own questions", "rows": []}
-
-
-def extras(cases: Sequence[Reply], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
-    return {"versions": libraries("scikit-learn")}
-
-
-def describe(case: Reply, cases: Sequence[Reply]) -> dict[str, Any]:
-    """The verdict that the answer means, and what was asked."""
-    shown = describe_verdict(case, cases)
-    said = f", said {case.parsed.answer.choice}" if case.parsed.answer else ""
-    facts = [] if case.p_fake is None or not said else [f"P(fake) {case.p_fake:.3f}"]
-    return shown | {"facts": [f"asked whether it is {case.asks}{said}", *facts]}
+    def describe(self, case: Reply, cases: Sequence[Reply]) -> dict[str, Any]:
+        """The verdict that the answer means, and what was asked."""
+        shown = super().describe(case, cases)
+        said = f", said {case.parsed.answer.choice}" if case.parsed.answer else ""
+        facts = [] if case.p_fake is None or not said else [f"P(fake) {case.p_fake:.3f}"]
+        return shown | {"facts": [f"asked whether it is {case.asks}{said}", *facts]}

@@ -86,14 +86,14 @@ def read_meta(where: str, meta: Row) -> tuple[str, int, str]:
     return kind, strength, parameter
 
 
-def followed(scorer: Scorer, clean: Mapping[str, Any]) -> list[str]:
+def followed(scorer: Scorer[Any], clean: Mapping[str, Any]) -> list[str]:
     """accuracy and the metrics of the slices, as far as the clean rows have them; else the task's first metric."""
-    names = dict.fromkeys(("accuracy", *scorer.SLICE_METRICS))
-    return [name for name in names if name in clean and clean[name]["value"] is not None] or list(scorer.METRICS)[:1]
+    names = dict.fromkeys(("accuracy", *scorer.slice_metrics))
+    return [name for name in names if name in clean and clean[name]["value"] is not None] or list(scorer.metrics)[:1]
 
 
 def curves(
-    scorer: Scorer, cases: Sequence[Any], plan: Plan, draws: Draws, names: Sequence[str]
+    scorer: Scorer[Any], cases: Sequence[Any], plan: Plan, draws: Draws, names: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """kind -> its points with the metrics of these names, the clean rows first, then by strength."""
 
@@ -118,7 +118,7 @@ def curves(
 
 
 def measure(
-    scorer: Scorer, cases: Sequence[Any], plan: Plan, named: Mapping[str, list[Any]], names: Sequence[str]
+    scorer: Scorer[Any], cases: Sequence[Any], plan: Plan, named: Mapping[str, list[Any]], names: Sequence[str]
 ) -> dict[str, Any]:
     """The report's `robustness`: the metrics that are followed, and by kind the points of this run and of the others.
 
@@ -139,7 +139,7 @@ def measure(
 
 
 def score_rows(
-    scorer: Scorer, rows: Sequence[tuple[str, Row]], cases: list[Any], named: dict[str, list[Any]]
+    scorer: Scorer[Any], rows: Sequence[tuple[str, Row]], cases: list[Any], named: dict[str, list[Any]]
 ) -> tuple[dict[str, Any], list[Any]]:
     """(the report of assemble.score, the cases that it is of): all, or the clean ones with `robustness` beside."""
     if (plan := plan_of(rows)) is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.scorers import SCORERS
-from swift_plugins.core.records import Row
+from swift_plugins.core.names import unknown
+from swift_plugins.core.records import Row, read_rows
+from swift_plugins.core.tasks import get_task
 
 if TYPE_CHECKING:
     from eval.scorers.base import Scorer
@@ -29,8 +32,6 @@ MUST_AGREE = ("box_space", "box_width", "box_height", "setting", "task_version")
 
 def load(path: Path) -> dict[str, tuple[str, Row]]:
     """id -> ("file:line", row) of a JSONL; ids must be unique and what a report shows must have its type."""
-    from swift_plugins.core.records import read_rows
-
     rows: dict[str, tuple[str, Row]] = {}
     for line, row in read_rows(path):
         where = f"{path}:{line}"
@@ -53,16 +54,21 @@ def merge(pred: Path, gold: Path | None, run: dict[str, Any]) -> list[tuple[str,
     rows = load(pred)
     if not any("response" in row or "error" in row for _, row in rows.values()):
         raise ValueError(f"{pred}: no row has a response: is this a converter's file? Then it belongs to --gold")
-    if gold is None:
-        for where, row in rows.values():
-            if row.get("meta") is None:
-                raise ValueError(f"{where}: no meta with the truth: name the converter's file with --gold")
-        if len(rows) < (wanted := run.get("data", {}).get("rows", 0)):
-            raise ValueError(
-                f"{pred}: {len(rows)} of {wanted} rows are there: run predict.py again to finish it, or name --gold, "
-                "which counts the others as wrong"
-            )
-        return list(rows.values())
+    if gold is not None:
+        return joined(rows, gold)
+    for where, row in rows.values():
+        if row.get("meta") is None:
+            raise ValueError(f"{where}: no meta with the truth: name the converter's file with --gold")
+    if len(rows) < (wanted := run.get("data", {}).get("rows", 0)):
+        raise ValueError(
+            f"{pred}: {len(rows)} of {wanted} rows are there: run predict.py again to finish it, or name --gold, "
+            "which counts the others as wrong"
+        )
+    return list(rows.values())
+
+
+def joined(rows: dict[str, tuple[str, Row]], gold: Path) -> list[tuple[str, Row]]:
+    """The rows of the gold file, in its order, with what was predicted for each."""
     truth = load(gold)
     for row_id, (where, row) in rows.items():
         if row_id not in truth:
@@ -91,9 +97,6 @@ def gold_text(row: Row) -> str | None:
 
 def task_of(rows: list[tuple[str, Row]]) -> tuple[str, Task]:
     """The one task of the rows and its module; ValueError where rows mix tasks or task versions."""
-    from swift_plugins.core.names import unknown
-    from swift_plugins.core.tasks import get_task
-
     first, row = rows[0]
     name = str(row.get("task"))
     if name not in SCORERS:
@@ -112,10 +115,6 @@ def task_of(rows: list[tuple[str, Row]]) -> tuple[str, Task]:
 
 def run_facts(pred: Path) -> dict[str, Any]:
     """What OUT.run.json records of the run that predicted; empty where there is none."""
-    import json
-
-    from swift_plugins.core.tasks import get_task
-
     path = pred.with_name(pred.name + ".run.json")
     if not path.is_file():
         return {}
@@ -136,8 +135,6 @@ def run_facts(pred: Path) -> dict[str, Any]:
 
 def judge_facts(pred: Path) -> dict[str, Any]:
     """What OUT.judge.json records of the judge whose scores the rows hold; empty where there is none."""
-    import json
-
     path = pred.with_name(pred.name + ".judge.json")
     if not path.is_file():
         return {}
@@ -147,7 +144,7 @@ def judge_facts(pred: Path) -> dict[str, Any]:
     }
 
 
-def read_cases(scorer: Scorer, rows: list[tuple[str, Row]], grammar: str) -> list[Any]:
+def read_cases(scorer: Scorer[Any], rows: list[tuple[str, Row]], grammar: str) -> list[Any]:
     cases = []
     for where, row in rows:
         try:

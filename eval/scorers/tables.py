@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "published"  # the papers' tables
 
@@ -12,3 +13,9 @@ def published_rows(name: str) -> list[dict[str, str]]:
     """The rows of a table of a paper, as this project keeps it."""
     with open(PUBLISHED / name, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def published_table(name: str, title: str, **only: str) -> dict[str, Any]:
+    """A table as a report has it: its file, its title, and those of its rows that have `only` these values."""
+    rows = [row for row in published_rows(name) if only.items() <= row.items()]
+    return {"file": name, "title": title, "rows": rows}

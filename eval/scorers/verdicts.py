@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from eval.estimates.draws import Draws, Estimate, estimate
-from eval.scorers.base import Case, Figure, Metric, missing
+from eval.estimates.statistics import brier_score, f1_score, roc_auc
+from eval.scorers.base import Case, Figure, Metric, Scorer, graded, missing
 from swift_plugins.core.measures.fields import number_within
+from swift_plugins.core.measures.verdicts import counted_p_fake, is_right, p_true
 from swift_plugins.core.tasks import Parsed
-from swift_plugins.core.tasks.dfj_detect import Answer
-from swift_plugins.core.tasks.verdicts import FOLD
+from swift_plugins.core.tasks.verdicts import FOLD, VERDICTS
 
 METRICS = {
     "accuracy": Metric(),
@@ -26,10 +26,7 @@ METRICS = {
     "ece": Metric(0, 1, 3, "by P(fake), lower is better"),
     "brier": Metric(0, 1, 3, "by P(fake), lower is better"),
 }
-SLICE_METRICS: tuple[str, ...] = ("accuracy", "auc", "brier")
-ANSWERS = ("real", "fake")
-BASELINES = ("majority verdict",)
-UNPARSED = "wrong"
+CHECKED = ("accuracy", "real_f1", "fake_f1")  # the first lies between the others, or a report is wrong
 BINS = 15
 POLICY = {
     "unparsed": "the opposite of the truth, with a P(fake) of 1 or 0 for it, never dropped",
@@ -53,7 +50,7 @@ class Verdict(Case):
 
     @property
     def truth(self) -> str:
-        return FOLD[self.label] if self.label in ANSWERS else f"{FOLD[self.label]} ({self.label})"
+        return FOLD[self.label] if self.label in VERDICTS else f"{FOLD[self.label]} ({self.label})"
 
     @property
     def answered(self) -> str | None:
@@ -61,32 +58,89 @@ class Verdict(Case):
 
     @property
     def right(self) -> bool:
-        return self.answered == FOLD[self.label]
+        return is_right(self.label, self.answered)
 
     @property
     def quality(self) -> float:
-        """1 where right, else the less the surer the model was."""
-        if self.right or self.p_fake is None:
-            return float(self.right)
-        return (self.p_fake if self.fake else 1 - self.p_fake) / 2
+        return graded(self.right, None if self.p_fake is None else p_true(self.label, self.p_fake))
+
+
+V = TypeVar("V", bound=Verdict)
+
+
+class VerdictScorer(Scorer[V]):
+    """Verdicts with P(fake), as they are scored unless a task says otherwise."""
+
+    metrics = METRICS
+    slice_metrics: Sequence[str] = ("accuracy", "auc", "brier")
+    answers = VERDICTS
+    policy: Mapping[str, Any] = POLICY
+    baselines: Sequence[str] = ("majority verdict",)
+    libraries: Sequence[str] = ("numpy",)
+
+    def measure(self, cases: Sequence[V], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+        found = measured(cases, rows, draws)
+        return {name: found[name] for name in self.metrics}
+
+    def describe(self, case: V, cases: Sequence[V]) -> dict[str, Any]:
+        stated = case.row.get("p_fake")
+        return {
+            "verdict": f"{case.label}, answered {case.said}",
+            "facts": [] if stated is None else [f"P(fake) {stated:.3f}"],
+            "texts": [("answer", case.row.get("response") or "–")],
+        }
+
+    def figures(self, cases: Sequence[V]) -> list[Figure]:
+        """The reliability diagram: the share of fakes in each bin of P(fake) against its mean."""
+        known = [case for case in cases if case.p_fake is not None]
+        p, fake = np.array([case.p_fake for case in known], float), np.array([case.fake for case in known], float)
+        which = bins_of(p)
+        points = []
+        for some in (which == i for i in np.unique(which)):
+            n, mean, share = int(some.sum()), float(p[some].mean()), float(fake[some].mean())
+            title = f"{n} rows: mean P(fake) {mean:.3f}, share of fakes {share:.3f}"
+            points.append((mean, share, 3 + 12 * (n / len(p)) ** 0.5, title))
+        figure = Figure("Reliability of P(fake)", "mean P(fake) of the bin", "share of fakes (area: rows)", points)
+        return [figure] if points else []
 
 
 def p_fake_of(row: dict[str, Any], parsed: Parsed) -> float | None:
-    """P(fake) as it counts: that of an unparsed answer is as wrong as can be."""
+    """The row's P(fake) as it counts."""
     p_fake = number_within(row, "p_fake", 0, 1)
-    return p_fake if parsed.answer is not None else float(FOLD[row["meta"]["label"]] == "real")
+    return counted_p_fake(row["meta"]["label"], parsed.answer and parsed.answer.verdict, p_fake)
 
 
-def measure(cases: Sequence[Verdict], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+def measured(cases: Sequence[Verdict], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    """METRICS on the cases, which are these rows of the file."""
     fake, right = (np.array(flags) for flags in zip(*((case.fake, case.right) for case in cases), strict=True))
-    found = verdict_metrics(fake, right, rows, draws) | probability_metrics(cases, fake, rows, draws)
-    return {name: found[name] for name in METRICS}
+    return verdict_metrics(fake, right, rows, draws) | probability_metrics(cases, fake, rows, draws)
+
+
+def between(values: Mapping[str, float | None], rounding: float = 0.0) -> bool | None:
+    """Whether accuracy lies between real_f1 and fake_f1, as it must; None where one of them has no value.
+
+    An unparsed answer counts as the opposite of the truth. So every error lowers both F1s, accuracy is the mediant of
+    real_f1 and fake_f1, 2 (TP + TN) / (2 TP + E + 2 TN + E) with E errors, and lies between them.
+    """
+    accuracy, *scores = (values[name] for name in CHECKED)
+    if accuracy is None or None in scores:
+        return None
+    low, high = sorted(score for score in scores if score is not None)
+    return low - rounding <= accuracy <= high + rounding
+
+
+def checked(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The report's entries on that check."""
+    holds = between({name: metrics[name]["value"] for name in CHECKED}, rounding=1e-3)
+    said = {True: "holds", False: "DOES NOT HOLD: do not trust this report", None: "cannot be checked without both F1s"}
+    return {
+        "invariant": {"text": "accuracy lies between real_f1 and fake_f1", "holds": holds},
+        "remarks": [f"check that accuracy lies between real_f1 and fake_f1: {said[holds]}"],
+    }
 
 
 def verdict_metrics(fake: np.ndarray, right: np.ndarray, rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
     """accuracy, the recalls and the F1s; a wrong answer is the opposite verdict."""
-    from sklearn.metrics import f1_score
-
     hit = 100.0 * right
     shares = {
         "accuracy": (hit, np.ones(len(hit))),
@@ -104,7 +158,8 @@ def verdict_metrics(fake: np.ndarray, right: np.ndarray, rows: np.ndarray, draws
             continue
         with np.errstate(invalid="ignore"):
             replicates = 200 * hits / (2 * hits + errors)
-        value = 100 * float(f1_score(fake, fake == right, pos_label=name == "fake"))
+        true, answered = (fake, fake == right) if name == "fake" else (~fake, fake != right)
+        value = 100 * f1_score(true, answered)
         found[f"{name}_f1"] = Estimate(value, len(fake), replicates)
     return found
 
@@ -115,8 +170,6 @@ def probability_metrics(
     """auc, ece and brier of P(fake)."""
     if unknown := sum(case.p_fake is None for case in cases):
         return missing(("auc", "ece", "brier"), len(cases), f"{unknown} rows have no P(fake) (p_fake)")
-    from sklearn.metrics import brier_score_loss
-
     p = np.array([case.p_fake for case in cases], float)
     parts = np.zeros((len(p), BINS))
     parts[np.arange(len(p)), bins_of(p)] = p - fake
@@ -125,18 +178,16 @@ def probability_metrics(
         ece, brier = abs(sums[:, :BINS]).sum(1) / sums[:, -1], sums[:, BINS] / sums[:, -1]
     found = {
         "ece": Estimate(float(abs(parts.sum(0)).sum()) / len(p), len(p), ece),
-        "brier": Estimate(float(brier_score_loss(fake, p, pos_label=True)), len(p), brier),
+        "brier": Estimate(brier_score(fake, p), len(p), brier),
     }
     return found | {"auc": auc_of(p, fake, rows, draws)}
 
 
 def auc_of(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws) -> Estimate:
     """The area under the ROC curve of P(fake), 0..100, or the reason why there is none."""
-    from sklearn.metrics import roc_auc_score
-
     if fake.all() or not fake.any():
         return Estimate(None, len(p), None, "all rows are real" if not fake.any() else "all rows are fake")
-    return Estimate(100 * float(roc_auc_score(fake, p)), len(p), 100 * auc_replicates(p, fake, rows, draws))
+    return Estimate(100 * roc_auc(fake, p), len(p), 100 * auc_replicates(p, fake, rows, draws))
 
 
 def bins_of(p: np.ndarray) -> np.ndarray:
@@ -157,32 +208,3 @@ def auc_replicates(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Dra
         with np.errstate(invalid="ignore"):
             found.append((high * below).sum(1) / (high.sum(1) * low.sum(1)))
     return np.concatenate(found)
-
-
-def majority(cases: Sequence[Verdict]) -> Parsed:
-    counts = Counter(FOLD[case.label] for case in cases)
-    return Parsed(Answer(max(sorted(counts), key=counts.__getitem__)), "trained")
-
-
-def describe(case: Verdict, cases: Sequence[Verdict]) -> dict[str, Any]:
-    stated = case.row.get("p_fake")
-    facts = [] if stated is None else [f"P(fake) {stated:.3f}"]
-    return {
-        "verdict": f"{case.label}, answered {case.answered or 'nothing that can be parsed'}",
-        "facts": facts,
-        "texts": [("answer", case.row.get("response") or "–")],
-    }
-
-
-def figures(cases: Sequence[Verdict]) -> list[Figure]:
-    """The reliability diagram: the share of fakes in each bin of P(fake) against its mean."""
-    known = [case for case in cases if case.p_fake is not None]
-    p, fake = np.array([case.p_fake for case in known], float), np.array([case.fake for case in known], float)
-    which = bins_of(p)
-    points = []
-    for some in (which == i for i in np.unique(which)):
-        n, mean, share = int(some.sum()), float(p[some].mean()), float(fake[some].mean())
-        title = f"{n} rows: mean P(fake) {mean:.3f}, share of fakes {share:.3f}"
-        points.append((mean, share, 3 + 12 * (n / len(p)) ** 0.5, title))
-    figure = Figure("Reliability of P(fake)", "mean P(fake) of the bin", "share of fakes (area: rows)", points)
-    return [figure] if points else []

@@ -3,9 +3,8 @@
 import csv
 import json
 import math
-import subprocess
-import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from eval.score import main
 from eval.scorers.deeptrace import METRICS, best_constant, overall_of
 from swift_plugins.core.measures.traces import read_gold
+from tests.scoring import score_rows, values
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "eval" / "published"
@@ -48,20 +48,9 @@ def said(box="[100, 50, 200, 150]", start="2", explanation=EXPLAINED):
 
 
 @pytest.fixture
-def score(tmp_path, capsys):
+def score(tmp_path):
     """Score rows through the command line; returns the JSON it prints."""
-
-    def run(rows, *options):
-        pred = tmp_path / "out.jsonl"
-        pred.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        assert main(["--pred", str(pred), "--json", *options]) == 0, capsys.readouterr().err
-        return json.loads(capsys.readouterr().out)
-
-    return run
-
-
-def values(report):
-    return {name: metric["value"] for name, metric in report["metrics"].items()}
+    return partial(score_rows, tmp_path)
 
 
 def test_a_perfect_run_scores_a_hundred(score):
@@ -344,22 +333,6 @@ def test_where_all_agree_the_interval_is_not_a_point(score):
     assert high == 100
 
 
-def test_a_damaged_picture_costs_itself_and_not_the_report(score, tmp_path):
-    (tmp_path / "broken.mp4").write_bytes(b"no video")
-    rows = [fake(response="REAL.") | {"videos": [str(tmp_path / "broken.mp4")]}, real()]
-    score(rows, "--out", str(tmp_path / "report"))
-    assert "no picture: the video cannot be read" in (tmp_path / "report" / "report.html").read_text()
-
-
-def test_the_markdown_report_shows_text_of_the_data_as_text(score, tmp_path):
-    rows = [fake(response=said(), source="<script>x</script> | ![a](http://evil.example/x.png)\n# head"), real()]
-    score(rows, "--out", str(tmp_path / "report"))
-    page = (tmp_path / "report" / "report.md").read_text()
-    assert "<script" not in page.replace("\\<", "")
-    assert "![a](" not in page
-    assert "\n# head" not in page
-
-
 def test_grammars_are_chosen_explicitly_and_auto_tells_which(score):
     tags = "FAKE <coordinates>[100, 50, 200, 150]</coordinates> <start_time>2</start_time>"
     rows = [fake(response=tags), real(response='{"label": "REAL"}')]
@@ -385,19 +358,6 @@ def test_another_file_is_compared_with_metric_by_metric(score, tmp_path):
     assert found["metrics"]["accuracy"]["value"] == 60
     assert found["metrics"]["real_accuracy"]["value"] is None
     assert found["mcnemar"] == {"n": 5, "only_this": 3, "only_other": 0, "p_value": 0.25}
-
-
-def test_the_report_is_three_files_that_need_nothing_else(score, tmp_path):
-    hostile = "FAKE. <script>alert(1)</script><img src=http://x.example/y>"
-    score([fake(response=hostile), fake("f2", response=said()), real()], "--out", str(tmp_path / "report"))
-    report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert report["cases"]["Worst"] == ["f1"]
-    page = (tmp_path / "report" / "report.html").read_text()
-    assert "&lt;script&gt;" in page
-    assert "<script" not in page
-    assert "<img src=http" not in page
-    assert "no picture: the row names no video or image" in page
-    assert "| accuracy | 100.0" in (tmp_path / "report" / "report.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["deeptrace_test.csv", "deeptrace_val.csv"])
@@ -426,19 +386,6 @@ def test_a_published_row_is_reproduced_from_predictions(score):
     rows += [real(f"r{i}", response="REAL." if i < 325 else "FAKE.") for i in range(332)]
     found = values(score(rows))
     assert [round(found[name], 1) for name in ("accuracy", "fake_accuracy", "real_accuracy")] == [92.9, 89.1, 97.9]
-
-
-def test_help_is_fast_to_load_and_runs_from_anywhere(tmp_path):
-    code = (
-        "import sys, runpy; sys.argv = ['score.py', '--help']\n"
-        f"try: runpy.run_path({str(ROOT / 'eval' / 'score.py')!r}, run_name='__main__')\n"
-        "except SystemExit: pass\n"
-        "heavy = ('torch', 'numpy', 'scipy', 'sklearn', 'pandas', 'jinja2', 'av')\n"
-        "print([m for m in heavy if m in sys.modules])"
-    )
-    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert "--pred" in out
-    assert out.strip().endswith("[]")
 
 
 # ------------------------------------------------------------------------------- real outputs, where they are present

@@ -124,13 +124,3 @@ def test_a_converters_file_knows_no_swapped_rows(tmp_path, capsys):
     rows = both("p", "A", "A", "B")
     gold = write_rows(tmp_path / "gold.jsonl", rows[:1])
     assert "leave out --gold" in refusal(tmp_path, capsys, rows, "--gold", gold)
-
-
-def test_the_report_shows_both_orders_of_a_case(tmp_path):
-    score_rows(tmp_path, both("p", "A", "A", "A"), "--out", tmp_path / "report")
-    page = (tmp_path / "report" / "report.html").read_text()
-    assert "order AB: better is A, answered A; order BA: better is B, answered A" in page
-    assert "the two orders contradict each other" in page
-    assert "it melts" in page
-    assert "it shines" in page
-    assert "| accuracy_swapped (order BA) | 0.0" in (tmp_path / "report" / "report.md").read_text()

@@ -1,7 +1,5 @@
 """Scores of DeepfakeJudge's pointwise judges, against values worked out by hand and against the libraries."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -56,9 +54,9 @@ def test_replicates_of_the_expected_score_are_those_of_the_resampled_rows():
     rows = [
         judged(f"r{i}", int(rng.integers(1, 6)), 3, dict(zip("12345", rng.random(5), strict=True))) for i in range(60)
     ]
-    cases = [dfj_pointwise.read_case(row, "trained") for row in rows]
+    cases = [dfj_pointwise.Pointwise().read_case(row, "trained") for row in rows]
     draws = Draws([f"m{i // 3}" for i in range(60)], replicates=30)
-    found = dfj_pointwise.measure(cases, np.arange(60), draws)
+    found = dfj_pointwise.Pointwise().measure(cases, np.arange(60), draws)
     for i in range(30):
         some = np.repeat(np.arange(60), draws.weights[i][draws.index])
         x, y = (np.array([getattr(cases[k], key) for k in some]) for key in ("score", "expected"))
@@ -133,21 +131,6 @@ def test_wrong_rows_are_refused_with_file_and_line(tmp_path, capsys, row, proble
     error = refusal(tmp_path, capsys, [row])
     assert problem in error
     assert str(tmp_path) in error
-
-
-def test_the_report_shows_candidate_and_judge_as_text(tmp_path):
-    rows = [judged("a", 5, 2, sure_of(2)), judged("b", 3, 3, sure_of(3)), judged("c", 3, None, sure_of(3))]
-    rows[0]["messages"][0]["content"] = "<image>Judge: <script>x</script> shines."
-    score_rows(tmp_path, rows, "--out", tmp_path / "report")
-    page = (tmp_path / "report" / "report.html").read_text()
-    assert "&lt;script&gt;x&lt;" in page
-    assert "<script" not in page
-    assert "true score 5, answered 2" in page
-    assert "Expected score against the true one" in page
-    assert "nothing that can be parsed (no closed &lt;score&gt;)" in page
-    assert "1 unparsed, counted as the score farthest from the truth" in page
-    assert json.loads((tmp_path / "report" / "report.json").read_text())["cases"]["Worst"] == ["a", "c"]
-    assert "| 5 | 0 | 1 | 0 | 0 | 0 | 0 |" in (tmp_path / "report" / "report.md").read_text()
 
 
 def test_a_comparison_with_a_perfect_file_has_its_intervals(tmp_path):

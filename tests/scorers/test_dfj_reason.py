@@ -55,9 +55,9 @@ def test_replicates_of_bleu_are_those_of_the_resampled_corpus():
     rng = np.random.default_rng(0)
     words = GOLD.split()
     rows = [reasoned(f"r{i}", " ".join(rng.choice(words, 6)), " ".join(rng.choice(words, 7))) for i in range(30)]
-    cases = [dfj_reason.read_case(row, "trained") for row in rows]
+    cases = [dfj_reason.Reason().read_case(row, "trained") for row in rows]
     draws = Draws([f"m{i // 3}" for i in range(30)], replicates=15)
-    samples = dfj_reason.measure(cases, np.arange(30), draws)["bleu_3"].samples
+    samples = dfj_reason.Reason().measure(cases, np.arange(30), draws)["bleu_3"].samples
     for i in range(15):
         some = np.repeat(np.arange(30), draws.weights[i][draws.index])
         hypotheses, references = zip(*((cases[k].rationale, cases[k].gold) for k in some), strict=True)
@@ -119,11 +119,3 @@ def test_bertscore_needs_a_layer_a_task_and_its_library(tmp_path, capsys, monkey
     error = refusal(tmp_path, capsys, [reasoned("a")], "--bertscore", "roberta-large")
     assert "pip install -e '.[neural]'" in error
     assert importlib.util.find_spec("eval.encoders.bertscore")
-
-
-def test_the_report_shows_both_rationales(tmp_path):
-    score_rows(tmp_path, [reasoned("a", "it <b>shines</b>", judge_score=2)], "--out", tmp_path / "report")
-    page = (tmp_path / "report" / "report.html").read_text()
-    assert "&lt;b&gt;shines" in page
-    assert GOLD in page
-    assert "judge&#39;s score 2" in page

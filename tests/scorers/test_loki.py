@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from eval.estimates.draws import Draws
 from eval.scorers import loki_open, loki_tf
-from tests.scoring import refusal, score_rows, table_of, values
+from tests.scoring import refusal, score_rows, values
 
 
 def row(task, row_id, response, **meta):
@@ -132,9 +131,9 @@ def test_replicates_are_those_of_the_resampled_media():
         for i in range(30)
         for asks in ("real", "fake")
     ]
-    cases = [loki_tf.read_case(one, "trained") for one in rows]
+    cases = [loki_tf.TrueOrFalse().read_case(one, "trained") for one in rows]
     draws = Draws([case.media_id for case in cases], replicates=15)
-    found = loki_tf.measure(cases, np.arange(60), draws)
+    found = loki_tf.TrueOrFalse().measure(cases, np.arange(60), draws)
     for i in range(15):
         times = draws.weights[i][draws.index]
         again = [
@@ -142,8 +141,8 @@ def test_replicates_are_those_of_the_resampled_media():
             for one, n in zip(rows, times, strict=True)
             for k in range(n)
         ]
-        copies = [loki_tf.read_case(one, "trained") for one in again]
-        values = loki_tf.measure(copies, np.arange(len(copies)), Draws(["m"] * len(copies), 1))
+        copies = [loki_tf.TrueOrFalse().read_case(one, "trained") for one in again]
+        values = loki_tf.TrueOrFalse().measure(copies, np.arange(len(copies)), Draws(["m"] * len(copies), 1))
         for name, value in values.items():
             assert found[name].samples[i] == pytest.approx(value.value), name
 
@@ -196,55 +195,16 @@ def test_explanations_by_hand(tmp_path):
     assert other == pytest.approx(50 / 3, abs=1e-4)
 
 
-def test_css_is_added_where_it_is_asked_for(monkeypatch):
-    """0 for an answer without an explanation, whatever the encoder."""
-    from eval.encoders import css
-
-    seen = []
-    monkeypatch.setattr(css, "similarities", lambda pairs, model: seen.extend([*pairs, model]) or [0.5, 0.0])
+def test_css_is_that_of_the_explanations_with_the_gold_ones():
+    seen, scorer = [], loki_open.OpenEnded()
     rows = [explained("a", "odd shadows", "odd shades"), explained("b", "odd light", "")]
-    cases = loki_open.add_css([loki_open.read_case(one, "trained") for one in rows], "encoder")
-    assert seen == [("odd shades", "odd shadows"), ("", "odd light"), "encoder"]
-    assert loki_open.measure(cases, np.arange(2), Draws(["a", "b"], 5))["css"].value == 25
+    cases = [scorer.read_case(one, "trained") for one in rows]
+    cases = scorer.encoders["css"](cases, lambda pairs: seen.extend(pairs) or [0.5, 0.0])
+    assert seen == [("odd shades", "odd shadows"), ("", "odd light")]
+    assert scorer.measure(cases, np.arange(2), Draws(["a", "b"], 5))["css"].value == 25
 
 
 # ------------------------------------------------------------------------------------------------ reports and bad rows
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [BY_HAND, [chosen("a", "fake", "A", "B")], [explained("a", "odd [x](y)", "odd"), explained("b", "dim", "")]],
-    ids=["loki_tf", "loki_mc", "loki_open"],
-)
-def test_a_report_without_a_published_table_is_written(tmp_path, rows):
-    score_rows(tmp_path, rows, "--out", tmp_path / "report")
-    page, text = ((tmp_path / "report" / f"report.{kind}").read_text() for kind in ("html", "md"))
-    assert "Published" not in page + text
-    assert "How this was computed" in page
-    assert "Policy: " in text
-    assert rows[0]["task"] in table_of(tmp_path, rows)
-
-
-def test_the_page_shows_both_images_of_a_pair(tmp_path):
-    images = [tmp_path / f"{name}.png" for name in ("one", "gone", "other")]
-    for path in (images[0], images[2]):
-        Image.new("RGB", (40, 30), "teal").save(path)
-    pair = chosen("a", "fake", "A", "B") | {"images": list(map(str, images))}
-    score_rows(tmp_path, [pair], "--out", tmp_path / "report")
-    page = (tmp_path / "report" / "report.html").read_text()
-    assert page.count("data:image/jpeg") == 2
-    assert page.count("no picture: ") == 1  # and the others are where they belong
-    assert page.index("data:image/jpeg") < page.index("no picture: ") < page.rindex("data:image/jpeg")
-    assert "A is on the left" in page
-
-
-def test_the_page_says_what_was_asked_and_calls_no_explanation_right(tmp_path):
-    score_rows(tmp_path, BY_HAND, "--out", tmp_path / "report")
-    page = (tmp_path / "report" / "report.html").read_text()
-    assert "fake, answered real · asked whether it is real, said yes · P(fake) 0.400" in page
-    score_rows(tmp_path, [explained("a", "odd", "odd")], "--out", tmp_path / "report")
-    page = (tmp_path / "report" / "report.html").read_text()
-    assert '<p class="text">explained · ROUGE-L 100.0</p>' in page
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,13 @@
-"""One answer of DeepTraceReward against its trace: the truth of a row, boxes and onsets (section 3.1)."""
+"""One answer of DeepTraceReward against its trace: the truth of a row, and the measures of section 3.1.
+
+Boxes are (x0, y0, x1, y1) in ratios of the frame, times in s; distances are 0..100, and what is missing, in the truth
+or in the answer, has the worst value.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +20,7 @@ class Gold:
     """The truth of a row; `bbox` in ratios of the frame, `start` and `duration` in s."""
 
     label: str
-    bbox: tuple[float, ...] | None
+    bbox: boxes.Box | None
     start: float | None
     duration: float | None
     explanation: str
@@ -63,7 +69,7 @@ def read_gold(row: dict[str, Any]) -> Gold:
     return Gold(label, _gold_box(meta), start, duration, explanation, categories)
 
 
-def _gold_box(meta: dict[str, Any]) -> tuple[float, ...] | None:
+def _gold_box(meta: dict[str, Any]) -> boxes.Box | None:
     stated = meta.get("bbox")
     if not stated:
         return None
@@ -90,3 +96,36 @@ def box_span(meta: dict[str, Any]) -> tuple[float, float]:
     if frame[0] is None or frame[1] is None:
         raise ValueError("an answer's box needs meta.width and meta.height")
     return boxes.span(space, int(frame[0]), int(frame[1]))
+
+
+def answered_box(bbox: boxes.Box | None, meta: dict[str, Any]) -> boxes.Box | None:
+    """An answer's box in ratios of the frame; None where it has none, or where the frame's size is not known."""
+    if bbox is None or not (meta.get("width") and meta.get("height")):
+        return None
+    return boxes.to_pixels(bbox, 1, 1, *box_span(meta))
+
+
+def bbox_iou(truth: boxes.Box | None, answer: boxes.Box | None) -> float:
+    """Intersection over union, 0..1; a box is not clipped to the frame."""
+    return 0.0 if truth is None or answer is None else boxes.iou(truth, answer)
+
+
+def bbox_distance(truth: boxes.Box | None, answer: boxes.Box | None) -> float:
+    """The distance of the centres in percent of the diagonal of a frame of 1 x 1, at most 100."""
+    if truth is None or answer is None:
+        return 100.0
+    dx, dy = ((answer[i] + answer[i + 2] - truth[i] - truth[i + 2]) / 2 for i in (0, 1))
+    return min(100.0, 100 * math.hypot(dx, dy) / math.sqrt(2))
+
+
+def time_distance(truth: float | None, answer: float | None, duration: float | None) -> float:
+    """The distance of the onsets in percent of the video's duration, at most 100."""
+    if truth is None or answer is None or duration is None:
+        return 100.0
+    return min(100.0, 100 * abs(answer - truth) / duration)
+
+
+def names_category(explanation: str, categories: Collection[str]) -> bool:
+    """Whether an explanation names a category of the trace (section 2.3) and no other."""
+    named = set(deeptrace.categories_in(explanation))
+    return bool(named) and named <= set(categories)

