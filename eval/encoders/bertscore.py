@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
+
+from swift_plugins.core.model_folders import inspect
 
 LAYERS = {"roberta-large": 17}  # the layer that the authors chose for each encoder, as far as this project pins one
 MAX_TOKENS = 512
@@ -32,8 +35,13 @@ def f1_scores(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> list[
         raise ValueError(f"--bertscore: {error}: install the extra, pip install -e '.[neural]'") from None
     from tqdm import tqdm
 
+    if Path(model).is_dir():
+        inspect(model)
     try:
-        tokenizer, encoder = AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model)
+        tokenizer, encoder = (
+            AutoTokenizer.from_pretrained(model),
+            AutoModel.from_pretrained(model, use_safetensors=True),
+        )
     except (OSError, ValueError, ImportError) as error:
         raise ValueError(f"--bertscore {model}: neither a folder nor to be had: {str(error).splitlines()[0]}") from None
     if not 0 <= layer <= encoder.config.num_hidden_layers:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from swift_plugins.core import settings
+from swift_plugins.core import model_folders, settings
 from swift_plugins.core.records import Row, sha256_file, sha256_text
 from swift_plugins.core.tasks import get_task
 
@@ -17,8 +17,7 @@ TRAINED = ("data", "seed", "global_step", "loss_weights", "answer_form", "versio
 
 def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
     """model, adapter, model_type, template and vision settings, from the checkpoint or from a recipe."""
-    if not model.is_dir():
-        raise ValueError(f"{model} is not a folder: name a checkpoint or a downloaded model")
+    model_folders.inspect(model)
     found = settings.read_checkpoint_settings(model)
     if found is not None and recipe is not None:
         raise ValueError(f"{model} holds its own settings ({settings.CHECKPOINT_FILE}): leave out --recipe")
@@ -42,9 +41,7 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
         found |= {key: content.get(key) for key in ("model_type", "template", "torch_dtype")}
     assert found is not None
     is_adapter = (model / "adapter_config.json").is_file()
-    base = str(found.get("model")) if is_adapter else str(model)
-    if base.startswith("/") and not os.path.isdir(base):
-        raise ValueError(f"{model} is an adapter of {base}, which is no longer there")
+    base = model_folders.base_of(model, found.get("model")) if is_adapter else str(model)
     return {
         "model": base,
         "adapter": str(model) if is_adapter else None,
@@ -75,10 +72,8 @@ def model_fingerprint(model: dict[str, Any]) -> dict[str, str]:
     for folder in (model["adapter"], model["model"]):
         if folder is None or not os.path.isdir(folder):
             continue
-        for file in sorted(Path(folder).iterdir()):
-            if file.suffix not in (".json", ".jinja", ".safetensors"):
-                continue
-            name = f"{'adapter' if folder == model['adapter'] else 'model'}/{file.name}"
+        for file in model_folders.model_files(Path(folder)):
+            name = f"{'adapter' if folder == model['adapter'] else 'model'}/{file.relative_to(folder).as_posix()}"
             facts = file.stat()
             huge = facts.st_size > 1 << 30
             found[name] = f"{facts.st_size} bytes, modified {facts.st_mtime:.0f}" if huge else sha256_file(file)
@@ -91,6 +86,7 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
         return server_settings(args.model, args.base_url)
     model = model_settings(Path(args.model).resolve(), args.recipe)
     settings.apply_vision_settings(model["vision"], f"{args.model} (or its recipe)")
+    os.environ |= model_folders.DATA_ALONE
     return model
 
 
