@@ -23,6 +23,7 @@ TRAINING_STATE = re.compile(
 )
 # For a process that only reads models of this machine: no hub is asked, and no unpickling makes more than tensors.
 DATA_ALONE = {"HF_HUB_OFFLINE": "1", "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}
+QUANTISATIONS = ("bitsandbytes", "bnb", "gptq", "awq")  # by installed packages alone; bnb is ms-swift's name
 TEXTS = {"tokenizer.json", "vocab.json", "added_tokens.json"}  # their keys are tokens
 _WEIGHTS = re.compile(r"(pytorch_model|adapter_model)(-\d+-of-\d+)?\.bin(\.index\.json)?")
 _SAFETENSORS = re.compile(r"[^/\\]+\.safetensors")
@@ -36,11 +37,8 @@ def inspect(folder: str | os.PathLike) -> None:
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder: name a checkpoint or a downloaded model")
     for file in _files(root):
-        name = file.relative_to(root).as_posix()
-        if name.startswith("custom_generate/"):
-            raise ValueError(
-                f"{file} wants to run code of its own: delete {root / 'custom_generate'}, it is not needed"
-            )
+        if "custom_generate" in file.relative_to(root).parts[:-1]:
+            raise ValueError(f"{file} wants to run code of its own: delete its folder, which is not needed")
         if _is_pickle(file):
             raise ValueError(f"{file} is a pickle; only weights as safetensors are loaded: convert it, or take it out")
         if file.suffix.lower() == ".json" and file.name not in TEXTS:
@@ -107,6 +105,12 @@ def _check_key(root: Path, key: str, value: Any) -> None:
                 )
     if key == "transformers_weights" and value and not (isinstance(value, str) and _SAFETENSORS.fullmatch(value)):
         raise ValueError(f"{key} {value!r:.80} must be the name of a safetensors file in the folder")
+    if key == "activation_function" and "." in str(value) and not re.fullmatch(r"torch\.nn(\.\w+)+", str(value)):
+        raise ValueError(f"{key} {value!r:.80} must be a class of torch.nn")
+    if key == "quant_method" and value and value not in QUANTISATIONS:
+        raise ValueError(
+            f"{key} {value!r:.80} may fetch kernels from a hub; known not to are {', '.join(QUANTISATIONS)}"
+        )
     if key in _PATHS:
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, str) and _is_inside(root, path):

@@ -28,7 +28,7 @@ def _refuse_code(name: str, module_file: Any, *args: Any, **kwargs: Any) -> NoRe
 
 
 def _refuse_clone(url: str, *args: Any, **kwargs: Any) -> NoReturn:
-    raise ValueError(f"the model needs code of {url}, which is not fetched: use a model that transformers itself knows")
+    raise ValueError(f"{url} would be fetched and run: name a copy of yours in --local_repo_path, or use another model")
 
 
 def _inspected(find: Callable[..., str]) -> Callable[..., str]:
