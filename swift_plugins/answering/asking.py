@@ -15,7 +15,7 @@ from typing import Any
 from swift_plugins.answering.engine import Engine
 from swift_plugins.answering.outfile import OutFile, check_run
 from swift_plugins.answering.server import Server
-from swift_plugins.core.media import check_many
+from swift_plugins.core.media import check_many, no_media
 from swift_plugins.core.records import Row
 
 Result = Row | Exception | str  # what the model said, or what went wrong
@@ -90,7 +90,7 @@ def check_paths(paths: set[str], args: argparse.Namespace) -> dict[str, str]:
     from tqdm import tqdm
 
     if args.check == "none":
-        return {}
+        return no_media(paths)
     checks = tqdm(
         check_many(sorted(paths), args.check, args.workers),
         total=len(paths),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from swift_plugins.core import model_folders, settings
+from swift_plugins.core.media import content_hash
 from swift_plugins.core.records import Row, sha256_file, sha256_text
 from swift_plugins.core.tasks import get_task
 
@@ -92,11 +93,13 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def run_record(args: argparse.Namespace, model: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
     """What the answers depend on."""
+    media = sorted({path for row in rows for path in (*row.get("images", []), *row.get("videos", []))})
     prompts = {m["content"] for row in rows for m in row["messages"] if m["role"] == "user"}
     return {
         "model": model,
         "fingerprint": model_fingerprint(model),
         "data": {"path": str(args.data.resolve()), "sha256": sha256_file(args.data), "rows": len(rows)},
+        "media_sha256": content_hash(media),
         "tasks": {name: get_task(name).VERSION for name in sorted({row["task"] for row in rows})},
         "prompts_sha256": sha256_text("\n".join(sorted(prompts))),
         "generation": {"max_tokens": args.max_tokens, "temperature": 0.0, "batch_size": args.batch_size},

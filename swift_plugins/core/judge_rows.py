@@ -64,11 +64,14 @@ def swapped(row: Row) -> Row:
     texts = texts_of(row)
     if not texts:
         raise ValueError("the row does not say where its candidates stand (meta.response_a, meta.response_b)")
+    ratings = row["meta"].get("ratings") or []
+    if not isinstance(ratings, list):
+        raise ValueError(f"meta.ratings must be a list, got {ratings!r:.40}")
     other = with_texts(row, {"response_a": texts["response_b"], "response_b": texts["response_a"]})
     other["meta"] |= {
         "answer": exchanged(row["meta"].get("answer")),
         "order": "BA",
-        "ratings": [exchanged(rating) for rating in row["meta"].get("ratings") or []],
+        "ratings": [exchanged(rating) for rating in ratings],
     }
     if other["messages"][-1]["role"] == "assistant":
         other["messages"][-1]["content"] = dfj_pairwise.render(dfj_pairwise.Answer(other["meta"]["answer"]))

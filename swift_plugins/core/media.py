@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from swift_plugins.core.guarded import TIME_LIMIT, run_guarded
+from swift_plugins.core.records import sha256_file, sha256_text
 
 LEVELS = ("none", "header", "decode")
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".avif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -80,6 +81,31 @@ def check_kind(path: str) -> str | None:
         if pattern.match(begin):
             return name
     raise ValueError("by its content neither an image nor a video in a container that is read")
+
+
+def no_media(paths: Iterable[str]) -> dict[str, str]:
+    """path -> what is wrong, of the files that are there and are, by how they begin, no media."""
+    found = {}
+    for path in filter(os.path.isfile, paths):
+        try:
+            check_kind(path)
+        except (ValueError, OSError) as error:
+            found[path] = str(error)
+    return found
+
+
+def content_hash(paths: Iterable[str]) -> str:
+    """One hash of what is in all of these files, in this order; one that cannot be read counts as missing."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def digest(path: str) -> str:
+        try:
+            return sha256_file(path) if os.path.isfile(path) else "missing"
+        except OSError:
+            return "missing"
+
+    with ThreadPoolExecutor() as pool:
+        return sha256_text("\n".join(pool.map(digest, paths)))
 
 
 @contextlib.contextmanager
