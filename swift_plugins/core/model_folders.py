@@ -16,11 +16,12 @@ from typing import Any
 from swift_plugins.core.settings import CHECKPOINT_FILE, read_checkpoint_settings
 
 PICKLES = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}
-# The states that training adds to a checkpoint (transformers, DeepSpeed), of which only training reads any: see
-# check_resume.
-TRAINING_STATE = re.compile(
-    r"(optimizer|scheduler|scaler)\.(pt|bin)|rng_state(_\d+)?\.pth|training_args\.bin|[\w-]+_(model|optim)_states\.pt"
-)
+# The states that training adds to a checkpoint: those of transformers, and those of DeepSpeed and FSDP. Only training
+# reads any (see states_of), and nothing reads training_args.bin.
+_RESUMED = re.compile(r"(optimizer|scheduler|scaler)\.(pt|bin)|rng_state(_\d+)?\.pth")
+_UNRESTRICTED = re.compile(r"[\w-]+_(model|optim)_states\.pt|\.metadata")
+TRAINING_STATE = re.compile(rf"{_RESUMED.pattern}|{_UNRESTRICTED.pattern}|training_args\.bin")
+_WEIGHTS_ALONE = "or take the weights alone by --resume_only_model true"
 # For a process that only reads models of this machine: no hub is asked, and no unpickling makes more than tensors.
 DATA_ALONE = {"HF_HUB_OFFLINE": "1", "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}
 QUANTISATIONS = ("bitsandbytes", "bnb", "gptq", "awq")  # by installed packages alone; bnb is ms-swift's name
@@ -97,7 +98,7 @@ def _check_key(root: Path, key: str, value: Any) -> None:
         raise ValueError(f"{key} wants to run code of its own: use a model that transformers itself knows")
     if key in ("trust_remote_code", "use_pretrained_backbone") and value:
         raise ValueError(f"{key} must not be set by a folder: take it out")
-    if key.lstrip("_") in ("attn_implementation", "attn_impl", "experts_implementation", "experts_impl"):
+    if key.lstrip("_").startswith(("attn_impl", "experts_impl")):
         for text in [value] if isinstance(value, str) else [text for _, text in _pairs(value)]:
             if isinstance(text, str) and re.search(r"[/:@]", text):
                 raise ValueError(
@@ -177,26 +178,29 @@ def base_of(adapter: Path, base: Any) -> str:
     return base
 
 
-def check_resume(checkpoint: str, output_dir: str) -> None:
-    """ValueError unless `checkpoint` is one that the training of `output_dir` itself wrote and finished writing.
+def states_of(checkpoint: str, output_dir: str) -> list[Path]:
+    """The states with which a training would go on from `checkpoint`, which must hold tensors and numbers alone.
 
-    To go on, optimizer, scheduler and random states are unpickled, by DeepSpeed without any restriction. What is
-    trusted is the place: only this training writes below its output_dir, and forensics.json comes last.
+    ValueError for a folder that is no checkpoint of this kit's training, whole: forensics.json is written last. Those
+    of DeepSpeed and FSDP are left out: they are unpickled without restriction, so what is trusted of them is the place,
+    the run's own output_dir, where only its training writes; elsewhere they are refused.
     """
     inspect(checkpoint)
     folder, home = Path(os.path.realpath(checkpoint)), Path(os.path.realpath(output_dir))
-    if folder.parent != home:
-        raise ValueError(
-            f"--resume_from_checkpoint {checkpoint} lies outside --output_dir {output_dir}: its optimizer and random "
-            "states are pickles, which are read only where this training itself wrote them; name that output_dir, or "
-            "take the weights alone by --resume_only_model true"
-        )
     recorded = read_checkpoint_settings(folder)
     if recorded is None or folder.name != f"checkpoint-{recorded.get('global_step')}":
         raise ValueError(
-            f"{folder} holds no {CHECKPOINT_FILE} of its step: it was not written by this training, or not to its "
-            "end; go on from another checkpoint"
+            f"{folder} holds no {CHECKPOINT_FILE} of its step: it was not written by training here, or not to its end: "
+            f"go on from another, {_WEIGHTS_ALONE}"
         )
+    files = list(_files(folder))
+    free = [file for file in files if _UNRESTRICTED.fullmatch(file.name)]
+    if free and folder.parent != home:
+        raise ValueError(
+            f"{free[0]} is a pickle that DeepSpeed or FSDP would read without restriction, and lies outside "
+            f"--output_dir {output_dir}: name the output_dir that it was written to, {_WEIGHTS_ALONE}"
+        )
+    return [file for file in files if file not in free and _RESUMED.fullmatch(file.name)]
 
 
 def model_files(folder: Path) -> list[Path]:

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import functools
 import os
+import pickle
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import peft.utils.save_and_load
 import swift.utils.hub_utils
+import torch
 from swift.arguments import BaseArguments
 from transformers import dynamic_module_utils
+from transformers.trainer_pt_utils import safe_globals
 
 from swift_plugins.core import model_folders
 
@@ -56,6 +60,18 @@ def _inspected_first(load: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def check_states(files: list[Path]) -> None:
+    """ValueError for a pickled state that names more than tensors, numbers and numpy's random state; none is read."""
+    for file in files:
+        try:
+            with safe_globals():
+                found = torch.serialization.get_unsafe_globals_in_checkpoint(str(file))
+        except (ValueError, RuntimeError, pickle.UnpicklingError) as error:
+            found = [str(error).splitlines()[0]]
+        if found:
+            raise ValueError(f"{file} holds more than the states of a training ({', '.join(found)[:200]}): not read")
+
+
 def _checked_arguments(load: Callable[..., Any]) -> Callable[..., Any]:
     """The arguments' get_model_processor, before which a training's adapters and checkpoint are inspected."""
 
@@ -68,7 +84,7 @@ def _checked_arguments(load: Callable[..., Any]) -> Callable[..., Any]:
             if self.resume_only_model:
                 model_folders.inspect(checkpoint)
             else:
-                model_folders.check_resume(checkpoint, self.output_dir)
+                check_states(model_folders.states_of(checkpoint, self.output_dir))
         return load(self, **kwargs)
 
     return call

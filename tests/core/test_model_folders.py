@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 
 import pytest
 
-from swift_plugins.core.model_folders import base_of, check_resume, inspect, model_files
+from swift_plugins.core.model_folders import base_of, inspect, model_files, states_of
 
 LORA = {"peft_type": "LORA", "auto_mapping": None, "megatron_config": None, "base_model_name_or_path": "org/base"}
 
@@ -52,6 +51,7 @@ REFUSED = {
     "pipelines": ({"config.json": {"custom_pipelines": {"p": {"impl": "e.E"}}}}, "custom_pipelines wants to run code"),
     "kernel": ({"config.json": {"attn_implementation": "org/kernel"}}, "attn_implementation 'org/kernel' names code"),
     "kernel of a part": ({"config.json": {"_attn_implementation": {"text": "o/k@v1"}}}, "names code on a hub"),
+    "kernel by its inner name": ({"config.json": {"_attn_implementation_internal": "o/k"}}, "names code on a hub"),
     "kernel of args.json": ({"args.json": {"attn_impl": "org/kernel:f"}}, "args.json: attn_impl 'org/kernel:f' names"),
     "trust": ({"sentence_bert_config.json": {"model_args": {"trust_remote_code": True}}}, "trust_remote_code must not"),
     "backbone": ({"config.json": {"use_pretrained_backbone": True}}, "use_pretrained_backbone must not be set"),
@@ -129,18 +129,30 @@ def test_a_base_is_inspected(tmp_path):
         base_of(tmp_path, str(tmp_path / "base"))
 
 
-def test_training_goes_on_only_from_what_it_wrote_itself(tmp_path):
-    files = {"forensics.json": {"vision": {}, "global_step": 3}, "optimizer.pt": pickle.dumps({})}
-    mine = write(tmp_path / "out" / "checkpoint-3", files)
-    check_resume(str(mine), str(tmp_path / "out"))
-    with pytest.raises(ValueError, match=r"lies outside --output_dir .*--resume_only_model true"):
-        check_resume(str(mine), str(tmp_path / "other"))
-    os.symlink(write(tmp_path / "foreign" / "checkpoint-4", files), tmp_path / "out" / "checkpoint-4")
-    with pytest.raises(ValueError, match="lies outside --output_dir"):
-        check_resume(str(tmp_path / "out" / "checkpoint-4"), str(tmp_path / "out"))
-    torn = write(tmp_path / "out" / "checkpoint-5", {"optimizer.pt": b""})
-    with pytest.raises(ValueError, match=r"holds no forensics\.json of its step"):
-        check_resume(str(torn), str(tmp_path / "out"))
+STATES = {"optimizer.pt": b"", "rng_state_0.pth": b"", "training_args.bin": b""}
+WRITTEN = STATES | {"forensics.json": {"vision": {}, "global_step": 3}}
+
+
+def test_training_goes_on_from_a_checkpoint_of_training_that_was_finished(tmp_path):
+    folder = write(tmp_path / "out" / "checkpoint-3", WRITTEN)
+    for home in ("out", "other"):
+        names = {file.name for file in states_of(str(folder), str(tmp_path / home))}
+        assert names == {"optimizer.pt", "rng_state_0.pth"}  # nothing reads the arguments
+    for torn in (STATES, STATES | {"forensics.json": {"vision": {}, "global_step": 2}}):
+        folder = write(tmp_path / "torn" / "checkpoint-3", torn)
+        with pytest.raises(ValueError, match=r"holds no forensics\.json of its step.*--resume_only_model true"):
+            states_of(str(folder), str(tmp_path / "torn"))
+
+
+@pytest.mark.parametrize("name", ["global_step3/mp_rank_00_model_states.pt", "pytorch_model_fsdp_0/.metadata"])
+def test_states_that_are_unpickled_without_restriction_are_read_only_where_they_were_written(tmp_path, name):
+    folder = write(tmp_path / "out" / "checkpoint-3", WRITTEN | {name: b""})
+    assert len(states_of(str(folder), str(tmp_path / "out"))) == 2
+    with pytest.raises(ValueError, match="would read without restriction, and lies outside --output_dir"):
+        states_of(str(folder), str(tmp_path / "other"))
+    os.symlink(folder, tmp_path / "checkpoint-3")
+    with pytest.raises(ValueError, match="would read without restriction, and lies outside --output_dir"):
+        states_of(str(tmp_path / "checkpoint-3"), str(tmp_path))
 
 
 def test_the_files_that_an_answer_may_depend_on(tmp_path):

@@ -50,7 +50,7 @@ peft/tuners/lora/loraga.py: torch.load
 peft/tuners/lora/tp_layer.py: import_module
 peft/tuners/multitask_prompt_tuning/model.py: torch_load
 """,
-    "The states with which a training goes on, and weights, as pickles: check_resume and inspect.": """
+    "The states with which a training goes on, and weights, as pickles: states_of, check_states and inspect.": """
 transformers/trainer.py: torch.load x11
 """,
     "Pickles of a model's folder: inspect refuses the file; torch reads only tensors of it.": """

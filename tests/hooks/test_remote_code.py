@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import json
 import pickle
+import random
 import re
 import shutil
 import subprocess
@@ -13,11 +14,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+torch = pytest.importorskip("torch")
 pytest.importorskip("swift")
 
 from swift_plugins import register  # noqa: F401
+from swift_plugins.core.model_folders import states_of
 from swift_plugins.hooks import remote_code
 from tests.hooks.code_routes import ROUTES
 
@@ -256,9 +260,36 @@ def test_training_refuses_what_it_would_load(train, model, plant, tmp_path, flag
     assert not marker.exists()
 
 
-def test_training_does_not_go_on_from_another_ones_states(train, tmp_path):
+def states(folder: Path) -> Path:
+    """A checkpoint with what transformers writes of an optimizer and of random numbers."""
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.AdamW([weight])
+    weight.sum().backward()
+    optimizer.step()
+    folder.mkdir(parents=True)
+    torch.save(optimizer.state_dict(), folder / "optimizer.pt")
+    random_states = {"python": random.getstate(), "numpy": np.random.get_state(), "cpu": torch.random.get_rng_state()}
+    torch.save(random_states, folder / "rng_state.pth")
+    (folder / "forensics.json").write_text('{"vision": {}, "global_step": 3}')
+    return folder
+
+
+def test_states_of_a_training_pass_and_others_are_not_read(tmp_path):
+    folder = states(tmp_path / "out" / "checkpoint-3")
+    files = states_of(str(folder), str(tmp_path / "other"))
+    assert len(files) == 2
+    remote_code.check_states(files)
     marker = tmp_path / "ran"
-    folder = adapter(tmp_path / "checkpoint-3")
-    (folder / "optimizer.pt").write_bytes(pickle.dumps(Evil(marker)))
-    assert "its optimizer and random states are pickles" in train("--resume_from_checkpoint", str(folder))
+    for save in (torch.save, lambda evil, path: path.write_bytes(pickle.dumps(evil))):
+        save({"state": Evil(marker)}, folder / "optimizer.pt")
+        with pytest.raises(ValueError, match=r"optimizer\.pt holds more than the states of a training"):
+            remote_code.check_states(files)
+    assert not marker.exists()
+
+
+def test_training_does_not_go_on_from_states_that_would_run_code(train, tmp_path):
+    marker = tmp_path / "ran"
+    folder = states(tmp_path / "foreign" / "checkpoint-3")
+    torch.save(Evil(marker), folder / "optimizer.pt")
+    assert "optimizer.pt holds more than the states of a training" in train("--resume_from_checkpoint", str(folder))
     assert not marker.exists()
