@@ -27,6 +27,7 @@ DATA_ALONE = {"HF_HUB_OFFLINE": "1", "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}
 QUANTISATIONS = ("bitsandbytes", "bnb", "gptq", "awq")  # by installed packages alone; bnb is ms-swift's name
 TEXTS = {"tokenizer.json", "vocab.json", "added_tokens.json"}  # their keys are tokens
 _WEIGHTS = re.compile(r"(pytorch_model|adapter_model)(-\d+-of-\d+)?\.bin(\.index\.json)?")
+_RAW = re.compile(r"openvino_model[\w.-]*\.bin")  # plain numbers, beside the weights of some encoders
 _SAFETENSORS = re.compile(r"[^/\\]+\.safetensors")
 _PATHS = ("external_plugins", "custom_register_path")  # of args.json
 _LORA_EXTRAS = {"lora_dtype", "lorap_lr_ratio", "lorap_emb_lr"}  # what ms-swift writes to additional_config.json
@@ -60,7 +61,7 @@ def _is_pickle(file: Path) -> bool:
     """Whether a file is one that some loader unpickles; not weights with safetensors beside them, which come first."""
     weights = _WEIGHTS.fullmatch(file.name)
     if weights is None:
-        return file.suffix.lower() in PICKLES and not TRAINING_STATE.fullmatch(file.name)
+        return file.suffix.lower() in PICKLES and not (TRAINING_STATE.fullmatch(file.name) or _RAW.fullmatch(file.name))
     name = weights[1].removeprefix("pytorch_") + ".safetensors"
     return not (file.with_name(name).is_file() or file.with_name(f"{name}.index.json").is_file())
 

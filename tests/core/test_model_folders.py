@@ -105,7 +105,8 @@ def test_what_could_run_code_or_ask_a_hub_is_refused_by_its_file(tmp_path, files
 
 
 def test_pickled_weights_beside_the_safetensors_that_come_first_are_not_looked_at(tmp_path):
-    inspect(write(tmp_path, {"model.safetensors": b"", "pytorch_model.bin": b""}))
+    raw = {"openvino/openvino_model_qint8.bin": b"", "train_script.py": b""}
+    inspect(write(tmp_path, raw | {"model.safetensors": b"", "pytorch_model.bin": b""}))
 
 
 def test_a_link_to_a_folder_is_refused(tmp_path):
