@@ -154,8 +154,10 @@ def main(argv: list[str] | None = None) -> int:
         report, cases = score_file(args)
         if args.out:
             from eval.reporting.pages import write_report
+            from eval.reporting.provenance import Shown
 
-            write_report(report, scorer_of(report["task"]), cases, args.out)
+            shown = Shown(args.pred, args.gold, report["run"])
+            write_report(report, scorer_of(report["task"]), cases, args.out, shown)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from eval.encoders.folders import first_line, not_installed
+from swift_plugins.core.model_folders import inspect
 
 LAYERS = {"roberta-large": 17}  # the layer that the authors chose for each encoder, as far as this project pins one
 MAX_TOKENS = 512
@@ -60,7 +62,9 @@ def load(model: str) -> tuple[Any, Any]:
     """(the tokenizer, the encoder); a model of several files is read once."""
     from transformers import AutoModel, AutoTokenizer
 
+    if Path(model).is_dir():
+        inspect(model)
     try:
-        return AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model)
+        return AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model, use_safetensors=True)
     except (OSError, ValueError, ImportError) as error:
         raise ValueError(f"--bertscore {model}: neither a folder nor to be had: {first_line(error)}") from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from swift_plugins.core.model_folders import inspect
+
 FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # what an encoder is loaded from, and all that is downloaded
 TOKENIZERS = ("tokenizer.json", "vocab.*", "*.model")
 
@@ -16,11 +18,12 @@ def folder_of(model: str) -> Path:
     folder = Path(model)
     if not folder.is_dir():
         folder = _download(model)
-    weights = {path.parent for path in folder.rglob("*.safetensors")}
-    pickled = sorted(path for path in folder.rglob("pytorch_model*.bin") if path.parent not in weights)
-    if pickled or not weights:
-        found = f"{pickled[0].relative_to(folder)} is a pickle" if pickled else "it holds no safetensors"
-        raise ValueError(f"--css {model}: {found}; only weights as safetensors are loaded")
+    try:
+        inspect(folder)
+    except ValueError as error:
+        raise ValueError(f"--css {model}: cannot be loaded: {error}") from None
+    if not any(folder.rglob("*.safetensors")):
+        raise ValueError(f"--css {model}: it holds no safetensors; only weights as safetensors are loaded")
     if not any(any(folder.rglob(name)) for name in TOKENIZERS):  # transformers would make up an empty one
         raise ValueError(f"--css {model}: it holds no tokenizer ({', '.join(TOKENIZERS)})")
     return folder

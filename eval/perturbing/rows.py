@@ -83,6 +83,9 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
     import msgspec
 
     path = out / MANIFEST
+    for name in (MANIFEST, ROWS, REJECTS):
+        for torn in out.glob(f".{name}.*.tmp"):  # of a run that was killed
+            torn.unlink()
     if path.is_file():
         try:
             before = msgspec.json.decode(path.read_bytes())

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from eval.reporting.provenance import Shown
 from eval.scorers.base import Scorer
 from swift_plugins.core.guarded import run_guarded
 from swift_plugins.core.media import frame_at
@@ -40,19 +41,21 @@ def jpeg_at(path: str, second: str) -> tuple[bytes, int, int, float]:
     return data.getvalue(), image.width, image.height, shown
 
 
-def pictures(jobs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+def pictures(jobs: Sequence[tuple[str, str]], shown: Shown) -> list[dict[str, Any]]:
     """For each (path, second) a data URI with its size and time, or why there is none; read in guarded processes."""
     from tqdm import tqdm
 
     found: list[dict[str, Any]] = []
-    results = run_guarded(jpeg_at, jobs)
+    faults = [shown.fault(path) for path, _ in jobs]
+    read = run_guarded(jpeg_at, [job for job, fault in zip(jobs, faults, strict=True) if fault is None])
+    results = (next(read) if fault is None else fault for fault in faults)
     for result in tqdm(results, total=len(jobs), desc="pictures", unit="picture", disable=not sys.stderr.isatty()):
         if isinstance(result, str):
             found.append({"reason": result})
         else:
-            data, width, height, shown = result
+            data, width, height, second = result
             uri = "data:image/jpeg;base64," + base64.b64encode(data).decode()
-            found.append({"uri": uri, "width": width, "height": height, "second": shown})
+            found.append({"uri": uri, "width": width, "height": height, "second": second})
     return found
 
 
@@ -72,14 +75,14 @@ def describe(case: Any, facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def show_cases(scorer: Scorer[Any], cases: Sequence[Any]) -> dict[str, list[dict[str, Any]]]:
+def show_cases(scorer: Scorer[Any], cases: Sequence[Any], may_show: Shown) -> dict[str, list[dict[str, Any]]]:
     """The chosen cases by kind, each with a picture of each of its videos or images."""
     shown = {
         kind: [describe(case, scorer.describe(case, cases)) | {"media": media_of(case.row)} for case in some]
         for kind, some in choose_cases(cases).items()
     }
     chosen = [case for some in shown.values() for case in some]
-    found = iter(pictures([(path, str(case["second"])) for case in chosen for path in case["media"]]))
+    found = iter(pictures([(path, str(case["second"])) for case in chosen for path in case["media"]], may_show))
     for case in chosen:
         case["pictures"] = [next(found) for _ in case["media"]]
     return shown

@@ -9,6 +9,7 @@ from typing import Any
 
 from eval.estimates.numbers import number, reasons
 from eval.reporting.cases import show_cases
+from eval.reporting.provenance import Shown
 from eval.scorers.base import Scorer
 from eval.scorers.comparison import mcnemar_text
 from swift_plugins.core.records import atomic_write, write_json
@@ -27,10 +28,10 @@ def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
     return [name for name in names if any(name in part["metrics"] for part in slices.values())]
 
 
-def write_report(report: dict[str, Any], scorer: Scorer[Any], cases: Sequence[Any], out: Path) -> None:
-    """Write the three files to `out`, each in place of an older one."""
+def write_report(report: dict[str, Any], scorer: Scorer[Any], cases: Sequence[Any], out: Path, may_show: Shown) -> None:
+    """Write the three files to `out`, each in place of an older one, with pictures of the media that it may show."""
     out.mkdir(parents=True, exist_ok=True)
-    shown = show_cases(scorer, cases)
+    shown = show_cases(scorer, cases, may_show)
     write_json(out / "report.json", report | {"cases": {k: [c["id"] for c in v] for k, v in shown.items()}})
     facts = {
         "report": report,

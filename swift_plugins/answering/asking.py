@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from swift_plugins.answering.engine import Engine
 from swift_plugins.answering.outfile import OutFile, check_run
 from swift_plugins.answering.server import Server
-from swift_plugins.core.media import check_many
+from swift_plugins.core.media import check_many, no_media
 from swift_plugins.core.records import Row
 
 Result = Row | Exception | str  # what the model said, or what went wrong
@@ -126,7 +126,7 @@ def check_paths(paths: set[str], asking: Asking) -> dict[str, str]:
     from tqdm import tqdm
 
     if asking.check == "none":
-        return {}
+        return no_media(paths)
     checks = check_many(sorted(paths), asking.check, asking.workers)
     shown = tqdm(checks, total=len(paths), unit="file", desc="check media", disable=len(paths) < 2)
     return {path: found for path, found in shown if isinstance(found, str)}

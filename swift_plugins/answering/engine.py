@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swift_plugins.answering.models import model_settings
 from swift_plugins.answering.probabilities import TOP, Step, result_of
+from swift_plugins.core import model_folders
 from swift_plugins.core.records import Row
 from swift_plugins.core.settings import apply_vision_settings
 from swift_plugins.core.tasks import fakevlm
@@ -36,6 +38,7 @@ class Engine:
         """Those of the folder, or of a recipe; the vision settings among them are put into effect."""
         found = model_settings(Path(name).resolve(), recipe)
         apply_vision_settings(found["vision"], f"{name} (or its recipe)")
+        os.environ |= model_folders.DATA_ALONE
         return found
 
     def __init__(self, settings: Mapping[str, Any], batch_size: int, max_tokens: int):

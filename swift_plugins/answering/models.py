@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swift_plugins.core import settings
+from swift_plugins.core import model_folders, settings
+from swift_plugins.core.media import content_hash
 from swift_plugins.core.records import Row, sha256_file, sha256_text
 from swift_plugins.core.tasks import get_task
 
@@ -20,8 +21,7 @@ TRAINED = ("data", "seed", "global_step", "loss_weights", "answer_form", "versio
 
 def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
     """model, adapter, model_type, template and vision settings, from the checkpoint or from a recipe."""
-    if not model.is_dir():
-        raise ValueError(f"{model} is not a folder: name a checkpoint or a downloaded model")
+    model_folders.inspect(model)
     found = settings.read_checkpoint_settings(model)
     if found is not None and recipe is not None:
         raise ValueError(f"{model} holds its own settings ({settings.CHECKPOINT_FILE}): leave out --recipe")
@@ -38,9 +38,7 @@ def model_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
         found |= {key: content.get(key) for key in ("model_type", "template", "torch_dtype")}
     assert found is not None
     is_adapter = (model / "adapter_config.json").is_file()
-    base = str(found.get("model")) if is_adapter else str(model)
-    if base.startswith("/") and not os.path.isdir(base):
-        raise ValueError(f"{model} is an adapter of {base}, which is no longer there")
+    base = model_folders.base_of(model, found.get("model")) if is_adapter else str(model)
     return {
         "model": base,
         "adapter": str(model) if is_adapter else None,
@@ -59,10 +57,8 @@ def model_fingerprint(model: Mapping[str, Any]) -> dict[str, str]:
     for folder in (model["adapter"], model["model"]):
         if folder is None or not os.path.isdir(folder):
             continue
-        for file in sorted(Path(folder).iterdir()):
-            if file.suffix not in (".json", ".jinja", ".safetensors"):
-                continue
-            name = f"{'adapter' if folder == model['adapter'] else 'model'}/{file.name}"
+        for file in model_folders.model_files(Path(folder)):
+            name = f"{'adapter' if folder == model['adapter'] else 'model'}/{file.relative_to(folder).as_posix()}"
             facts = file.stat()
             huge = facts.st_size > 1 << 30
             found[name] = f"{facts.st_size} bytes, modified {facts.st_mtime:.0f}" if huge else sha256_file(file)
@@ -71,11 +67,13 @@ def model_fingerprint(model: Mapping[str, Any]) -> dict[str, str]:
 
 def run_record(asking: Asking, data: Path, rows: list[Row]) -> dict[str, Any]:
     """What the answers to the rows of a file depend on."""
+    media = sorted({path for row in rows for path in (*row.get("images", []), *row.get("videos", []))})
     prompts = {m["content"] for row in rows for m in row["messages"] if m["role"] == "user"}
     return {
         "model": asking.settings,
         "fingerprint": model_fingerprint(asking.settings),
         "data": {"path": str(data.resolve()), "sha256": sha256_file(data), "rows": len(rows)},
+        "media_sha256": content_hash(media),
         "tasks": {name: get_task(name).VERSION for name in sorted({row["task"] for row in rows})},
         "prompts_sha256": sha256_text("\n".join(sorted(prompts))),
         "generation": {"max_tokens": asking.max_tokens, "temperature": 0.0, "batch_size": asking.batch_size},

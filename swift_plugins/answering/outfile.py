@@ -49,14 +49,28 @@ class OutFile:
     def resume(self, retry_errors: bool) -> None:
         """Take over what an earlier run wrote; it may end in a torn line, as a killed writer leaves one."""
         self.file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
-        rows = [row for _, row in read_rows(self.path)]
-        kept = [row for row in rows if not (retry_errors and "error" in row)]
-        if len(kept) < len(rows):
+        rows, lines = self._rows()
+        kept = [row for row in rows.values() if not (retry_errors and "error" in row)]
+        if len(kept) < lines:
             with atomic_write(self.path) as file:
                 jsonl_writer(file).write_all(kept)
             self.file.close()
             self.file = self._locked()
         self.done = {row["id"] for row in kept}
+
+    def _rows(self) -> tuple[dict[str, Row], int]:
+        """(id -> row, number of lines); ValueError for what no run writes, as two answers to one id."""
+        rows: dict[str, Row] = {}
+        lines = 0
+        for line, row in read_rows(self.path):
+            lines += 1
+            if not isinstance(row.get("id"), str):
+                raise ValueError(f"{self.path}:{line}: id must be a text, got {row.get('id')!r:.80}: delete the line")
+            if rows.setdefault(row["id"], row) != row:
+                raise ValueError(
+                    f"{self.path}:{line}: id {row['id']!r} stands in an earlier line with another answer: delete one"
+                )
+        return rows, lines
 
     def write(self, rows: list[Row]) -> None:
         jsonl_writer(self.file).write_all(rows)
@@ -66,7 +80,7 @@ class OutFile:
 
     def finish(self, order: list[str]) -> None:
         """Put the rows into the order of the input, in which a retry may have left them not."""
-        rows = {row["id"]: row for _, row in read_rows(self.path)}
+        rows, _ = self._rows()
         if list(rows) != order:
             with atomic_write(self.path) as file:
                 jsonl_writer(file).write_all(rows[i] for i in order)
@@ -79,7 +93,12 @@ def check_run(path: Path, run: dict[str, Any], has_output: bool) -> None:
     if has_output:
         if not path.is_file():
             raise ValueError(f"the output exists but {path} does not: delete the output or name another --out")
-        before = msgspec.json.decode(path.read_bytes())
+        try:
+            before = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ValueError(
+                f"{path} is not the record of a run ({error}): delete it and the output, or name another --out"
+            ) from None
         changed = sorted(k for k in run.keys() | before.keys() if run.get(k) != before.get(k))
         if changed:
             raise ValueError(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from swift_plugins.core.guarded import TIME_LIMIT, run_guarded
+from swift_plugins.core.records import sha256_file, sha256_text
 
 LEVELS = ("none", "header", "decode")
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".avif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -18,6 +21,21 @@ IMAGE_FORMATS = {"JPEG", "MPO", "PNG", "AVIF", "WEBP", "BMP", "GIF", "TIFF"}
 MAX_BYTES = 4 << 30
 MAX_PIXELS = 64_000_000  # of one frame
 MAX_SECONDS = 3600.0
+# What may be in a video file, by how it begins, and ffmpeg's reader of it. Other readers take a list of further files
+# (playlists) or draw any text, so that a file would show what lies elsewhere.
+CONTAINERS = (
+    (re.compile(rb".{4}(ftyp|moov|mdat|wide|free|skip|styp)", re.S), "mov"),  # MP4 and QuickTime
+    (re.compile(rb"\x1a\x45\xdf\xa3"), "matroska"),  # and WebM
+    (re.compile(rb"RIFF.{4}AVI ", re.S), "avi"),
+    (re.compile(rb"FLV\x01"), "flv"),
+    (re.compile(rb"OggS"), "ogg"),
+    (re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), "asf"),  # Windows Media
+    (re.compile(rb"\x00\x00\x01\xba"), "mpeg"),
+    (re.compile(rb"(.{4})?\x47.{187}(.{4})?\x47.{187}(.{4})?\x47", re.S), "mpegts"),
+)
+IMAGES = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF.{4}WEBP|BM|GIF8[79]a|II\*\x00|MM\x00\*|.{4}ftyp(avif|avis|mif1)", re.S
+)
 CHUNK = 64  # files whose headers a worker reads at a time
 
 
@@ -46,6 +64,67 @@ def resolve_under(root: str, relative: str) -> str:
     if path != root and not path.startswith(os.path.join(root, "")):
         raise ValueError(f"the path leaves {os.path.basename(root)}/: {relative[:80]!r}")
     return path
+
+
+def check_kind(path: str) -> str | None:
+    """ffmpeg's name of a video's container, None for an image, by how the file begins; ValueError for anything else.
+
+    Cheap enough to be asked before every reading: what is no medium reaches no decoder.
+    """
+    if not os.path.isfile(path):
+        raise ValueError("the file does not exist")
+    with open(path, "rb") as file:
+        begin = file.read(1024)
+    if IMAGES.match(begin):
+        return None
+    for pattern, name in CONTAINERS:
+        if pattern.match(begin):
+            return name
+    raise ValueError("by its content neither an image nor a video in a container that is read")
+
+
+def no_media(paths: Iterable[str]) -> dict[str, str]:
+    """path -> what is wrong, of the files that are there and are, by how they begin, no media."""
+    found = {}
+    for path in filter(os.path.isfile, paths):
+        try:
+            check_kind(path)
+        except (ValueError, OSError) as error:
+            found[path] = str(error)
+    return found
+
+
+def content_hash(paths: Iterable[str]) -> str:
+    """One hash of what is in all of these files, in this order; one that cannot be read counts as missing."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def digest(path: str) -> str:
+        try:
+            return sha256_file(path) if os.path.isfile(path) else "missing"
+        except OSError:
+            return "missing"
+
+    with ThreadPoolExecutor() as pool:
+        return sha256_text("\n".join(pool.map(digest, paths)))
+
+
+@contextlib.contextmanager
+def open_video(path: str) -> Iterator[Any]:
+    """A video file in PyAV, read as the container that it holds and nothing else; no other file is opened."""
+    import av
+
+    av.logging.set_level(av.logging.PANIC)
+    try:
+        if (container := check_kind(path)) is None:
+            raise ValueError("it is an image")
+    except (ValueError, OSError) as error:
+        raise ValueError(f"the video cannot be read: {error}") from None
+    options = {"protocol_whitelist": "file", "format_whitelist": container}
+    try:
+        with av.open(path, format=container, options=options, metadata_errors="replace") as opened:
+            yield opened
+    except (av.error.FFmpegError, OSError) as error:
+        raise ValueError(f"the video cannot be read: {error}") from None
 
 
 def check_media(path: str, level: str) -> Media:
@@ -83,25 +162,19 @@ def _tables(image) -> str | None:
 
 
 def _check_video(path: str, level: str) -> Media:
-    import av
-
-    av.logging.set_level(av.logging.PANIC)
-    try:
-        with av.open(path, options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
-            if not container.streams.video:
-                raise ValueError("the file has no video stream")
-            stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise ValueError("there is no decoder for its video stream")
-            seconds = float(container.duration or 0) / av.time_base
-            media = Media(stream.width, stream.height, seconds, stream.frames or None, bool(container.streams.audio))
-            if not 0 < seconds <= MAX_SECONDS:
-                raise ValueError(f"the video lasts {seconds:.1f} s; up to {MAX_SECONDS:.0f} s are allowed")
-            if level == "decode" and media.width * media.height <= MAX_PIXELS:
-                _decode_three(container, stream, media)
-            return media
-    except (av.error.FFmpegError, OSError) as error:
-        raise ValueError(f"the video cannot be read: {error}") from None
+    with open_video(path) as container:
+        if not container.streams.video:
+            raise ValueError("the file has no video stream")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise ValueError("there is no decoder for its video stream")
+        seconds = float(container.duration or 0) / 1_000_000  # av.time_base
+        media = Media(stream.width, stream.height, seconds, stream.frames or None, bool(container.streams.audio))
+        if not 0 < seconds <= MAX_SECONDS:
+            raise ValueError(f"the video lasts {seconds:.1f} s; up to {MAX_SECONDS:.0f} s are allowed")
+        if level == "decode" and media.width * media.height <= MAX_PIXELS:
+            _decode_three(container, stream, media)
+        return media
 
 
 def _decode_three(container, stream, media: Media) -> None:
@@ -169,19 +242,14 @@ def frame_at(path: str, second: float) -> tuple[Any, float]:
 
         with Image.open(path) as image:
             return image.copy(), 0.0
-    import av
-
-    try:
-        with av.open(path, options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
-            stream = container.streams.video[0]
-            container.seek(int(max(0.0, second) / stream.time_base), stream=stream)
-            last = None
-            for frame in container.decode(stream):
-                if last is not None and frame.time is not None and frame.time > second + 1e-3:
-                    break
-                last = frame
-    except (av.error.FFmpegError, OSError) as error:
-        raise ValueError(f"the video cannot be read: {error}") from None
+    with open_video(path) as container:
+        stream = container.streams.video[0]
+        container.seek(int(max(0.0, second) / stream.time_base), stream=stream)
+        last = None
+        for frame in container.decode(stream):
+            if last is not None and frame.time is not None and frame.time > second + 1e-3:
+                break
+            last = frame
     if last is None:
         raise ValueError("the video holds no frame that decodes")
     return last.to_image(), float(last.time or 0.0)

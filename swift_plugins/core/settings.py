@@ -6,12 +6,13 @@ each refuses to go on when they disagree with the environment.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from swift_plugins.core.names import unknown
 
@@ -38,6 +39,31 @@ VISION_ENV = (
 )
 ANSWER_FORMS = ("explained", "word")
 LIBRARIES = ("swift-forensics", "ms-swift", "torch", "transformers", "peft", "deepspeed", "qwen-vl-utils", "decord")
+
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+$")]
+
+
+class RecordedData(msgspec.Struct):
+    """What is read again of a dataset that a checkpoint was trained on."""
+
+    task: str | None = None
+    task_version: str | None = None
+    box_space: str | None = None
+    setting: str | None = None
+
+
+class Recorded(msgspec.Struct):
+    """What is read again of what training records in a checkpoint."""
+
+    vision: dict[str, str | int | float]
+    data: list[RecordedData] | None = None
+    model: str | None = None
+    model_type: Name | None = None
+    template: Name | None = None
+    task_type: Literal["causal_lm", "seq_cls"] | None = None
+    torch_dtype: Literal["float32", "float16", "bfloat16"] | None = None
+    global_step: int | None = None
 
 
 def answer_form() -> str:
@@ -67,9 +93,18 @@ def apply_vision_settings(wanted: Mapping[str, Any], origin: str) -> None:
 
 
 def read_checkpoint_settings(checkpoint: Path) -> dict[str, Any] | None:
-    """What training recorded in a checkpoint folder, or None if it recorded nothing."""
+    """What training recorded in a checkpoint folder, or None if it recorded nothing; ValueError for anything else."""
     path = checkpoint / CHECKPOINT_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        found = msgspec.json.decode(path.read_bytes())
+        msgspec.convert(found, Recorded)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{path}: not what training records: {str(error) or 'nested too deeply'}") from None
+    if strange := sorted(found["vision"].keys() - set(VISION_ENV)):
+        raise ValueError(f"{path}: {unknown('vision setting', strange[0], VISION_ENV)}")
+    return found
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

@@ -15,11 +15,6 @@ from swift_plugins.core.settings import CHECKPOINT_FILE, answer_form, library_ve
 from swift_plugins.hooks.losses import loss_weights
 
 
-def _absolute(model: str | None) -> str | None:
-    """A model's folder by its whole path, so that an adapter finds its base from anywhere; a hub id as it is."""
-    return os.path.abspath(model) if model and os.path.isdir(model) else model
-
-
 def restore_weights(model, checkpoint: str, recorded: dict[str, Any]) -> None:
     """Load the weights of a full checkpoint into a model, in place; `recorded` are the run's arguments.
 
@@ -44,7 +39,7 @@ class ForensicsCallback(TrainerCallback):
         paths = [p.split("#")[0] for p in recorded.get("dataset") or []]
         self.record = {
             "data": [describe_data(path) for path in paths if os.path.isfile(path)],
-            "model": _absolute(recorded.get("model")),
+            "model": recorded.get("model_dir"),  # where a hub's model lies too: an adapter finds its base again
             "model_type": recorded.get("model_type"),
             "template": recorded.get("template"),
             "task_type": recorded.get("task_type"),

@@ -6,6 +6,7 @@ from swift.template import Template, TemplateMeta, register_template
 from swift.template.templates.llava import LlavaHfTemplate
 from swift.template.templates.qwen import Qwen2_5VLTemplate, Qwen3VLTemplate, QwenTemplateMeta
 
+from swift_plugins.core.media import open_video
 from swift_plugins.core.settings import answer_form
 from swift_plugins.core.tasks import fakevlm
 
@@ -99,9 +100,7 @@ class ForensicQwen2_5VLTemplate(AnswerForms, AnyVocabulary, Qwen2_5VLTemplate):
 def _frame_size(video) -> tuple[int, int]:
     """(width, height) of a video file, or of the first of its frames."""
     if isinstance(video, str):
-        import av
-
-        with av.open(video) as container:
+        with open_video(video) as container:
             return container.streams.video[0].width, container.streams.video[0].height
     first = video[0]
     if isinstance(first, str):

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from swift_plugins.core import media as media_module
-from swift_plugins.core.media import Media, check_many, check_media, resolve_under
+from swift_plugins.core.media import Media, check_many, check_media, content_hash, frame_at, no_media, resolve_under
 
 TABLES_75 = "071f0329733a"  # of libjpeg's quality 75, which Pillow takes by default
 NOISE = np.random.default_rng(0).integers(0, 255, (24, 64, 96, 3), dtype=np.uint8)
@@ -153,6 +153,60 @@ def test_a_title_in_another_encoding_is_no_damage(tmp_path):
     write_video(path, title="PLACEHOLDER")
     path.write_bytes(path.read_bytes().replace(b"PLACEHOLDER", "Café déjà v".encode("latin-1")))
     assert check_media(str(path), "decode").frames == 24
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "avi", "flv", "ts", "mpg", "asf"])
+def test_the_containers_that_videos_come_in_are_read(tmp_path, suffix):
+    """By their content: here all of them are called .mp4."""
+    path, codec = tmp_path / f"x.{suffix}", {"mpg": "mpeg2video", "asf": "mpeg4"}.get(suffix, "libx264")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for frame in NOISE:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    renamed = path.rename(tmp_path / "renamed.mp4")
+    assert check_media(str(renamed), "header").width == 96
+    if suffix != "ts":  # in which a moment cannot always be sought
+        assert frame_at(str(renamed), 0.1)[0].size == (96, 64)
+
+
+def test_a_file_that_names_or_draws_others_is_no_video(media, tmp_path):
+    """Playlists of every kind name files that lie elsewhere, and ffmpeg draws a text as pictures."""
+    other = media / "good.mp4"
+    texts = {
+        "list.m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{other}\n#EXT-X-ENDLIST\n",
+        "list.mpd": f"<?xml version='1.0'?><MPD profiles='urn:mpeg:dash:profile'><BaseURL>{other}</BaseURL></MPD>",
+        "list.ffconcat": f"ffconcat version 1.0\nfile '{other}'\n",
+        "list.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
+        "list.asx": f"<asx version='3.0'><entry><ref href='{other}'/></entry></asx>",
+        "notes.txt": "my notes\n" * 40,
+        "notes.nfo": "my notes\n" * 40,
+        "drawing.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>",
+        "x.y4m": "YUV4MPEG2 W2 H2 F25:1 Ip A1:1 C420\nFRAME\n" + "x" * 6,
+        "frame%03d.ppm": "P6 1 1 255 xxx",
+    }
+    for name, text in texts.items():
+        for called in (name, f"{name}.mp4"):
+            (tmp_path / called).write_text(text)
+            with pytest.raises(ValueError, match="neither an image nor a video in a container that is read"):
+                check_media(str(tmp_path / called), "header")
+            with pytest.raises(ValueError, match="neither an image nor a video in a container that is read"):
+                frame_at(str(tmp_path / called), 0)
+    found = no_media([str(tmp_path / "notes.txt"), str(other), str(media / "good.jpg"), str(tmp_path / "missing.mp4")])
+    assert found.keys() == {str(tmp_path / "notes.txt")}
+
+
+def test_the_hash_of_media_is_of_their_content(tmp_path):
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    missing = content_hash([a, b])
+    for path in (a, b):
+        Path(path).write_text("same")
+    there = content_hash([a, b])
+    os.utime(a, (0, 0))
+    assert content_hash([a, b]) == there != missing
+    Path(b).write_text("else")
+    assert content_hash([a, b]) not in (there, missing, content_hash([b, a]))
 
 
 @pytest.mark.parametrize(

@@ -36,31 +36,6 @@ def test_registering_does_not_shadow_modules_by_those_of_the_plugin_folder():
     assert not any(path.endswith("swift_plugins") for path in sys.path)
 
 
-@pytest.mark.parametrize(
-    ("file", "auto_map"),
-    [
-        ("config.json", {"AutoConfig": "evil.Evil", "AutoModelForImageTextToText": "evil.Evil"}),
-        ("tokenizer_config.json", {"AutoTokenizer": ["evil.Evil", "evil.Evil"]}),
-        ("processor_config.json", {"AutoProcessor": "evil.Evil"}),
-    ],
-)
-def test_a_model_folder_never_runs_code_of_its_own(tmp_path, file, auto_map):
-    from swift.model import get_model_processor
-
-    from swift_plugins.tiny_model import build
-
-    build(tmp_path / "model", [ANSWER], vocab_size=400)
-    path = tmp_path / "model" / file
-    content = json.loads(path.read_text()) | {"auto_map": auto_map, "model_type": "evil", "tokenizer_class": "Evil"}
-    content |= {"processor_class": "Evil"}
-    path.write_text(json.dumps(content))
-    marker = tmp_path / "ran"
-    (tmp_path / "model" / "evil.py").write_text(f"open({str(marker)!r}, 'w').close()\nclass Evil: pass\n")
-    with pytest.raises(ValueError, match="wants to run code of its own"):
-        get_model_processor(str(tmp_path / "model"), model_type="qwen2_5_vl")
-    assert not marker.exists()
-
-
 # -------------------------------------------------------------------------------------------------------- loss weights
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -279,6 +281,30 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_files(tmp_path, monkeypatch
     assert pictures(out) == pictures(whole)
     assert not list(out.rglob("*.tmp"))
     assert [row["id"] for row in rows_of(out)] == [row["id"] for row in rows_of(whole)]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_a_run_that_is_killed_as_it_puts_a_file_in_place_goes_on(root, tmp_path, at):
+    """In the order of the writes: the manifest of the settings, the rows, their rejects, the manifest of all."""
+    data, whole, out = dataset(tmp_path), tmp_path / "whole", tmp_path / "out"
+    options = ["--kinds", "jpeg", "--strengths", "1"]
+    assert run(data, whole, *options) == 0
+    program = (
+        "import os, sys; from eval.perturb import main; replace, left, me = os.replace, [0], os.getpid()\n"
+        "def killing(*paths):\n"
+        f"    left[0] += os.getpid() == me; os.kill(me, 9) if left[0] == {at} else replace(*paths)\n"
+        "os.replace = killing; main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", program, "--data", str(data), "--out", str(out), "--workers", "1", *options]
+    assert subprocess.run(command, cwd=root, capture_output=True).returncode == -9
+    assert list(out.glob(".*.tmp"))
+    assert run(data, out, *options) == 0
+    assert not list(out.rglob("*.tmp"))
+    assert {path.name for path in out.iterdir()} == {path.name for path in whole.iterdir()}
+    said, wanted = (json.loads((folder / "manifest.json").read_text()) for folder in (out, whole))
+    assert said == wanted | {"files": {"test.jsonl": sha256_file(out / "test.jsonl")}}  # which holds whole paths
+    assert [row["id"] for row in rows_of(out)] == [row["id"] for row in rows_of(whole)]
+    assert pictures(out) == pictures(whole)
 
 
 def test_other_settings_and_other_folders_are_refused(tmp_path, capsys):

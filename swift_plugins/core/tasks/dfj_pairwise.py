@@ -73,8 +73,10 @@ def other(choice: Any) -> str:
 
 def exchanged(meta: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of meta that are others after the candidates have changed places."""
-    ratings = [other(rating) for rating in meta.get("ratings") or []]
-    return {"answer": other(meta.get("answer")), "order": "BA", "ratings": ratings}
+    ratings = meta.get("ratings") or []
+    if not isinstance(ratings, list):
+        raise ValueError(f"meta.ratings must be a list, got {ratings!r:.40}")
+    return {"answer": other(meta.get("answer")), "order": "BA", "ratings": [other(rating) for rating in ratings]}
 
 
 def best(meta: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,0 +1,70 @@
+"""An output file: one line for each row when it is finished, and what no run writes is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from swift_plugins.answering.outfile import OutFile, check_run
+from swift_plugins.core.records import encode, read_rows
+
+A, B = {"id": "a", "response": "REAL"}, {"id": "b", "response": "FAKE"}
+
+
+@pytest.fixture
+def resumed(tmp_path):
+    """The output file that is found with these lines and gone on with; its rows when it is finished."""
+
+    def call(*rows, torn=b"", order=("a", "b"), retry=False):
+        path = tmp_path / "out.jsonl"
+        path.write_bytes(b"".join(encode(row) + b"\n" for row in rows) + torn)
+        out = OutFile(path)
+        try:
+            out.resume(retry)
+            out.write([row for row in (A, B) if row["id"] not in out.done])
+            out.finish(list(order))
+        finally:
+            out.file.close()
+        return [row for _, row in read_rows(path)]
+
+    return call
+
+
+def test_a_line_that_stands_there_twice_is_kept_once(resumed):
+    assert resumed(A, A, B) == [A, B]
+    assert resumed(B, A, B) == [A, B]
+    assert resumed(A, A, torn=b'{"id": "b"') == [A, B]
+
+
+def test_an_error_is_asked_again_on_demand(resumed):
+    failed = {"id": "a", "response": None, "error": "no"}
+    assert resumed(failed, failed, B) == [failed, B]
+    assert resumed(B, failed, retry=True) == [A, B]
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([A, A | {"response": "FAKE"}], "out.jsonl:2: id 'a' stands in an earlier line with another answer"),
+        ([A, {}], "out.jsonl:2: id must be a text, got None"),
+        ([{"id": [1]}], r"out.jsonl:1: id must be a text, got \[1\]"),
+    ],
+)
+def test_what_no_run_writes_is_named(resumed, rows, problem):
+    with pytest.raises(ValueError, match=problem):
+        resumed(*rows)
+
+
+@pytest.mark.parametrize("content", ["[]", "7", '{"model": ', "", "[" * 100_000, "\udcff"])
+def test_a_record_that_no_run_wrote_is_named(tmp_path, content):
+    path = tmp_path / "out.jsonl.run.json"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(ValueError, match=r"out\.jsonl\.run\.json is not the record of a run"):
+        check_run(path, {"model": "m"}, has_output=True)
+
+
+def test_another_run_is_refused_by_what_differs(tmp_path):
+    path = tmp_path / "out.jsonl.run.json"
+    check_run(path, {"model": "m", "media_sha256": "1"}, has_output=False)
+    check_run(path, {"model": "m", "media_sha256": "1"}, has_output=True)
+    with pytest.raises(ValueError, match="media_sha256 differ"):
+        check_run(path, {"model": "m", "media_sha256": "2"}, has_output=True)

@@ -1,0 +1,89 @@
+"""What is no image or video by its content reaches no decoder, in training and in prediction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("swift")
+
+from converters.sample_deeptrace import write_mp4
+from swift_plugins import register  # noqa: F401
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    from swift.model import get_processor
+    from swift.template import get_template
+
+    from swift_plugins.tiny_model import build
+
+    folder = tmp_path_factory.mktemp("tiny")
+    build(folder, ["FAKE"], vocab_size=400)
+    return get_template(get_processor(str(folder), model_type="qwen2_5_vl"), template_type="qwen2_5_vl")
+
+
+@pytest.fixture
+def encode(template, tmp_path, monkeypatch):
+    """Encode a row with ms-swift's own template, for training or for prediction."""
+    from swift.template import TemplateInputs
+
+    for setting in ("VIDEO_MIN_PIXELS=784", "VIDEO_MAX_PIXELS=7056", "FPS=4", "FPS_MAX_FRAMES=8"):
+        monkeypatch.setenv(*setting.split("="))
+
+    def call(mode, key, media):
+        template.set_mode(mode)
+        tag = {"images": "<image>", "videos": "<video>"}[key]
+        messages = [{"role": "user", "content": f"{tag}Real?"}, {"role": "assistant", "content": "FAKE"}]
+        return template.encode(TemplateInputs.from_dict({"messages": messages, key: [media]}))
+
+    return call
+
+
+MODES = pytest.mark.parametrize("mode", ["train", "transformers"])
+
+
+@MODES
+def test_an_image_a_video_and_its_frames_pass(encode, tmp_path, mode):
+    write_mp4(tmp_path / "clip.mp4", [np.full((56, 56, 3), 30 * i, np.uint8) for i in range(8)], 4)
+    Image.new("RGB", (56, 56)).save(tmp_path / "x.png")
+    for key, media in (("videos", "clip.mp4"), ("images", "x.png")):
+        assert encode(mode, key, str(tmp_path / media))["input_ids"]
+    assert encode(mode, "videos", [str(tmp_path / "x.png")] * 4)["input_ids"]
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("key", "name", "content"),
+    [
+        ("videos", "list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n@clip@\n#EXT-X-ENDLIST\n"),
+        ("videos", "list.mp4", "ffconcat version 1.0\nfile '@clip@'\n"),
+        ("videos", "notes.txt", "my notes\n" * 40),
+        ("images", "notes.txt", "my notes\n" * 40),
+        ("images", "drawing.png", "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n"),
+    ],
+)
+def test_what_names_other_files_or_is_drawn_by_a_program_is_refused(encode, tmp_path, mode, key, name, content):
+    write_mp4(tmp_path / "clip.mp4", [np.full((56, 56, 3), 30 * i, np.uint8) for i in range(8)], 4)
+    (tmp_path / name).write_text(content.replace("@clip@", str(tmp_path / "clip.mp4")))
+    with pytest.raises(ValueError, match=f"{name}.*neither an image nor a video in a container that is read"):
+        encode(mode, key, str(tmp_path / name))
+
+
+@MODES
+@pytest.mark.parametrize("key", ["images", "videos"])
+def test_a_url_and_a_missing_file_are_refused(encode, mode, key):
+    for media in ("http://127.0.0.1:9/x.mp4", "/missing.mp4", "data:image/png;base64,AAAA"):
+        with pytest.raises(ValueError, match="the file does not exist"):
+            encode(mode, key, media)
+
+
+def test_a_path_below_the_folder_of_a_raw_dataset_is_found(encode, template, tmp_path, monkeypatch):
+    Image.new("RGB", (56, 56)).save(tmp_path / "x.png")
+    (tmp_path / "notes.txt").write_text("my notes")
+    monkeypatch.setattr(template, "root_image_dir", str(tmp_path))
+    monkeypatch.setenv("ROOT_IMAGE_DIR", str(tmp_path))
+    assert encode("train", "images", "x.png")["input_ids"]
+    with pytest.raises(ValueError, match="neither an image nor a video"):
+        encode("train", "images", "notes.txt")
