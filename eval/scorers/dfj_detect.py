@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from eval.estimates.draws import Draws
+from eval.estimates.clusters import Clusters
 from eval.scorers import judges, verdicts
 from eval.scorers.base import most_frequent, parse
 from eval.scorers.tables import published_table
@@ -43,5 +43,5 @@ class Detect(VerdictScorer[Verdict]):
                 )
         return table
 
-    def extras(self, cases: Sequence[Verdict], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+    def extras(self, cases: Sequence[Verdict], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
         return verdicts.checked(metrics)
