@@ -183,14 +183,10 @@ def _parse_words(text: str) -> Parsed:
     if head is None:
         return Parsed(None, "trained", _NO_HEAD)
     verdict = head.group(1).lower()
-    end = _sentence_end(text, head.end())
-    if end > head.end() and len(named(text[:end])) > 1:
-        return Parsed(None, "trained", "the first sentence holds both verdicts")
     reason = text.find(_REASON)
     claims, bbox, start = (text if reason < 0 else text[:reason]), None, None
-    other = _TRAINED_BOX.search(claims) if verdict == "real" else _NO_PART in claims
-    if other or any(stated_verdicts(part).contradicts(verdict) for part in _parts(text, head.end(1), reason)):
-        return Parsed(None, "trained", "two different verdicts")
+    if why := _taken_back(verdict, text, claims, head.end()):
+        return Parsed(None, "trained", why)
     if verdict == "real":
         return Parsed(Answer("real"), "trained")
     problems: list[str] = []
@@ -206,9 +202,18 @@ def _parse_words(text: str) -> Parsed:
     return Parsed(Answer("fake", bbox, start, explanation or None), "trained", None, tuple(problems))
 
 
-def _parts(text: str, head: int, reason: int) -> tuple[str, ...]:
-    """What an answer says behind its head, and what it gives as its reason, each a text of its own."""
-    return (text[head:],) if reason < 0 else (text[head:reason], text[reason + len(_REASON) :])
+def _taken_back(verdict: str, text: str, claims: str, head: int) -> str | None:
+    """Why the verdict that a text begins with is none: what is said before its reason, or as its reason, against it."""
+    first = text[: _sentence_end(text, head)]
+    if len(first) > head and len(named(first)) > 1:
+        return "the first sentence holds both verdicts"
+    if stated_verdicts(first).doubted:
+        return "a doubted verdict"
+    other = _TRAINED_BOX.search(claims) if verdict == "real" else _NO_PART in claims
+    explained = text[len(claims) + len(_REASON) :]
+    if other or any(stated_verdicts(said).contradicts(verdict) for said in (claims, explained)):
+        return "two different verdicts"
+    return None
 
 
 def _sentence_end(text: str, start: int) -> int:

@@ -6,10 +6,12 @@ data that bring none; the dataset's rows bring theirs.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from swift_plugins.core.tasks import Choices, Parsed
 from swift_plugins.core.tasks.tagged import read_tagged, render_tagged, tagged_segments
+from swift_plugins.core.tasks.wording import drawn, plain, reads
 
 NAME = "dfj_pairwise"
 VERSION = "1"
@@ -42,9 +44,23 @@ def render(answer: Answer) -> str:
     return render_tagged(answer.reasoning, "answer", answer.better, "\n")
 
 
+_SAID = re.compile(
+    r"\b(?:answer|verdict|winner|choice|decision|better|best|preferred|prefer|choose|pick|select)\b"
+    r"(?:\s|:|=|-|\*|\b(?:is|one|response|candidate|option)\b){0,6}\b([ab])\b(?=\s{0,4}(?:[.,;:!)*\n]|\Z))"
+    r"|\b(?:response|candidate|option)\s([ab])\s(?:is|was|wins|seems)\b(?! (?:worse|weaker|wrong|less|not))"
+    r"|^\W{0,8}([ab])\W{0,8}$",
+    re.M,
+)
+
+
+def _contradicts(words: str, better: str) -> bool:
+    return any(name.upper() != better for said in _SAID.findall(drawn(plain(words)).lower()) for name in said if name)
+
+
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
     """The answer after the reasoning; see read_tagged for what is none."""
-    better, reasoning, why = read_tagged(text, "answer", tuple(OTHER))
+    better, reasoning, why = read_tagged(text, "answer", tuple(OTHER), _contradicts)
     return Parsed(Answer(better, reasoning) if better else None, "trained", why)
 
 

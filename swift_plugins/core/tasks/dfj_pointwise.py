@@ -6,11 +6,13 @@ project's own, for data that bring none; the dataset's rows bring theirs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swift_plugins.core.tasks import Choices, Parsed
 from swift_plugins.core.tasks.tagged import read_tagged, render_tagged, tagged_segments
+from swift_plugins.core.tasks.wording import drawn, plain, reads
 
 NAME = "dfj_pointwise"
 VERSION = "1"
@@ -42,9 +44,22 @@ def render(answer: Answer) -> str:
     return render_tagged(answer.reasoning, "score", str(answer.score), "\n")
 
 
+_SAID = re.compile(
+    r"\b(?:scores?|rating|grade|mark|give|rate|deserves?)\b(?:\s|:|=|-|\*|\b(?:is|of|it|this|a|an|the"
+    r"|candidate)\b){0,6}\b([1-5])\b"
+    r"|\b([1-5])\s{0,2}(?:/|out of)\s{0,2}5\b|^\W{0,8}([1-5])\W{0,8}$",
+    re.M,
+)
+
+
+def _contradicts(words: str, score: str) -> bool:
+    return any(number != score for said in _SAID.findall(drawn(plain(words)).lower()) for number in said if number)
+
+
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
     """The score after the reasoning; see read_tagged for what is none."""
-    score, reasoning, why = read_tagged(text, "score", SCORES)
+    score, reasoning, why = read_tagged(text, "score", SCORES, _contradicts)
     return Parsed(Answer(int(score), reasoning) if score else None, "trained", why)
 
 

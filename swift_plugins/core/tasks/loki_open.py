@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
+from swift_plugins.core.tasks import Choices, Parsed
+from swift_plugins.core.tasks.wording import reads
 
 NAME = "loki_open"
 VERSION = "1"
@@ -29,9 +30,10 @@ def render(answer: Answer) -> str:
     return answer.explanation
 
 
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
-    """All of the text; white space alone is no answer."""
-    explanation = text[:MAX_CHARS].strip()
+    """All of the text beyond its thinking; white space alone is no answer."""
+    explanation = text.strip()
     return Parsed(Answer(explanation) if explanation else None, "trained", None if explanation else "empty")
 
 

@@ -9,8 +9,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
-from swift_plugins.core.tasks.openings import CLAUSE, END, LEAD, STOP, choice_segments
+from swift_plugins.core.tasks import Choices, Parsed
+from swift_plugins.core.tasks.openings import (
+    CLAUSE,
+    END,
+    ENDS_AGAIN,
+    LEAD,
+    SAID_AGAIN,
+    STOP,
+    choice_segments,
+    said_again,
+)
+from swift_plugins.core.tasks.wording import reads
 
 NAME = "loki_tf"
 VERSION = "1"
@@ -19,6 +29,11 @@ OTHER = {"yes": "no", "no": "yes"}
 KINDS = ("answer", "explanation", "other")
 
 _OPENING = re.compile(rf"(yes|no)(?:{END}|(?=\s{{1,8}}(?:it|this|that|the|i|because)\b))", re.I | re.A)
+_AGAIN = re.compile(
+    rf"{SAID_AGAIN}(?:(?P<yes>yes|yeah|yep|yup|affirmative)|(?P<no>no|nope|nah"
+    rf"|negative))"
+    rf"(?:{ENDS_AGAIN}|(?=\s{{1,8}}(?:it|this|that|the|i|because)\b))"
+)
 CHOICES = Choices("", {choice: choice.capitalize() for choice in OTHER}, "", LEAD)
 
 
@@ -52,9 +67,9 @@ def render(answer: Answer) -> str:
     return text
 
 
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
-    """The answer that the text begins with; there is none where a later clause begins with the other one."""
-    text = text[:MAX_CHARS]
+    """The answer that the text begins with; there is none where the other one follows, or where it is taken back."""
     match = _OPENING.match(text, LEAD.match(text).end())  # type: ignore[union-attr]
     if match is None:
         return Parsed(None, "trained", "does not begin with yes or no")
@@ -63,6 +78,8 @@ def parse_trained(text: str) -> Parsed:
         again = _OPENING.match(text, clause.end())
         if again and again[1].lower() == OTHER[choice]:
             return Parsed(None, "trained", "both yes and no")
+    if (again := said_again(_AGAIN, text[match.end() :])) is None or again - {choice}:
+        return Parsed(None, "trained", "both yes and no")
     explanation = text[STOP.match(text, match.end()).end() :].strip()  # type: ignore[union-attr]
     return Parsed(Answer(choice, explanation or None), "trained")
 

@@ -40,7 +40,7 @@ MEDIUM = (
 _GIVEN = "(?:video|given|provided|entire|whole|overall|above|input|presented|shown|attached|uploaded|submitted)"
 _THAT = _any(  # behind these and at a clause's beginning, "this" and "that" are the medium
     r"\A",
-    r"[,;:(]\s?",
+    r"[,;:(|/]\s?",
     r"\s-\s",
     r"\b(?:that|think|believe|say|conclude|so|but|and|because|means|suggests|indicates|shows|yes|no|confident|sure"
     r"|certain|clear|find|feel|hence|therefore|thus|actually|fact|is|then|wait)\s",
@@ -96,7 +96,7 @@ _FILLER = (
     r"|simply|just|verdict|answer|after all|instead|however|still|to me|in my opinion|in my view|a|an|the|not|100 ?%"
     r"|\d{1,2}[.)])[\s,:.-]{1,4})"
 )
-ALONE = re.compile(rf"[\s\"'(\[{{:>-]{{0,8}}{_FILLER}{{0,6}}(?:the {MEDIUM}|{MEDIUM})?[:\s(\[-]{{0,4}}")
+ALONE = re.compile(rf"[\s\"'(\[{{:>|/-]{{0,8}}{_FILLER}{{0,6}}(?:the {MEDIUM}|{MEDIUM})?[:\s(\[-]{{0,4}}")
 CUT = re.compile(r"[,;:()\[\]|/\t]|\s-{1,2}\s|\s=?>|\b(?:and|or)\b|\.{2,}")  # behind which a word may stand alone
 NOUN = re.compile(rf"(?:\s(?:{MEDIUM}|deepfake|work|creation|art|artwork)\b)?[\"')\]}}]{{0,3}}")
 TAIL = re.compile(
@@ -104,10 +104,14 @@ TAIL = re.compile(
     r"|although|but|that"
     r"|however|so|rather|yet|while|in my|to me|overall|of|showing|which|taken|captured|according)\b"
 )
+RESUMES = re.compile(  # another sentence, without a mark before it
+    r"\s(?:it|this|the|that|i|i'd|my|wait|no|yes|actually|answer|verdict|final|conclusion|label|correction"
+    r"|in fact|but|so)\b"
+)
 # "Fake: No", "Real (0.03)", and "Fake (95 % confident)"
 VALUE = re.compile(
-    r"[\s)\]]{0,3}(?:(?:[:=,-]|is\b|->){0,2}[\s(]{0,3}(?P<no>(?:no|nope|not|false|wrong|untrue|incorrect)\b(?!\s\w))"
-    r"|(?:[:=(-]|is\b|->){1,2}\s{0,3}(?P<number>[.\d]))"
+    r"[\s)\]]{0,3}(?:(?:[:=]|is\b){0,2}(?P<corrects>[,;(-]\s{0,3})?\s{0,3}(?P<no>(?:no|nope|not|false|wrong|untrue|incorrect)\b(?!\s\w))"
+    r"|(?:[:=(-]|is\b){1,2}\s{0,3}(?P<number>[.\d]))"
 )
 CERTAIN = re.compile(r"[\s:=(-]{1,5}(?:[5-9]\d|100)(?:\.\d{1,3})?\s?%\s(?:confiden|certain|sure)")
 CROSSED = re.compile(r"\[\s?\]\s{0,3}\Z")
@@ -155,7 +159,7 @@ DOUBTED_AFTER = re.compile(
     r"[\s\"')]{0,4}[,;(-]{1,2}\s?(?:one|you|they|some|many|people|or|not|no|as (?:they|if|claimed|the caption"
     r"|stated)|only"
     r"|supposedly|allegedly|at (?:least|first)|initially|except|apart from|aside from|save for|right|isn't|is it|said"
-    r"|says|claims?|according|if|unless|until|would|wait)\b"
+    r"|says|claims?|according|if|unless|until|would)\b"
     r"|(?:\s\w{1,12}){0,2}\s(?:at first|initially|at a glance|on the surface|if|unless|until|except|apart from"
     r"|enough)\b"
 )

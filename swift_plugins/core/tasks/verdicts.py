@@ -21,7 +21,7 @@ OPPOSITE = {"real": "fake", "fake": "real"}
 VERDICT_WORDS = {"real": "REAL", "fake": "FAKE"}
 STOP = r"(?:[ \t]{0,8}[.,:;!<\n]|\s{1,8}[–—-]|\s{0,8}\Z)"
 
-_SENTENCE = re.compile(r"(?<=[.!?])(?<!vs\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?=[\s\"')\]]|[A-Za-z]{4})|\n")
+_SENTENCE = re.compile(r"(?<=[.!?])(?<!vs\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?=[^\w.!?]|[A-Za-z]{4})|\n")
 _MANY = 50  # words of a verdict; an output with more is no answer
 _NEAR = 300  # characters around such a word in which its sentence is looked at
 
@@ -56,7 +56,9 @@ def stated_verdicts(text: str) -> Stated:
         return found
     if not shown.isascii() and many != sum(1 for _ in words.WORD.finditer(unquoted(shown).lower())):
         found.doubted.update(VERDICTS)  # such a word in letters of another alphabet
-    for sentence, following in itertools.pairwise([*filter(None, map(str.strip, _SENTENCE.split(seen))), ""]):
+    for sentence, following in itertools.pairwise(
+        [*filter(None, (part.strip(" \t,;:-|/") for part in _SENTENCE.split(seen))), ""]
+    ):
         _read_sentence(sentence, following, found)
     return found
 
@@ -111,14 +113,16 @@ def _kind(sentence: str, match: re.Match[str], following: str) -> str:
     how, verb = _structure(before)
     rest = _tail_of(after)
     doubted = words.DOUBTED_AFTER.match(after if rest is None else rest)
+    if how == "said" and rest is None and not verb and words.RESUMES.match(after):
+        return "loose"
     if how == "phrase" or (rest is None and not doubted):
         return "nothing" if negated or conceded else "phrase"
     value = words.VALUE.match(after)
     if negated or words.CROSSED.search(before) or (value and value["no"]):
-        return "denied"
-    if value and value["number"] and not words.CERTAIN.match(after):
-        return "doubted"
+        return "doubted" if value and value["corrects"] else "denied"
     contrast = words.BUT.search(words.REASON.split(after, maxsplit=1)[0])
+    if (value and value["number"] and not words.CERTAIN.match(after)) or (contrast and not verb):
+        return "doubted"
     if conceded or doubted or contrast or (words.WEAK.match(verb) and words.BUT_NEXT.match(following)):
         return "conceded"
     return how

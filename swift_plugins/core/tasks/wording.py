@@ -63,6 +63,7 @@ _MARKS = str.maketrans(
     }
 )
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Mn", "Me"}  # control, format, half and private characters; marks on a letter
+_ARROW = re.compile(r"[=-]{1,2}>")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f]")
 # Letters of other alphabets that are drawn like these, as far as the words of a verdict need them.
 _DRAWN_ALIKE = {
@@ -100,6 +101,7 @@ _LOOK_ALIKES = str.maketrans({other: letter for letter, others in _DRAWN_ALIKE.i
 
 def plain(text: str) -> str:
     """The text in plain letters and marks, without what is not seen: "real\u2011time" is "real-time"."""
+    text = _ARROW.sub(" - ", text)
     if text.isascii():
         return _CONTROL.sub("", text.translate(_MARKS))
     text = unicodedata.normalize("NFKC", text.translate(_MARKS))
