@@ -94,13 +94,18 @@ def recover_prompt(rows: list[Raw], names: tuple[str, ...]) -> Recovered:
     template, seen = _with_slots(pieces, said)
     forms = {label: _SLOT.split(template.replace(_LABEL_SLOT, label)) for label in seen or [""]}
     if any(sorted(form[1::2]) != sorted(names) for form in forms.values()):
+        for raw in rows:
+            raw.spans = stated_places(raw, names)
         return Recovered(None, template, 0)  # its own text holds a slot
     count = 0
     for raw in rows:
+        stated = stated_places(raw, names)
         for label, form in forms.items():
-            if places := _places(raw, form):
+            if places := _places(raw, form, stated):
                 count, raw.spans, raw.label = count + 1, places, raw.label or label.lower() or None
                 break
+        else:
+            raw.spans = stated
     return Recovered(template if seen and count else None, template, count)
 
 
@@ -125,13 +130,17 @@ def _with_slots(pieces: tuple[str, ...], said: list[list[str]]) -> tuple[str, li
     return "".join(template), [word for word, _ in Counter(words).most_common()]
 
 
-def _places(raw: Raw, form: list[str]) -> dict[str, list[int]]:
-    """Where the candidates stand in a prompt of that form (text, slot, text, …); empty for a prompt of another form."""
-    prompt, spans, names, around = raw.prompt or "", raw.spans, form[1::2], form[0::2]
-    if spans:
-        inside = [prompt[slice(*spans[name])] for name in names]
+def _places(raw: Raw, form: list[str], stated: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Where the candidates stand in a prompt of that form (text, slot, text, …); empty for a prompt of another form.
+
+    The form's texts cut the prompt, from its two ends inwards; one that stands between candidates and once more in one
+    of them, as a candidate may repeat it, leaves the places unknown, unless the row's own fields have `stated` them.
+    """
+    prompt, names, around = raw.prompt or "", form[1::2], form[0::2]
+    if stated:
+        inside = [prompt[slice(*stated[name])] for name in names]
         if prompt == "".join(text for pair in zip(around, [*inside, ""], strict=True) for text in pair):
-            return spans
+            return stated
     end = len(prompt) - len(around[-1])
     cuts = [len(around[0])]
     if end < cuts[0] or not (prompt.startswith(around[0]) and prompt.endswith(around[-1])):

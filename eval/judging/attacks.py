@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from swift_plugins.answering.asking import Item, Result, error_text
 from swift_plugins.core.judge_rows import exchanged, texts_of, with_texts
-from swift_plugins.core.records import Row, check_row
+from swift_plugins.core.records import Row, check_form, check_row
 from swift_plugins.core.tasks import dfj_pairwise, dfj_pointwise, get_task
 from swift_plugins.core.tasks.candidates import MODES, neutralise, split_frame
 
@@ -101,7 +101,7 @@ def variants(row: Row, mode: str) -> list[Item]:
         asked = with_texts(row, {slot: candidate}) | {"id": f"{row['id']}/{suite}/{name}/{how}"}
         asked["meta"] = asked["meta"] | {"suite": suite, "name": name, "mode": how, "base": row["id"]}
         try:
-            check_row(asked)
+            (check_row if how == "safe" else check_form)(asked)
             problem = None
         except ValueError as error:  # an <image> in an untouched candidate
             problem = str(error)

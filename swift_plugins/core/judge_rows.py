@@ -7,7 +7,7 @@ from typing import Any
 
 from swift_plugins.core.records import Row
 from swift_plugins.core.tasks import dfj_pairwise, dfj_pointwise
-from swift_plugins.core.tasks.candidates import neutralise
+from swift_plugins.core.tasks.candidates import neutralise, neutralise_prompt
 
 SLOTS = {dfj_pointwise.NAME: ("candidate",), dfj_pairwise.NAME: ("response_a", "response_b")}  # keys of meta
 
@@ -51,10 +51,19 @@ def with_texts(row: Row, texts: Mapping[str, str]) -> Row:
 
 
 def made_safe(row: Row) -> Row:
-    """The row with its candidates so written that they are only ever text; most come out as they are."""
+    """The row with its candidates so written that they are only ever text; most come out as they are.
+
+    Where a judge's row does not say where its candidates stand, that is done to all of its prompt.
+    """
     texts = texts_of(row)
+    if not texts and row["task"] in SLOTS:
+        return row | {"messages": [_neutralised(message) for message in row["messages"]]}
     safe = {slot: neutralise(text) for slot, text in texts.items()}
     return with_texts(row, safe) if safe != texts else row
+
+
+def _neutralised(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**message, "content": neutralise_prompt(message["content"])} if message["role"] == "user" else message
 
 
 def swapped(row: Row) -> Row:
