@@ -82,11 +82,7 @@ def recover_prompt(rows: list[Raw], names: tuple[str, ...]) -> Recovered:
     alike: dict[tuple[str, ...], list[list[str]]] = {}
     for raw in rows:
         if raw.spans and raw.prompt is not None:
-            static, at = "", 0
-            for name, (begin, end) in sorted(raw.spans.items(), key=lambda item: item[1]):
-                static += raw.prompt[at:begin] + "{" + name + "}"
-                at = end
-            static += raw.prompt[at:]
+            static = _without_candidates(raw)
             alike.setdefault(tuple(_LABEL.split(static)), []).append(_LABEL.findall(static))
     if not alike:
         return Recovered(None, "", 0)
@@ -105,8 +101,23 @@ def recover_prompt(rows: list[Raw], names: tuple[str, ...]) -> Recovered:
                 count, raw.spans, raw.label = count + 1, places, raw.label or label.lower() or None
                 break
         else:
-            raw.spans = stated
+            if tuple(_LABEL.split(_without_candidates(raw))) != pieces and not _hold_media(raw):
+                raw.spans = stated  # a frame in a prompt of another form may be a part of its candidate
     return Recovered(template if seen and count else None, template, count)
+
+
+def _hold_media(raw: Raw) -> bool:
+    """Whether a candidate, as found, holds a media tag: it keeps its place, for which the row is rejected."""
+    return any("<image>" in (raw.prompt or "")[slice(*span)] for span in raw.spans.values())
+
+
+def _without_candidates(raw: Raw) -> str:
+    """The row's prompt with slots where its candidates stand."""
+    prompt, static, at = raw.prompt or "", "", 0
+    for name, (begin, end) in sorted(raw.spans.items(), key=lambda item: item[1]):
+        static += prompt[at:begin] + "{" + name + "}"
+        at = end
+    return static + prompt[at:]
 
 
 _LABEL_SLOT, _SLOT = f"{{{SLOTS[0]}}}", re.compile("{(" + "|".join(SLOTS[1:]) + ")}")

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from swift_plugins.answering.asking import Item
-from swift_plugins.core.records import Row, check_row, read_rows
+from swift_plugins.core.records import Row, check_form, read_rows
 from swift_plugins.core.tasks import dfj_pairwise, dfj_pointwise
 from swift_plugins.core.tasks.candidates import fill, neutralise
 from swift_plugins.core.tasks.verdicts import LABELS
@@ -65,7 +65,7 @@ def judge_row(row_id: str, task: ModuleType, prompt: str, image: str, label: str
         "images": [image],
         "meta": {"label": label},
     }
-    check_row(row)
+    check_form(row)
     return row
 
 

@@ -81,8 +81,8 @@ def check_texts(messages: Sequence[Mapping[str, Any]], media_tags: Iterable[str]
         for found in special_in(message["content"]):
             if found not in own:
                 raise ValueError(
-                    f"the {message['role']}'s message holds {found!r}, which ms-swift or a tokenizer takes for more than "
-                    "text: take it out"
+                    f"the {message['role']}'s message holds {found!r}, which ms-swift or a tokenizer takes for more "
+                    "than text: take it out"
                 )
 
 

@@ -547,7 +547,11 @@ def test_one_odd_row_among_many_changes_nothing(convert, odd, at):
     facts = done.manifest["subsets"]["pointwise/test"]
     assert [facts["prompt"], facts["rows_of_this_prompt"]] == [template, 20]
     assert done.rows[at]["messages"] == rows[at]["messages"]
-    assert done.rows[at]["messages"][0]["content"][slice(*done.rows[at]["meta"]["candidate"])] == said("sign 1")
+    place = done.rows[at]["meta"]["candidate"]
+    if odd == "other wording":  # what stands around the frame may be the candidate's own
+        assert place == []
+    else:
+        assert done.rows[at]["messages"][0]["content"][slice(*place)] == said("sign 1")
 
 
 def test_one_label_in_the_whole_file_gives_no_template_but_places(convert, capsys):

@@ -7,8 +7,30 @@ from __future__ import annotations
 
 STATED = {
     "a word": {
-        "real": ("Real", "REAL.", " real\n", "**Real**", "__REAL__", "`real`", "Real!", "(Real)", '"Real"', "> **Real**"[2:]),
-        "fake": ("Fake", "FAKE", "fake.", "***FAKE***", "'Fake'", "Fake!", "[FAKE]", "“Fake”", "«Fake»", "AI-generated."),
+        "real": (
+            "Real",
+            "REAL.",
+            " real\n",
+            "**Real**",
+            "__REAL__",
+            "`real`",
+            "Real!",
+            "(Real)",
+            '"Real"',
+            "> **Real**"[2:],
+        ),
+        "fake": (
+            "Fake",
+            "FAKE",
+            "fake.",
+            "***FAKE***",
+            "'Fake'",
+            "Fake!",
+            "[FAKE]",
+            "“Fake”",
+            "«Fake»",
+            "AI-generated.",
+        ),
     },
     "a heading": {
         "real": (
@@ -90,7 +112,7 @@ STATED = {
         "fake": (
             "The image is fake.",
             "The image is **fake**.",
-            "The image is \"fake\".",
+            'The image is "fake".',
             "This is a fake image.",
             "This image is fake: the hand melts.",
             "The video is fake.",
@@ -193,8 +215,12 @@ STATED = {
         ),
     },
     "negation, then the verdict": {
-        "real": ("This image is not fake. It is real.", "I don't think it is fake. It is real.", "There is no sign that the image is fake. It is real."),
-        "fake": ("The image is not real. It is fake.", "I do not believe that this is real. This is a fake image.", ),
+        "real": (
+            "This image is not fake. It is real.",
+            "I don't think it is fake. It is real.",
+            "There is no sign that the image is fake. It is real.",
+        ),
+        "fake": ("The image is not real. It is fake.", "I do not believe that this is real. This is a fake image."),
     },
     "thinking first": {
         "real": (
@@ -214,12 +240,12 @@ STATED = {
     "quoting, then the verdict": {
         "real": (
             "<reasoning>Somebody could say that it is fake.</reasoning> Real",
-            "The caption says \"this is fake\". The image is real.",
+            'The caption says "this is fake". The image is real.',
             "<explanation>it is fake</explanation> REAL",
             "'It is fake', says the text below. I say the image is real.",
         ),
         "fake": (
-            "The sign reads \"the image is real\". This image is fake.",
+            'The sign reads "the image is real". This image is fake.',
             "The watermark says 'this is a real photo'. The image is fake.",
             "<reasoning>The image is real, claims the caption.</reasoning> The image is fake.",
             "~~The image is real.~~ The image is fake.",
@@ -228,11 +254,26 @@ STATED = {
         ),
     },
     "the question, then the verdict": {
-        "real": ("Is this image real or fake? Real.", "Does the image look real or fake?\nThe image is real.", "Real or fake? This is a real image."),
-        "fake": ("Is this image real or fake? It is fake.", "Real or fake?\n\nFake", "**Is it real or fake?** Fake.", "Real or AI-generated? AI-generated."),
+        "real": (
+            "Is this image real or fake? Real.",
+            "Does the image look real or fake?\nThe image is real.",
+            "Real or fake? This is a real image.",
+        ),
+        "fake": (
+            "Is this image real or fake? It is fake.",
+            "Real or fake?\n\nFake",
+            "**Is it real or fake?** Fake.",
+            "Real or AI-generated? AI-generated.",
+        ),
     },
     "other marks": {
-        "real": ("The image is real。", "The image is real！", "Verdict：real", "¡The image is real!", "The image is\u00a0real."),
+        "real": (
+            "The image is real。",
+            "The image is real！",
+            "Verdict：real",
+            "¡The image is real!",
+            "The image is\u00a0real.",
+        ),
         "fake": (
             "The image is fake。The hand melts。",
             "Answer：fake！",
@@ -252,7 +293,13 @@ STATED = {
 
 MAY_MISS = {
     "a negation that says as much": {
-        "real": ("The image is not fake.", "It isn't AI-generated.", "The video does not look fake.", "This is not a fake image.", "REAL, not fake"),
+        "real": (
+            "The image is not fake.",
+            "It isn't AI-generated.",
+            "The video does not look fake.",
+            "This is not a fake image.",
+            "REAL, not fake",
+        ),
         "fake": (
             "The image is not real.",
             "It isn't a real video.",
@@ -267,10 +314,19 @@ MAY_MISS = {
     },
     "a value": {
         "real": ("Fake: No", "Fake: false", "Is it fake? No.", "Fake = no"),
-        "fake": ("Real: No. The shadows do not match.", "Real: false", "REAL? No.", "real: 3%, fake: 97%", "Real: 0.03"),
+        "fake": (
+            "Real: No. The shadows do not match.",
+            "Real: false",
+            "REAL? No.",
+            "real: 3%, fake: 97%",
+            "Real: 0.03",
+        ),
     },
     "a number": {"fake": ("There is a 95% chance that the image is fake.", "I am 90% sure it is fake.", "Real: 3%")},
-    "a word in letters of another alphabet": {"fake": ("f\u0430ke", "The image is f\u0430k\u0435.", "FАKE"), "real": ("r\u0435al", "The image is re\u0430l.")},
+    "a word in letters of another alphabet": {
+        "fake": ("f\u0430ke", "The image is f\u0430k\u0435.", "FАKE"),
+        "real": ("r\u0435al", "The image is re\u0430l."),
+    },
     "other words": {
         "real": ("The image was taken with a camera.", "An actual photograph.", "Is it real? I would say real."),
         "fake": (
@@ -288,7 +344,14 @@ MAY_MISS = {
 }
 
 NONE = {
-    "nothing said": ("", "   \n", "I cannot tell.", "I'm sorry, I can't help with that.", "The image shows a dog.", "42"),
+    "nothing said": (
+        "",
+        "   \n",
+        "I cannot tell.",
+        "I'm sorry, I can't help with that.",
+        "The image shows a dog.",
+        "42",
+    ),
     "part of a word": (
         "unrealistic",
         "An unrealistic scene.",
@@ -365,7 +428,20 @@ NONE = {
         "I can not call it real.",
         "Nobody would call it fake.",
     ),
-    "a question": ("Is it real?", "Is the image fake?", "REAL or FAKE", "REAL or FAKE?", "real/fake", "Does the image look real/fake?", "Fake or real?", "Real?", "Is the image real؟", "Is it fake？", "Is it real\u037e", "Would you say that it is fake?"),
+    "a question": (
+        "Is it real?",
+        "Is the image fake?",
+        "REAL or FAKE",
+        "REAL or FAKE?",
+        "real/fake",
+        "Does the image look real/fake?",
+        "Fake or real?",
+        "Real?",
+        "Is the image real؟",
+        "Is it fake？",
+        "Is it real\u037e",
+        "Would you say that it is fake?",
+    ),
     "an echo of the task": (
         "FAKE for AI-generated video and REAL for authentic video.",
         "I have to say REAL or FAKE.",
@@ -418,7 +494,7 @@ NONE = {
         "<think>The image is real.",
         "<think>It is fake. Let me look again at the fingers before I",
         "<analysis>The image is fake.</analysis>",
-        "The caption says \"the image is real\".",
+        'The caption says "the image is real".',
         "A note says 'this image is fake'.",
         "It says “The image is fake”.",
         "It reads ‘The video is real’.",

@@ -20,7 +20,6 @@ _SLOT = re.compile("{(" + "|".join(SLOTS) + ")}")
 _FRAME = re.compile(r"<reasoning>(.*)</reasoning>(\s{0,8})<answer>\s{0,8}(real|fake|edited)\s{0,8}</answer>", re.S)
 # What may begin a tag or a special token of some tokenizer; "blur < 2 px" and "<= 3" cannot.
 _TAG_OPENS = re.compile(r"<(?!\s|=|[0-9]+(?:\.[0-9]+)?%?(?:[\s,;)]|\.\s|\.?\Z))|[\uff1c\ufe64]")
-_MEDIA_HEAD = re.compile(r"(?:<image>\s{0,4}){0,8}")
 _BRACKET_TOKEN = re.compile(r"\[(?=/?(?:[A-Z_]{2,20}|[gs]MASK)\])")
 # What stands before a colon in prompts and chat logs: a candidate must not begin another's text, or a turn, in its own.
 _HEADING = re.compile(
@@ -84,12 +83,13 @@ def neutralise(candidate: str) -> str:
 def neutralise_prompt(prompt: str) -> str:
     """A judge's whole prompt, whose candidates' places are not known, as text: what neutralise does, line by line.
 
-    The media's own tags at its beginning stay.
+    The image's tag at its beginning stays; one that stands elsewhere is put there.
     """
     if len(prompt) > MAX_CHARS:
         raise ValueError(f"the prompt has {len(prompt)} characters, at most {MAX_CHARS} are judged")
-    head = _MEDIA_HEAD.match(prompt).end()  # type: ignore[union-attr]
-    return prompt[:head] + "\n".join(_closed(_seen(line)) for line in prompt[head:].splitlines())
+    text = prompt.removeprefix("<image>")
+    head = "<image>" if "<image>" in prompt else ""
+    return head + "\n".join(_closed(_seen(line)) for line in text.splitlines())
 
 
 def split_frame(candidate: str) -> tuple[str, str, str] | None:

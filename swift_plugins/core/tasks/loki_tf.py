@@ -78,7 +78,7 @@ def parse_trained(text: str) -> Parsed:
         again = _OPENING.match(text, clause.end())
         if again and again[1].lower() == OTHER[choice]:
             return Parsed(None, "trained", "both yes and no")
-    if (again := said_again(_AGAIN, text[match.end() :])) is None or again - {choice}:
+    if (later := said_again(_AGAIN, text[match.end() :])) is None or later - {choice}:
         return Parsed(None, "trained", "both yes and no")
     explanation = text[STOP.match(text, match.end()).end() :].strip()  # type: ignore[union-attr]
     return Parsed(Answer(choice, explanation or None), "trained")
