@@ -503,6 +503,9 @@ def test_a_candidate_of_an_odd_form_is_found_by_the_prompt_around_it(convert, te
         (said("one") + said("two"), "free", True),
         ("one\nB: two", said("x"), False),  # it holds what stands between the two
         (said("one") + "\nB: two", said("x") + said("y"), False),
+        (said("one") + " and more\nB: " + said("two"), said("x"), False),  # whose frames alone would tell a part of it
+        (said("one") + "\nB: " + said("two"), said("x"), False),
+        ("free", said("one") + "\nB: " + said("two"), False),
     ],
 )
 def test_two_candidates_of_an_odd_form_are_told_apart_or_not_at_all(convert, capsys, a, b, known):

@@ -164,6 +164,11 @@ def test_a_box_in_the_key_of_qwen_is_read():
     assert parsed.answer == deeptrace.Answer("fake", (10.0, 20.0, 60.0, 80.0))
 
 
+def test_a_box_in_any_other_key_is_a_problem_and_not_dropped_in_silence():
+    parsed = deeptrace.parse_json('{"verdict": "FAKE", "bbox": null, "face_boxes": [[1, 2, 3, 4]], "onset": "0:05"}')
+    assert [problem.split(":")[0] for problem in parsed.problems] == ["bbox", "start"]
+
+
 # ------------------------------------------------------------------------------------------------------------ thinking
 
 ANSWERS = {

@@ -154,16 +154,30 @@ def parse_json(text: str) -> Parsed:
     if verdict == "real":
         return Parsed(Answer("real"), "json")
     problems: list[str] = []
-    box, start, explanation = (_first_present(found, f) for f in ("bbox", "start", "explanation"))
-    bbox = _json_box(box, problems) if box is not None else None
-    if start is not None and not (_plain_number(start) and start >= 0):
-        problems.append(f"start: not a time in seconds: {str(start)[:40]!r}")
-        start = None
-    if explanation is not None and not isinstance(explanation, str):
+    answer = Answer("fake", _box_of(found, problems), _start_of(found, problems), _explanation_of(found, problems))
+    return Parsed(answer, "json", None, tuple(problems))
+
+
+def _box_of(found: dict[str, Any], problems: list[str]) -> Box | None:
+    if (box := _first_present(found, "bbox")) is not None:
+        return _json_box(box, problems)
+    if other := [key for key, value in found.items() if ("box" in key or "coord" in key) and value is not None]:
+        problems.append(f"bbox: in a key that is not read: {other[0][:40]!r}")
+    return None
+
+
+def _start_of(found: dict[str, Any], problems: list[str]) -> float | None:
+    start = _first_present(found, "start")
+    if start is None or (_plain_number(start) and start >= 0):
+        return None if start is None else float(start)
+    problems.append(f"start: not a time in seconds: {str(start)[:40]!r}")
+    return None
+
+
+def _explanation_of(found: dict[str, Any], problems: list[str]) -> str | None:
+    explanation = _first_present(found, "explanation")
+    if isinstance(explanation, str):  # \ud800 in JSON is half a character, which no file can hold
+        return explanation.encode(errors="replace").decode().strip() or None
+    if explanation is not None:
         problems.append(f"explanation: not a text: {str(explanation)[:40]!r}")
-    if not isinstance(explanation, str) or not explanation.strip():
-        explanation = None
-    start = float(start) if start is not None else None
-    if explanation is not None:  # \ud800 in JSON is half a character, which no file can hold
-        explanation = explanation.encode(errors="replace").decode().strip()
-    return Parsed(Answer("fake", bbox, start, explanation), "json", None, tuple(problems))
+    return None
