@@ -12,9 +12,17 @@ from swift_plugins.core.tasks import MAX_CHARS, deeptrace, dfj_detect, fakevlm, 
 from swift_plugins.core.tasks.verdicts import bare_verdict, named, stated_verdicts
 from swift_plugins.core.tasks.wording import beyond_thinking, drawn, plain, unquoted
 from tests.tasks.wordings import MAY_MISS, NONE, STATED, labelled
+from tests.tasks.wordings_more import MORE
 
 READERS = {"fakevlm": fakevlm.parse_plain, "dfj_detect": dfj_detect.parse_plain, "deeptrace": deeptrace.parse_tags}
-ROWS = [*labelled(STATED), *labelled(MAY_MISS), *((text, None) for texts in NONE.values() for text in texts)]
+MORE_ROWS = [(text, None if said == "none" else said.strip("?")) for text, said in MORE]
+PLAIN = [*labelled(STATED), *((text, said) for text, said in MORE if said in ("real", "fake"))]
+ROWS = [
+    *MORE_ROWS,
+    *labelled(STATED),
+    *labelled(MAY_MISS),
+    *((text, None) for texts in NONE.values() for text in texts),
+]
 
 
 def read(parse, text):
@@ -24,12 +32,12 @@ def read(parse, text):
 
 @pytest.mark.parametrize("task", READERS)
 def test_no_verdict_is_wrong_and_the_plain_ones_are_read(task):
-    """Precision and coverage over the table: 100 % and, of the plain verdicts, at least 95 %."""
+    """Precision over the tables: 100 %. Coverage of the verdicts that are plainly stated: at least 98 %."""
     said = [(text, wanted, read(READERS[task], text)) for text, wanted in ROWS]
-    assert len({text for text, *_ in said}) >= 450
+    assert len({text for text, *_ in said}) >= 750
     assert [row for row in said if row[2] is not None and row[2] != row[1]] == []
-    missed = [text for text, wanted in labelled(STATED) if read(READERS[task], text) != wanted]
-    assert missed == []
+    missed = [text for text, wanted in PLAIN if read(READERS[task], text) != wanted]
+    assert len(missed) <= 0.02 * len(PLAIN), missed
 
 
 @pytest.mark.parametrize(("text", "reason"), [("", "neither"), ("It is not real.", "negated"), ("Real. Fake.", "both")])

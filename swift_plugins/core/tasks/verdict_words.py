@@ -15,12 +15,15 @@ def _any(*words: str) -> str:
 # ------------------------------------------------------------------------------------------------ real, fake or edited
 
 _BY = r"(?:by|with|using|through|via)\s(?:an?\s|the\s|some\s)?(?:[\w-]{1,20}\s){0,2}?"
-_MAKER = r"(?:ai|artificial intelligence|diffusion|gan|generative|neural|machine|computer|model|algorithm|software)s?\b"
+_MAKER = (
+    r"(?:ai|artificial intelligence|diffusion|gans?|generative|neural|computers?|algorithms?|midjourney|dall-?e|sora)\b"
+    r"(?:[ -](?:model|network|system|tool|program|software|generator|algorithm|ai)s?\b){0,2}"
+)
 _MADE = r"(?:generated|created|made|produced|synthesi[sz]ed|rendered|fabricated)"
 _REAL = "real|authentic|genuine"
 _FAKE = (
     rf"fake|inauthentic|synthetic|deep ?fake|forged|fabricated|(?:ai|computer|machine)[- ]{_MADE}"
-    rf"|artificially {_MADE}|{_MADE}\s(?:\w{{1,20}}\s)?{_BY}{_MAKER}(?:[ \w-]{{0,30}})"
+    rf"|artificially {_MADE}|{_MADE}\s(?:\w{{1,20}}\s)?{_BY}{_MAKER}"
 )
 _EDITED = (
     r"(?:digitally |ai[- ]|artificially )?(?:edited|manipulated|altered|tampered(?: with)?|doctored"
@@ -50,7 +53,8 @@ _SUBJECT = (
     r"(?:\s(?:provided|shown|above|here|itself|in question|as a whole|of (?:[\w'-]{1,20}\s?){1,6}))?)"
 )
 _IS = (
-    r"(?:'s|\s(?:is|was|be|looks?|seems?|appears?|feels?|remains|must(?: have been)?|has(?: to| been)|have been|should"
+    r"(?:'s|\s(?:is|was|be|(?:looks?|seems?|appears?|feels?)(?: like)?|remains|must(?: have been)?|has(?: to"
+    r"| been)|have been|should"
     r"|can|would|could|might|may|will|does|do|did|proves|turns out|(?:is|was|does|did|could|would|wo|should"
     r"|must|has|ca)n't"
     r"|cannot)\b)"
@@ -64,10 +68,11 @@ _ADVERB = (
     r"|in fact|therefore|thus|hence|so|completely|entirely|totally|100 ?%|fully|wholly|undoubtedly|unmistakably"
     r"|evidently"
     r"|apparently|plainly|simply|just|truly|quite|surely|strongly|also|absolutely|genuinely|overwhelmingly|itself|more"
-    r"|in all likelihood|unquestionably|a|an|the|to be|as|best described|more than likely|indeed|definitively),?\s)"
+    r"|in all likelihood|unquestionably|a|an|the|to be|in my opinion|in my view|best described|more than likely"
+    r"|indeed|definitively),?\s)"
 )
 _HOW = rf"(?:(?:be|been|look|seem|appear|have been)\s|{_JUDGED}|{_ADVERB})"
-SAYS = re.compile(rf"({_SUBJECT})({_IS})\s?{_HOW}{{0,5}}\Z")
+SAYS = re.compile(rf"({_SUBJECT})({_IS}),?\s?{_HOW}{{0,5}}\Z")
 SAYS_LOOSELY = re.compile(
     rf"({_SUBJECT})({_IS})\s?(?:(?!(?:is|are|was|were|looks|seems|appears)\b)[\w'%-]{{1,20}},?\s){{0,7}}\Z"
 )
@@ -75,9 +80,9 @@ OF_A_PART = re.compile(  # "the left half of the image"
     r"\b(?:of|in|on|from|at|for|with|inside|within|behind|by|about|between|across|throughout|to|near|around)\s\Z"
 )
 REPORTS = re.compile(
-    r"\b(?:i|we|i'd|i'll|i'm|we'd|let's)\s(?:[\w']{1,20}\s){0,4}?(?:say|reply|answer|respond|vote|choose|select|pick|go"
+    r"\b(?:i|we|i'd|i'll|i'm|we'd)\s(?:[\w']{1,20}\s){0,4}?(?:say|reply|answer|respond|vote|choose|select|pick|go"
     r"|conclude|judge|call|classify|label|consider|deem|rate|mark|believe|think|lean|leaning|categori[sz]e|identify"
-    rf"|regard|assess|going)(?:\s(?:with|that|for|towards?|this|{_SUBJECT})){{0,2}}{_IS}?\s{_HOW}{{0,4}}\Z"
+    rf"|regard|assess|going)(?:\s(?:with|that|for|towards?|this|{_SUBJECT})){{0,2}}{_IS}?\s(?:as\s)?{_HOW}{{0,4}}\Z"
 )
 TITLED = re.compile(
     r"(?:\A|[,;:(]\s?|\s-\s?|\b(?:so|my|the|your|final|overall|is that)\s)(?:[\w'/]{1,20}\s){0,4}?\b(?:answer"
@@ -96,7 +101,7 @@ _FILLER = (
     r"|simply|just|verdict|answer|after all|instead|however|still|to me|in my opinion|in my view|a|an|the|not|100 ?%"
     r"|\d{1,2}[.)])[\s,:.-]{1,4})"
 )
-ALONE = re.compile(rf"[\s\"'(\[{{:>|/-]{{0,8}}{_FILLER}{{0,6}}(?:the {MEDIUM}|{MEDIUM})?[:\s(\[-]{{0,4}}")
+ALONE = re.compile(rf"[\s\"'(\[{{:>|/-]{{0,8}}(?:{_FILLER}|{_ADVERB}){{0,6}}(?:the {MEDIUM}|{MEDIUM})?[:\s(\[-]{{0,4}}")
 CUT = re.compile(r"[,;:()\[\]|/\t]|\s-{1,2}\s|\s=?>|\b(?:and|or)\b|\.{2,}")  # behind which a word may stand alone
 NOUN = re.compile(rf"(?:\s(?:{MEDIUM}|deepfake|work|creation|art|artwork)\b)?[\"')\]}}]{{0,3}}")
 TAIL = re.compile(
@@ -110,7 +115,8 @@ RESUMES = re.compile(  # another sentence, without a mark before it
 )
 # "Fake: No", "Real (0.03)", and "Fake (95 % confident)"
 VALUE = re.compile(
-    r"[\s)\]]{0,3}(?:(?:[:=]|is\b){0,2}(?P<corrects>[,;(-]\s{0,3})?\s{0,3}(?P<no>(?:no|nope|not|false|wrong|untrue|incorrect)\b(?!\s\w))"
+    r"[\s)\]]{0,3}(?:(?:[:=]|is\b){0,2}(?P<corrects>[,;(-]\s{0,3})?\s{0,3}(?P<no>(?:no|none|nope|not|false|wrong"
+    r"|untrue|incorrect)\b(?!\s\w))"
     r"|(?:[:=(-]|is\b){1,2}\s{0,3}(?P<number>[.\d]))"
 )
 CERTAIN = re.compile(r"[\s:=(-]{1,5}(?:[5-9]\d|100)(?:\.\d{1,3})?\s?%\s(?:confiden|certain|sure)")
@@ -121,7 +127,7 @@ CROSSED = re.compile(r"\[\s?\]\s{0,3}\Z")
 SURE = re.compile(
     r"\b(?:without (?:a |any )?(?:shadow of a |reasonable )?doubt|(?:there is |there's |i have "
     r"|have )?no (?:doubt|question)"
-    r"(?: in my mind)?(?: that)?|beyond (?:a |any |all )?(?:reasonable )?doubt)\b,?"
+    r"(?: in my mind)?(?: that)?|beyond (?:a |any |all )?(?:reasonable )?doubt)\b,?\s?"
 )
 NEGATED = re.compile(
     r"\b(?:not|cannot|never|no|non|none|nothing|nobody|neither|nor|without|hardly|barely|scarcely|unlikely|doubt\w{0,8}"
@@ -140,12 +146,20 @@ HEDGED = re.compile(
     r"|trying|tries|tried|attempts?|attempting|pretend\w{0,3}|claim\w{0,3}|says|said|states|stated|according to|told"
     r"|asked|asks?|questions?|prompts?|captions?|titles?|reads|someone|somebody|people|they|he|she|users?"
     r"|wonder|suspect"
-    r"|would (?:have|think|look|appear|seem|be)|one would|assum\w{1,4}|suppose|imagin\w{1,3}|at first|initial(?:ly)?"
+    r"|would (?:have|think|look|appear|seem|be(?! that))|one would|assum\w{1,4}|suppose|imagin\w{1,3}|at first"
+    r"|initial(?:ly)?"
     r"|first (?:glance|sight|look|impression)|at a glance|on the surface|superficially|from a distance|normally|usually"
     r"|either|both|enough|tempt\w{0,3}|mimic\w{0,3}|imitat\w{1,4}|pass(?:es)? (?:for|as)|want\w{0,3}|hop(?:e|ing)|wish"
     r"|unsure|hard to|difficult to|unclear|uncertain|expect\w{0,3}|were|in order to|used to|previously|once|earlier"
-    r"|other(?:s|wise)?|argue|or|no way|not a chance|made to|try to)\b"
+    r"|other(?:s|wise)?|argue|or|no way|examples?|formats?|(?:signs?|evidence|proof|reasons?|idea|notion"
+    r"|indications?) (?:that|why)|when(?! (?:i|you|we|look|zoom|view))|let's|let us|for the sake|previous"
+    r"|hypothetical\w{0,2}|for (?:example"
+    r"|instance)|not a chance|made to|try to)\b"
+    r"|\b[0-4]?\d(?:\.\d{1,3})?\s?%"
 )
+ATTRIBUTED = re.compile(r"\b(?:say|believe|think|insist|feel|consider|argue|maintain|swear|agree)s?\b")  # unless it is
+SELF = re.compile(r"\b(?:i|i'd|i'll|i'm|we|we'd|my|our)\b")
+WITHDRAWN = re.compile(r"\W*(?:not|no|nope|wrong|false|just kidding|kidding|as if)\W*")  # the next sentence
 # Behind these nothing earlier in the sentence negates or doubts what follows; no negation reaches behind a clause.
 TURN = re.compile(
     r"\b(?:but|so|therefore|thus|hence|consequently|however|yet|in reality|which (?:means|indicates|suggests|shows))\b"

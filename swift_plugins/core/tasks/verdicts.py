@@ -102,12 +102,14 @@ def _kind(sentence: str, match: re.Match[str], following: str) -> str:
 
     "nothing" is a phrase that is negated: "no fake elements".
     """
-    before = words.SURE.sub(" ", sentence[max(0, match.start() - _NEAR) : match.start()]).lstrip()
+    before = words.SURE.sub("", sentence[max(0, match.start() - _NEAR) : match.start()]).lstrip()
     after = sentence[match.end() : match.end() + _NEAR]
     turned = _behind_last(words.TURN, before)
     clause = _behind_last(words.CLAUSE, turned)
-    conceded = words.CONCEDES.search(clause) or words.HEDGED.search(
-        clause if words.CONCEDES.search(turned) else turned  # "while it may look so, this is"
+    conceded = (
+        words.CONCEDES.search(clause)
+        or words.HEDGED.search(clause if words.CONCEDES.search(turned) else turned)  # "while it may look so, this is"
+        or (words.ATTRIBUTED.search(turned) and not words.SELF.search(turned))
     )
     negated = words.NEGATED.search(clause)
     how, verb = _structure(before)
@@ -118,7 +120,7 @@ def _kind(sentence: str, match: re.Match[str], following: str) -> str:
     if how == "phrase" or (rest is None and not doubted):
         return "nothing" if negated or conceded else "phrase"
     value = words.VALUE.match(after)
-    if negated or words.CROSSED.search(before) or (value and value["no"]):
+    if negated or words.CROSSED.search(before) or words.WITHDRAWN.fullmatch(following) or (value and value["no"]):
         return "doubted" if value and value["corrects"] else "denied"
     contrast = words.BUT.search(words.REASON.split(after, maxsplit=1)[0])
     if (value and value["number"] and not words.CERTAIN.match(after)) or (contrast and not verb):

@@ -104,7 +104,7 @@ def plain(text: str) -> str:
     text = _ARROW.sub(" - ", text)
     if text.isascii():
         return _CONTROL.sub("", text.translate(_MARKS))
-    text = unicodedata.normalize("NFKC", text.translate(_MARKS))
+    text = unicodedata.normalize("NFKC", text.translate(_MARKS))[:MAX_CHARS]  # a sign may become eighteen
     return "".join(c for c in text if c == "\n" or c == "\t" or unicodedata.category(c) not in _UNSEEN)
 
 
