@@ -14,6 +14,7 @@ from swift_plugins.core import model_folders
 from swift_plugins.core.records import Row
 from swift_plugins.core.settings import apply_vision_settings
 from swift_plugins.core.tasks import fakevlm
+from swift_plugins.core.tasks.tagged import FRAME_TAGS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +64,7 @@ class Engine:
         self.tokenizer = self.engine.tokenizer
         # All but the tags of a candidate's own frame, which stays as the paper has it.
         added = {*self.tokenizer.get_added_vocab(), *self.tokenizer.all_special_tokens}
-        self.special_tokens = frozenset(added - {"<reasoning>", "</reasoning>", "<answer>", "</answer>"})
+        self.special_tokens = frozenset(added - FRAME_TAGS)
 
     def requests(self, rows: Sequence[Row]) -> list[Any]:
         """The rows as ms-swift asks them, without their answers."""

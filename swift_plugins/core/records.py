@@ -20,6 +20,8 @@ from typing import Any, BinaryIO
 import jsonlines
 import msgspec
 
+from swift_plugins.core.special_texts import check_texts
+
 Row = dict[str, Any]
 
 MEDIA_TAGS = {"images": "<image>", "videos": "<video>"}
@@ -68,7 +70,13 @@ def read_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def check_row(row: dict[str, Any]) -> None:
-    """Raise ValueError, saying what is wrong, unless `row` has the form of a training row."""
+    """Raise ValueError, saying what is wrong, unless `row` has the form of a training row and its texts are text."""
+    check_form(row)
+    check_texts(row["messages"], [tag for key, tag in MEDIA_TAGS.items() if row.get(key)])
+
+
+def check_form(row: dict[str, Any]) -> None:
+    """Raise ValueError, saying what is wrong, unless `row` has the form of a training row, whatever its texts hold."""
     for key, kind in _ROW_FORM:
         if not isinstance(row.get(key), kind):
             raise ValueError(f"{key} must be a {kind.__name__}, got {row.get(key)!r:.80}")

@@ -88,6 +88,7 @@ class JudgeTask(Task, Protocol):
     """A task that judges candidates, which stand in its prompt."""
 
     PROMPT: str
+    DECISION: str  # what it must be, for error texts
 
     def decision(self, answer: Any) -> Any:
         """What an answer decides, as a row's meta states the truth."""
