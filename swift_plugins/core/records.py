@@ -29,7 +29,7 @@ MAX_LINE = 16 * 1024 * 1024  # bytes; a longer line is refused, not read
 _BUFFER = 256 * 1024  # bytes; the default of 8 KB would be a system call every few rows
 _ROW_FORM = (("id", str), ("task", str), ("messages", list), ("meta", dict))
 _ROLES = (["user", "assistant"], ["user"], ["system", "user", "assistant"], ["system", "user"])
-_MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
+MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:")
 
 _encoder = msgspec.json.Encoder()
@@ -85,7 +85,7 @@ def check_form(row: dict[str, Any]) -> None:
         roles = [message["role"] for message in messages]
         if roles not in _ROLES:
             raise ValueError(f"messages must be user and assistant, got {roles!r:.80}")
-        tags = _MEDIA_TAG.findall("".join([message["content"] for message in messages]))
+        tags = MEDIA_TAG.findall("".join([message["content"] for message in messages]))
     except (KeyError, TypeError):
         raise ValueError(f"a message must be a dict of role and content, both str, got {messages!r:.80}") from None
     for key, tag in MEDIA_TAGS.items():

@@ -144,7 +144,7 @@ def _behind_last(pattern: re.Pattern[str], text: str) -> str:
 
 
 def _structure(before: str, after: str) -> tuple[str, str]:
-    """("said", "loose", "conceded" or "phrase", the verb of a sentence about the medium), from what is around a word."""
+    """("said", "loose", "conceded" or "phrase", the verb of a sentence about the medium), by what is around a word."""
     for how, pattern in (("said", words.SAYS), ("conceded", words.SAYS_LOOSELY)):
         if (says := pattern.search(before)) and not words.OF_A_PART.search(before[: says.start()]):
             return how, says[2]
