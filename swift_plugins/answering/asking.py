@@ -16,6 +16,7 @@ from swift_plugins.answering.engine import Engine
 from swift_plugins.answering.outfile import OutFile, check_run
 from swift_plugins.answering.server import Server
 from swift_plugins.core.media import check_many
+from swift_plugins.core.printable import masked, printable
 from swift_plugins.core.records import Row
 
 Result = Row | Exception | str  # what the model said, or what went wrong
@@ -77,7 +78,9 @@ Finish = Callable[[Item, Sequence[Result], float], Row]
 
 
 def error_text(fault: Result) -> str:
-    return (f"{type(fault).__name__}: {fault}" if isinstance(fault, Exception) else str(fault))[:500]
+    """What went wrong, so that it can be written and shown: without secrets and control characters."""
+    text = f"{type(fault).__name__}: {fault}" if isinstance(fault, Exception) else str(fault)
+    return printable(masked(text))[:500]
 
 
 def answer_file(
