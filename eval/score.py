@@ -20,6 +20,7 @@ if not __package__:
 
 from eval.scorers import SCORERS, scorer_of
 from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of, with_truth
+from swift_plugins.core.commands import run
 from swift_plugins.core.records import Row
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     """(the report as JSON, the cases that its metrics are of)."""
     from eval.scorers.robustness import score_rows
 
-    run = run_facts(args.pred)
-    rows = merge(args.pred, args.gold, run)
+    facts = run_facts(args.pred)
+    rows = merge(args.pred, args.gold, facts)
     name, task = task_of(rows)
     scorer = scorer_of(name)
     args.grammar = grammar_for(args.grammar, task, scorer, rows)
@@ -96,11 +97,30 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         "parse_rate": round(1 - unparsed / len(cases), 6),
         **found,
         "policy": {"grammar": args.grammar, **found["policy"]},
-        "versions": {"task": task.VERSION, **found.get("versions", {}), **versions, **run.get("versions", {})},
-        "run": {key: run[key] for key in ("model", "data", "generation", "backend") if key in run}
+        "versions": {"task": task.VERSION, **found.get("versions", {}), **versions, **facts.get("versions", {})},
+        "run": {key: facts[key] for key in ("model", "data", "generation", "backend") if key in facts}
         | judge_facts(args.pred),
     }
     return report, cases
+
+
+def print_scores(args: argparse.Namespace) -> None:
+    """Score, write the report where one is asked for, and print the table or the JSON."""
+    report, cases = score_file(args)
+    if args.out:
+        from eval.reporting.pages import write_report
+
+        write_report(report, scorer_of(report["task"]), cases, args.out)
+    if args.json:
+        from swift_plugins.core.records import encode
+
+        print(encode(report).decode())
+    else:
+        from eval.reporting.terminal import table
+
+        print(table(report, scorer_of(report["task"])))
+        if args.out:
+            print(f"report: {(args.out / 'report.html').resolve()}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -142,27 +162,7 @@ def main(argv: list[str] | None = None) -> int:
         "for the css of fakevlm and loki_open; the paper names none, use "
         f"{RECOMMENDED} (default none: it is left out)",
     )
-    args = parser.parse_args(argv)
-    try:
-        report, cases = score_file(args)
-        if args.out:
-            from eval.reporting.pages import write_report
-
-            write_report(report, scorer_of(report["task"]), cases, args.out)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if args.json:
-        from swift_plugins.core.records import encode
-
-        print(encode(report).decode())
-    else:
-        from eval.reporting.terminal import table
-
-        print(table(report, scorer_of(report["task"])))
-        if args.out:
-            print(f"report: {(args.out / 'report.html').resolve()}")
-    return 0
+    return run(print_scores, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ _FOLD = str.maketrans(string.ascii_uppercase + "-_", string.ascii_lowercase + "+
 
 
 def printable(text: str) -> str:
-    """The text with each control character written as its escape; line feeds and tabs stay."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    """The text with each control character as its escape, in JSON the same text; line feeds and tabs stay."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def masked(text: str) -> str:
