@@ -360,6 +360,18 @@ def test_the_markdown_report_shows_text_of_the_data_as_text(score, tmp_path):
     assert "\n# head" not in page
 
 
+def test_the_markdown_report_shows_keys_of_the_runs_record_as_text(score, tmp_path):
+    hostile = "<script>x</script>\n# head\n![a](http://evil.example/x.png)"
+    record = {"model": {"vision": {}}, "data": {"rows": 2}, "versions": {hostile: hostile}}
+    (tmp_path / "out.jsonl.run.json").write_text(json.dumps(record))
+    score([fake(response=said()), real()], "--out", str(tmp_path / "report"))
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "evil" in page
+    assert "<script" not in page.replace("\\<", "")
+    assert "![a](" not in page
+    assert "\n# head" not in page
+
+
 def test_grammars_are_chosen_explicitly_and_auto_tells_which(score):
     tags = "FAKE <coordinates>[100, 50, 200, 150]</coordinates> <start_time>2</start_time>"
     rows = [fake(response=tags), real(response='{"label": "REAL"}')]
