@@ -362,7 +362,8 @@ def test_the_markdown_report_shows_text_of_the_data_as_text(score, tmp_path):
 
 def test_the_markdown_report_shows_keys_of_the_runs_record_as_text(score, tmp_path):
     hostile = "<script>x</script>\n# head\n![a](http://evil.example/x.png)"
-    record = {"model": {"vision": {}}, "data": {"rows": 2}, "versions": {hostile: hostile}}
+    model = {"model": "m", "adapter": None, "vision": {}}
+    record = {"model": model, "data": {"rows": 2}, "versions": {hostile: hostile}}
     (tmp_path / "out.jsonl.run.json").write_text(json.dumps(record))
     score([fake(response=said()), real()], "--out", str(tmp_path / "report"))
     page = (tmp_path / "report" / "report.md").read_text()
