@@ -43,7 +43,7 @@ class Request(BaseHTTPRequestHandler):
 
 
 class Misbehaving(ThreadingHTTPServer):
-    daemon_threads, block_on_close = True, False
+    daemon_threads, block_on_close, request_queue_size = True, False, 128
     behave: Callable[[Request], None]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
