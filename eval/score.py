@@ -21,6 +21,7 @@ if not __package__:
 
 from eval.scorers import SCORERS, scorer_of
 from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of, with_truth
+from swift_plugins.core.commands import run
 from swift_plugins.core.names import unknown
 from swift_plugins.core.records import Row, encode
 
@@ -124,8 +125,8 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     """(the report as JSON, the cases that its metrics are of)."""
     from eval.scorers.robustness import score_rows
 
-    run = run_facts(args.pred)
-    rows = merge(args.pred, args.gold, run)
+    facts = run_facts(args.pred)
+    rows = merge(args.pred, args.gold, facts)
     name, task = task_of(rows)
     scorer = scorer_of(name)
     grammar = grammar_for(args.grammar, task, scorer, rows)
@@ -141,35 +142,34 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         "parse_rate": round(1 - unparsed / len(cases), 6),
         **found,
         "policy": {"grammar": grammar, **found["policy"]},
-        "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **run.get("versions", {})},
-        "run": {key: run[key] for key in ("model", "data", "generation", "backend") if key in run}
+        "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **facts.get("versions", {})},
+        "run": {key: facts[key] for key in ("model", "data", "generation", "backend") if key in facts}
         | judge_facts(args.pred),
     }
     return report, cases
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = options().parse_args(argv)
-    try:
-        report, cases = score_file(args)
-        if args.out:
-            from eval.reporting.pages import write_report
-            from eval.reporting.provenance import Shown
+def print_scores(args: argparse.Namespace) -> None:
+    """Score, write the report where one is wanted, and print."""
+    report, cases = score_file(args)
+    scorer = scorer_of(report["task"])
+    if args.out:
+        from eval.reporting.pages import write_report
+        from eval.reporting.provenance import Shown
 
-            shown = Shown(args.pred, args.gold, report["run"])
-            write_report(report, scorer_of(report["task"]), cases, args.out, shown)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        write_report(report, scorer, cases, args.out, Shown(args.pred, args.gold, report["run"]))
     if args.json:
         print(encode(report).decode())
-    else:
-        from eval.reporting.terminal import table
+        return
+    from eval.reporting.terminal import table
 
-        print(table(report, scorer_of(report["task"])))
-        if args.out:
-            print(f"report: {(args.out / 'report.html').resolve()}")
-    return 0
+    print(table(report, scorer))
+    if args.out:
+        print(f"report: {(args.out / 'report.html').resolve()}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run(print_scores, options().parse_args(argv))
 
 
 if __name__ == "__main__":
