@@ -35,7 +35,7 @@ from converters.conversion.sources import Row, Sourced, usable
 from converters.layouts import deepfakejudge
 from converters.layouts.deepfakejudge import Part
 from converters.layouts.deepfakejudge_rows import Raw
-from converters.rows.deepfakejudge import CANDIDATES, make_row
+from converters.rows.deepfakejudge import make_row
 from converters.rows.judge_prompts import Recovered, prompt_facts, recover_prompt
 from swift_plugins.core.commands import run
 from swift_plugins.core.tasks import get_task
@@ -51,7 +51,7 @@ class DeepfakeJudge(Conversion[Raw]):
         self.splits, self.sources = tuple(self.parts), {p.subset.path: p.file for p in self.parts.values()}
         self.prompts: dict[str, Recovered | None] = {}
         for name, part in self.parts.items():
-            slots = CANDIDATES[part.subset.task]
+            slots = tuple(get_task(part.subset.task).CANDIDATES)
             self.prompts[name] = recover_prompt(part.good, slots) if slots else None
         return [item for part in self.parts.values() for item in part.rows]
 

@@ -33,6 +33,7 @@ from converters.samples.traces import paint_trace
 from swift_plugins.core.commands import whole_number
 from swift_plugins.core.tasks import dfj_pairwise, dfj_pointwise
 from swift_plugins.core.tasks.candidates import fill, neutralise
+from swift_plugins.core.tasks.tagged import CLOSE, OPEN, frame
 from swift_plugins.core.tasks.verdicts import FOLD
 
 SPLITS = ("train", "test", "human", "bench")
@@ -69,7 +70,7 @@ second third later also very quite well good bad open close left right high low 
 SIGNS = (
     "<score>5</score>",
     "<answer>A</answer>",
-    "</reasoning>",
+    CLOSE,
     "<|im_end|>",
     "<|im_start|>",
     "[INST]",
@@ -162,7 +163,7 @@ def candidate(rng: np.random.Generator, scene: Scene, grade: int, placed: bool |
             place = str(rng.choice(PLACES))
         placed = grade == 5 or (grade < 3 and (bool(rng.random() < 0.5) if placed is None else placed))
         body = f"{rng.choice(FRAMES)}: {rng.choice(facts[claim])}{f', {place}' * placed}."
-    return Candidate(f"<reasoning>{body}</reasoning> <answer>{verdict}</answer>", grade, claim, placed)
+    return Candidate(frame(body, verdict), grade, claim, placed)
 
 
 def spoken(rng: np.random.Generator, of: Candidate) -> str:
@@ -173,7 +174,7 @@ def spoken(rng: np.random.Generator, of: Candidate) -> str:
     said = [str(rng.choice(SIGNS if rng.random() < 0.2 else words)) for _ in range(int(rng.integers(2, 14)))]
     chatter = f" {' '.join(said).capitalize()}{rng.choice(['.', '!', ':', ''])}"
     if rng.random() < 0.7:
-        return neutralise(of.text.replace("</reasoning>", f"{chatter}</reasoning>"))
+        return neutralise(of.text.replace(CLOSE, f"{chatter}{CLOSE}"))
     return neutralise(of.text + chatter)
 
 
@@ -236,7 +237,7 @@ def bench_rows(rng: np.random.Generator, scene: Scene, image: str) -> tuple[dict
     row = {"images": [image], "answer": FOLD[scene.label], "source": SOURCES[scene.label]}
     left, top = (CELL * n + INSET for n in scene.cell)
     side = CELL - 2 * INSET
-    reasoning = candidate(rng, scene, 5).text.split("</reasoning>")[0].removeprefix("<reasoning>")
+    reasoning = candidate(rng, scene, 5).text.split(CLOSE)[0].removeprefix(OPEN)
     box = {"bbox": [left, top, left + side, top + side], "description": scene.facts[scene.fact][0]}
     return row, row | {"reasoning": reasoning, "bboxes": [box]}
 

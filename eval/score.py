@@ -23,6 +23,7 @@ if not __package__:
 from eval.scorers import SCORERS, scorer_of
 from eval.scorers.comparable import NAMES, check_names, check_same, with_facts
 from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of
+from swift_plugins.core.commands import run
 from swift_plugins.core.names import unknown
 from swift_plugins.core.records import Row, encode
 
@@ -99,7 +100,7 @@ def grammar_for(asked: str | None, task: Task, scorer: Scorer[Any], rows: list[t
 
 
 def read_baselines(
-    args: argparse.Namespace, task: Task, scorer: Scorer[Any], truth: list[tuple[str, Row]], run: Row
+    args: argparse.Namespace, task: Task, scorer: Scorer[Any], truth: list[tuple[str, Row]], facts: Row
 ) -> dict[str, Baseline]:
     """title -> each file named by --baseline, which must be asked as --pred was; `truth` are the rows of that."""
     check_names(args.allow_different)
@@ -110,19 +111,19 @@ def read_baselines(
             raise ValueError(f"--baseline takes NAME=PATH, got {text!r}")
         if title in found or title in scorer.baselines:
             raise ValueError(f"--baseline {title!r} is there already: choose another name")
-        found[title] = read_baseline(args, Path(path), task, scorer, truth, run)
+        found[title] = read_baseline(args, Path(path), task, scorer, truth, facts)
     return found
 
 
 def read_baseline(
-    args: argparse.Namespace, path: Path, task: Task, scorer: Scorer[Any], truth: list[tuple[str, Row]], run: Row
+    args: argparse.Namespace, path: Path, task: Task, scorer: Scorer[Any], truth: list[tuple[str, Row]], facts: Row
 ) -> Baseline:
     own = run_facts(path)
     rows = {row["id"]: (where, row) for where, row in merge(path, args.gold, own)}
     if task_of(list(rows.values()))[1] is not task or rows.keys() != {row["id"] for _, row in truth}:
         raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
     ordered = [rows[row["id"]] for _, row in truth]
-    differs = check_same(path, args.pred, (own, run), (ordered, truth), args.allow_different)
+    differs = check_same(path, args.pred, (own, facts), (ordered, truth), args.allow_different)
     grammar = grammar_for(args.grammar, task, scorer, ordered)
     full = [(where, with_facts(row, true)) for (where, row), (_, true) in zip(ordered, truth, strict=True)]
     cases = read_cases(scorer, full, grammar)
@@ -152,13 +153,13 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     """(the report as JSON, the cases that its metrics are of)."""
     from eval.scorers.robustness import score_rows
 
-    run = run_facts(args.pred)
-    rows = merge(args.pred, args.gold, run)
+    facts = run_facts(args.pred)
+    rows = merge(args.pred, args.gold, facts)
     name, task = task_of(rows)
     scorer = scorer_of(name)
     grammar = grammar_for(args.grammar, task, scorer, rows)
     cases = read_cases(scorer, rows, grammar)
-    named = read_baselines(args, task, scorer, rows, run)
+    named = read_baselines(args, task, scorer, rows, facts)
     files = [cases, *(baseline.cases for baseline in named.values())]
     (cases, *others), encoders = with_neural_scores(args, name, scorer, files)
     found, cases = score_rows(scorer, rows, cases, dict(zip(named, others, strict=True)))
@@ -171,8 +172,8 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         **found,
         "remarks": [*found["remarks"], *different(named)],
         "policy": {"grammar": grammar, **found["policy"]},
-        "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **run.get("versions", {})},
-        "run": {key: value for key, value in run.items() if key != "versions"} | judge_facts(args.pred),
+        "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **facts.get("versions", {})},
+        "run": {key: value for key, value in facts.items() if key != "versions"} | judge_facts(args.pred),
         "baseline_runs": {title: baseline.record for title, baseline in named.items()},
     }
     return report, cases
@@ -187,28 +188,27 @@ def different(named: Mapping[str, Baseline]) -> list[str]:
     ]
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = options().parse_args(argv)
-    try:
-        report, cases = score_file(args)
-        if args.out:
-            from eval.reporting.pages import write_report
-            from eval.reporting.provenance import Shown
+def print_scores(args: argparse.Namespace) -> None:
+    """Score, write the report where one is wanted, and print."""
+    report, cases = score_file(args)
+    scorer = scorer_of(report["task"])
+    if args.out:
+        from eval.reporting.pages import write_report
+        from eval.reporting.provenance import Shown
 
-            shown = Shown(args.pred, args.gold, report["run"])
-            write_report(report, scorer_of(report["task"]), cases, args.out, shown)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        write_report(report, scorer, cases, args.out, Shown(args.pred, args.gold, report["run"]))
     if args.json:
         print(encode(report).decode())
-    else:
-        from eval.reporting.terminal import table
+        return
+    from eval.reporting.terminal import table
 
-        print(table(report, scorer_of(report["task"])))
-        if args.out:
-            print(f"report: {(args.out / 'report.html').resolve()}")
-    return 0
+    print(table(report, scorer))
+    if args.out:
+        print(f"report: {(args.out / 'report.html').resolve()}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run(print_scores, options().parse_args(argv))
 
 
 if __name__ == "__main__":

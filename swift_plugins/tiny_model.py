@@ -10,7 +10,6 @@ it knows nothing.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from swift_plugins.core.records import MEDIA_TAGS, read_training_rows
+from swift_plugins.core.records import MEDIA_TAG, read_training_rows
 from swift_plugins.core.tasks import get_task
 
 SPECIAL_TOKENS = [
@@ -46,7 +45,6 @@ CHAT_TEMPLATE = (
     "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-_MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
 FRAME_PIXELS = 84 * 84
 MAX_LENGTH = 4096  # tokens
 LLAVA_TOKENS = ["<unk>", "<s>", "</s>", "<pad>", "<image>"]
@@ -131,8 +129,8 @@ def texts_of(rows: Iterable[dict[str, Any]]) -> list[str]:
             if message["role"] == "assistant":
                 texts += [piece for piece, _ in task.segments(message["content"])]
             elif message["content"] not in questions:
-                texts.append(_MEDIA_TAG.sub("", message["content"]))
-    return [_MEDIA_TAG.sub("", question) for question in questions] * 100 + texts
+                texts.append(MEDIA_TAG.sub("", message["content"]))
+    return [MEDIA_TAG.sub("", question) for question in questions] * 100 + texts
 
 
 def qwen_tokenizer(texts: list[str], vocab_size: int):

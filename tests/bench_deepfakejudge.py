@@ -27,8 +27,9 @@ from converters import deepfakejudge_to_swift
 from converters.conversion.sources import Sourced
 from converters.layouts.deepfakejudge import SUBSETS
 from converters.layouts.deepfakejudge_rows import Fields, read_raw
-from converters.rows.deepfakejudge import CANDIDATES, make_row
+from converters.rows.deepfakejudge import make_row
 from converters.rows.judge_prompts import find_candidates
+from swift_plugins.core.tasks import get_task
 from swift_plugins.core.tasks.candidates import fill
 from swift_plugins.core.tasks.verdicts import LABELS
 from tests.bench_converter import apart, measured, sentence
@@ -84,7 +85,7 @@ def by_datasets(folder: Path) -> tuple[float, float]:
 
         def row(raw: dict, line: int) -> dict:
             found = read_raw(raw, fields)
-            find_candidates([found], CANDIDATES[SUBSET.task])
+            find_candidates([found], tuple(get_task(SUBSET.task).CANDIDATES))
             item = Sourced(str(file), f"{NAME}/{line + 1}", NAME, found, path=str(file.parent / found.image))
             return make_row(item, SUBSET, None)
 

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from swift_plugins.core.media import Media
 
 WARN_ABOVE = 60.0  # % balanced accuracy; 50 is chance
@@ -45,7 +47,7 @@ def _together(facts: Facts) -> str | None:
     return ", ".join(value for value in known if value) or None
 
 
-class Pictured(NamedTuple):
+class Pictured(msgspec.Struct, gc=False):
     """What an image is: "real" or "fake", whether it is for training, its annotated width and height in px."""
 
     label: str

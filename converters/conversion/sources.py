@@ -43,13 +43,16 @@ def usable(items: Iterable[Sourced[T]]) -> Iterator[Sourced[T]]:
 def made(items: Iterable[Sourced[T]], make: Callable[[Sourced[T]], Row]) -> Iterator[Sourced[Row]]:
     """Each item with the training row that is made of it; the ValueError of `make` is why there is none."""
     for item in items:
-        row, reason = {}, item.reason
+        reason = item.reason
         if not reason:
             try:
                 row = make(item)
             except ValueError as error:
                 reason = str(error)
-        yield Sourced(item.where, item.id, item.split, row, reason)
+        if reason:
+            yield unusable(item.where, item.id, item.split, reason)
+        else:
+            yield Sourced(item.where, item.id, item.split, row)
 
 
 def none_usable(first: str, unit: str = "row") -> str:

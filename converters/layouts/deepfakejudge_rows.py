@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,6 +193,10 @@ def better_of(value: Any) -> str:
     if answer is None:
         raise ValueError(f"answer must be A or B: got {value!r:.60}")
     return answer.better
+
+
+# task of a judge -> how its dataset may write a decision
+DECISION_OF: dict[str, Callable[[Any], Any]] = {dfj_pointwise.NAME: score_of, dfj_pairwise.NAME: better_of}
 
 
 def _image(value: Any) -> str:

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from converters.conversion.sources import Row, Sourced, checked_row
 from converters.layouts.deepfakejudge import Subset
-from converters.layouts.deepfakejudge_rows import Raw, better_of, score_of
+from converters.layouts.deepfakejudge_rows import DECISION_OF, Raw
 from swift_plugins.core.records import encode
-from swift_plugins.core.tasks import dfj_detect, dfj_pairwise, dfj_pointwise, dfj_reason, get_task
-from swift_plugins.core.tasks.candidates import fill, neutralise
+from swift_plugins.core.tasks import JudgeTask, dfj_detect, dfj_reason, get_judge, get_task
+from swift_plugins.core.tasks.candidates import LABEL_SLOT, fill, neutralise
+from swift_plugins.core.tasks.tagged import REASONING
 from swift_plugins.core.tasks.verdicts import FOLD
 
-CANDIDATES = {
-    dfj_pointwise.NAME: ("candidate_response",),
-    dfj_pairwise.NAME: ("response_a", "response_b"),
-    dfj_detect.NAME: (),
-    dfj_reason.NAME: (),
-}
-_FRAME = re.compile(r"\s*<reasoning>(.*)</reasoning>\s*", re.S)
 
-
-def judged(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
+def judged(raw: Raw, task: JudgeTask) -> tuple[str, str, dict[str, Any]]:
     """(prompt, answer, task's own meta) of a pointwise or pairwise row."""
-    names = CANDIDATES[task.NAME]
-    pointwise = task is dfj_pointwise
-    stated = raw.score if pointwise else raw.better
+    stated = raw.score or raw.better
     if raw.gold is None:
         if stated is None:
             raise ValueError("answer: the row has none")
@@ -37,24 +27,22 @@ def judged(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
         gold = raw.gold
     parsed = task.GRAMMARS["trained"](gold)
     if parsed.answer is None:
-        wanted = "score must be 1..5" if pointwise else "answer must be A or B"
-        raise ValueError(f"{wanted}: {parsed.reason} in {gold[-60:]!r}")
-    decision = parsed.answer.score if pointwise else parsed.answer.better
+        raise ValueError(f"{task.DECISION}: {parsed.reason} in {gold[-60:]!r}")
+    decision = task.decision(parsed.answer)
     if stated is not None and stated != decision:
         raise ValueError(f"contradiction: the answer says {decision}, the row's own field {stated}")
     prompt = raw.prompt
     if prompt is None:
-        if raw.label is None or set(raw.candidates) < set(names):
-            raise ValueError(f"prompt: the row has neither one nor a label and {' and '.join(names)}")
-        values = {name: neutralise(raw.candidates[name]) for name in names}
-        prompt, spans = fill(task.PROMPT, {"ground_truth_label": raw.label, **values})
-        raw.spans = {name: list(spans[name]) for name in names}
-    where = {name.removesuffix("_response"): raw.spans.get(name, []) for name in names}
+        if raw.label is None or set(raw.candidates) < set(task.CANDIDATES):
+            raise ValueError(f"prompt: the row has neither one nor a label and {' and '.join(task.CANDIDATES)}")
+        values = {slot: neutralise(raw.candidates[slot]) for slot in task.CANDIDATES}
+        prompt, spans = fill(task.PROMPT, {LABEL_SLOT: raw.label, **values})
+        raw.spans = {slot: list(spans[slot]) for slot in task.CANDIDATES}
+    where = {key: raw.spans.get(slot, []) for slot, key in task.CANDIDATES.items()}
     if any("<image>" in prompt[slice(*span)] for span in raw.spans.values()):
         raise ValueError("messages: a candidate holds an <image> tag")
-    ratings = [score_of(x) if pointwise else better_of(x) for x in raw.ratings]
-    own = {"score": decision} if pointwise else {"answer": decision, "order": "AB"}
-    return prompt, gold, own | {"ratings": ratings} | where
+    ratings = [DECISION_OF[task.NAME](rating) for rating in raw.ratings]
+    return prompt, gold, task.truth(decision) | {"ratings": ratings} | where
 
 
 def detected(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
@@ -63,7 +51,7 @@ def detected(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
     if reasoning and (whole := dfj_detect.parse_trained(reasoning).answer) is not None:
         agree(whole.verdict, raw)
         reasoning = whole.reasoning or ""
-    elif framed := _FRAME.fullmatch(reasoning):
+    elif framed := REASONING.fullmatch(reasoning):
         reasoning = framed.group(1).strip()
     if gold is not None:
         parsed = dfj_detect.parse_trained(gold)
@@ -95,7 +83,7 @@ def agree(verdict: str, raw: Raw) -> None:
 def make_row(item: Sourced[Raw], subset: Subset, digest: str | None) -> Row:
     """One training row; ValueError says why a raw row cannot become one. `digest` is the hash of its image's file."""
     task, raw = get_task(subset.task), item.row
-    prompt, gold, own = (judged if CANDIDATES[task.NAME] else detected)(raw, task)
+    prompt, gold, own = judged(raw, get_judge(task.NAME)) if task.CANDIDATES else detected(raw, task)
     if raw.label is None:
         raise ValueError("label: neither a field nor the prompt tells it")
     system = [{"role": "system", "content": raw.system}] if raw.system is not None else []
@@ -111,7 +99,7 @@ def make_row(item: Sourced[Raw], subset: Subset, digest: str | None) -> Row:
                 "split": item.split.split("/")[1],
                 "source": raw.source,
                 "label": raw.label,
-                **({"pair": item.id} if task is dfj_pairwise else {}),
+                **({"pair": item.id} if len(task.CANDIDATES) == 2 else {}),
                 **own,
                 "task_version": task.VERSION,
             },

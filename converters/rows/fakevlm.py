@@ -8,7 +8,9 @@ from typing import Any
 from converters.conversion.sources import Row, checked_row
 from swift_plugins.core.tasks import fakevlm
 from swift_plugins.core.tasks.fakevlm import Answer
+from swift_plugins.core.tasks.verdicts import VERDICTS
 
+OPENINGS = {(form, verdict): text.format(verdict) for form, text in fakevlm.FORMS.items() for verdict in VERDICTS}
 # What a row tells where its dataset does not: every row of every dataset has the same keys.
 UNKNOWN = {"category": "", "manipulation": "", "video": "", "part": "", "width": None, "height": None}
 
@@ -21,7 +23,7 @@ def read_answer(text: str, label: str) -> Answer:
         raise ValueError(f"answer: {parsed.reason}: {text[:60]!r}")
     if answer.verdict != label:
         raise ValueError(f"contradiction: the answer says {answer.verdict}, the label is {label}")
-    if text != f"{fakevlm.FORMS[answer.form].format(label)} {answer.explanation}":  # else it was read back already
+    if text != f"{OPENINGS[answer.form, label]} {answer.explanation}":  # else it was read back already
         try:
             fakevlm.render(answer)  # reads back what it wrote
         except ValueError as error:
@@ -51,8 +53,10 @@ def fakevlm_row(
     `meta` holds media_id, image, split, source, label, dataset and what else is known. ValueError, which begins with
     the class of the fault, says why there is none: with `fault` where it is that an answer would not read back.
     """
-    answer = read_answer(said, meta["label"]) if isinstance(said, str) else said
-    text = said if isinstance(said, str) else write_answer(said, fault)
+    if isinstance(said, str):
+        text, answer = said, read_answer(said, meta["label"])
+    else:
+        text, answer = write_answer(said, fault), said
     return checked_row(
         {
             "id": row_id,

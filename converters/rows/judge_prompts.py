@@ -14,9 +14,10 @@ from converters.layouts.deepfakejudge_rows import Raw
 from swift_plugins.core.records import sha256_text
 from swift_plugins.core.tasks import get_task
 from swift_plugins.core.tasks.candidates import SLOTS
+from swift_plugins.core.tasks.tagged import FRAME_END, OPEN
 from swift_plugins.core.tasks.verdicts import LABELS
 
-_FRAME_ENDS = re.compile(r"</reasoning>\s{0,8}<answer>\s{0,8}(?:real|fake|edited)\s{0,8}</answer>", re.I)
+_FRAME_ENDS = re.compile(FRAME_END.pattern, re.I)
 _LABEL = re.compile(rf"\b(?:{'|'.join(LABELS)})\b", re.I)
 
 
@@ -36,7 +37,7 @@ def find_frames(text: str) -> list[list[int]]:
     """[begin, end] of each <reasoning>…</reasoning> <answer>label</answer> in a text."""
     found, at = [], 0
     for end in _FRAME_ENDS.finditer(text):
-        begin = text.rfind("<reasoning>", at, end.start())
+        begin = text.rfind(OPEN, at, end.start())
         if begin >= 0:
             found.append([begin, end.end()])
         at = end.end()
@@ -84,11 +85,7 @@ def recover_prompt(rows: list[Raw], names: tuple[str, ...]) -> Recovered:
     alike: dict[tuple[str, ...], list[list[str]]] = {}
     for raw in rows:
         if raw.spans and raw.prompt is not None:
-            static, at = "", 0
-            for name, (begin, end) in sorted(raw.spans.items(), key=lambda item: item[1]):
-                static += raw.prompt[at:begin] + "{" + name + "}"
-                at = end
-            static += raw.prompt[at:]
+            static = _without_candidates(raw)
             alike.setdefault(tuple(_LABEL.split(static)), []).append(_LABEL.findall(static))
     if not alike:
         return Recovered(None, "", 0)
@@ -96,14 +93,34 @@ def recover_prompt(rows: list[Raw], names: tuple[str, ...]) -> Recovered:
     template, seen = _with_slots(pieces, said)
     forms = {label: _SLOT.split(template.replace(_LABEL_SLOT, label)) for label in seen or [""]}
     if any(sorted(form[1::2]) != sorted(names) for form in forms.values()):
+        for raw in rows:
+            raw.spans = stated_places(raw, names)
         return Recovered(None, template, 0)  # its own text holds a slot
     count = 0
     for raw in rows:
+        stated = stated_places(raw, names)
         for label, form in forms.items():
-            if places := _places(raw, form):
+            if places := _places(raw, form, stated):
                 count, raw.spans, raw.label = count + 1, places, raw.label or label.lower() or None
                 break
+        else:
+            if tuple(_LABEL.split(_without_candidates(raw))) != pieces and not _hold_media(raw):
+                raw.spans = stated  # a frame in a prompt of another form may be a part of its candidate
     return Recovered(template if seen and count else None, template, count)
+
+
+def _hold_media(raw: Raw) -> bool:
+    """Whether a candidate, as found, holds a media tag: it keeps its place, for which the row is rejected."""
+    return any("<image>" in (raw.prompt or "")[slice(*span)] for span in raw.spans.values())
+
+
+def _without_candidates(raw: Raw) -> str:
+    """The row's prompt with slots where its candidates stand."""
+    prompt, static, at = raw.prompt or "", "", 0
+    for name, (begin, end) in sorted(raw.spans.items(), key=lambda item: item[1]):
+        static += prompt[at:begin] + "{" + name + "}"
+        at = end
+    return static + prompt[at:]
 
 
 _LABEL_SLOT, _SLOT = f"{{{SLOTS[0]}}}", re.compile("{(" + "|".join(SLOTS[1:]) + ")}")
@@ -127,13 +144,17 @@ def _with_slots(pieces: tuple[str, ...], said: list[list[str]]) -> tuple[str, li
     return "".join(template), [word for word, _ in Counter(words).most_common()]
 
 
-def _places(raw: Raw, form: list[str]) -> dict[str, list[int]]:
-    """Where the candidates stand in a prompt of that form (text, slot, text, …); empty for a prompt of another form."""
-    prompt, spans, names, around = raw.prompt or "", raw.spans, form[1::2], form[0::2]
-    if spans:
-        inside = [prompt[slice(*spans[name])] for name in names]
+def _places(raw: Raw, form: list[str], stated: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Where the candidates stand in a prompt of that form (text, slot, text, …); empty for a prompt of another form.
+
+    The form's texts cut the prompt, from its two ends inwards; one that stands between candidates and once more in one
+    of them, as a candidate may repeat it, leaves the places unknown, unless the row's own fields have `stated` them.
+    """
+    prompt, names, around = raw.prompt or "", form[1::2], form[0::2]
+    if stated:
+        inside = [prompt[slice(*stated[name])] for name in names]
         if prompt == "".join(text for pair in zip(around, [*inside, ""], strict=True) for text in pair):
-            return spans
+            return stated
     end = len(prompt) - len(around[-1])
     cuts = [len(around[0])]
     if end < cuts[0] or not (prompt.startswith(around[0]) and prompt.endswith(around[-1])):

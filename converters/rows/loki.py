@@ -37,15 +37,11 @@ def origin(medium: str, raw: Raw) -> dict[str, str]:
 def question_row(item: Sourced[Raw], subset: Subset, cluster: str, paths: list[str]) -> Row:
     """One of LOKI's own questions; ValueError says why it cannot be asked. `paths` are those of its media."""
     task, medium, raw = subset.task, subset.medium, item.row
-    prompt = raw.question + getattr(task, "PROMPT_END", "")
-    if task is loki_open:
-        if not raw.explanation:
-            raise ValueError("explanation: the row has none")
-        answer, own = task.Answer(raw.explanation), described(raw)
-    elif task is loki_tf:
-        answer, own = task.Answer(raw.answer.lower()), {"asks": raw.asks}
-    else:
-        answer, own = task.Answer(raw.answer), {"asks": raw.asks, "answer": raw.answer, "second": raw.media[1]}
+    prompt = raw.question + task.PROMPT_END
+    answer, pair = task.answer_of(raw.answer or raw.explanation), len(raw.media) == 2
+    own = {"asks": raw.asks} if raw.answer else described(raw)
+    if pair:
+        own |= {"answer": raw.answer, "second": raw.media[1]}
     row = {
         "id": f"{item.split.removesuffix('/test')}/{item.id}",
         "task": task.NAME,
@@ -55,7 +51,7 @@ def question_row(item: Sourced[Raw], subset: Subset, cluster: str, paths: list[s
             "media_id": cluster,
             "image": raw.media[0],
             "split": "test",
-            "label": raw.asks if task is loki_mc else raw.labels[0],
+            "label": raw.asks if pair else raw.labels[0],
             **origin(medium, raw),
             **own,
             "task_version": task.VERSION,

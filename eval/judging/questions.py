@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from swift_plugins.answering.asking import Asking, Item
-from swift_plugins.core.records import Row, check_row, read_rows, spread
+from swift_plugins.core.records import Row, check_form, read_rows, spread
 from swift_plugins.core.tasks import JudgeTask, dfj_pairwise, dfj_pointwise, get_judge
 from swift_plugins.core.tasks.candidates import fill, neutralise
 from swift_plugins.core.tasks.verdicts import LABELS
@@ -64,7 +64,7 @@ def judge_row(row_id: str, task: JudgeTask, prompt: str, image: str, label: str,
         "images": [image],
         "meta": {"label": label},
     }
-    check_row(row)
+    check_form(row)
     return row
 
 

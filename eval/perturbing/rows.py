@@ -20,7 +20,7 @@ from swift_plugins.core.records import (
     write_json,
 )
 from swift_plugins.core.settings import library_versions
-from swift_plugins.core.tasks import get_task
+from swift_plugins.core.tasks import get_task, made_for
 
 ROWS, REJECTS, MANIFEST, IMAGES = "test.jsonl", "rejects.jsonl", "manifest.json", "images"
 SETTINGS = ("options", "levels", "sources", "versions")  # of the manifest: what the files in DIR depend on
@@ -49,7 +49,7 @@ def check_row_fits(row: Row, first: Row, variants: Sequence[Variant]) -> None:
     task, meta = get_task(row["task"]), row["meta"]
     if first["task"] != task.NAME:
         raise ValueError(f"rows of several tasks, {first['task']} and {task.NAME}; perturb them apart")
-    if meta.get("task_version", task.VERSION) != task.VERSION:
+    if made_for(meta.get("task_version", task.VERSION)) != made_for(task.VERSION):
         raise ValueError(f"made for {task.NAME} {meta['task_version']}, this is version {task.VERSION}: convert again")
     if len(row.get("images", [])) != 1 or row.get("videos"):
         raise ValueError(

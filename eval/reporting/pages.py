@@ -12,6 +12,7 @@ from eval.reporting.cases import show_cases
 from eval.reporting.provenance import Shown, flat
 from eval.scorers.base import Scorer
 from eval.scorers.comparison import accuracy_text
+from swift_plugins.core.printable import masked, printable
 from swift_plugins.core.records import atomic_write, write_json
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -20,7 +21,7 @@ _MARKDOWN = re.compile(r"([\\`*_\[\](){}#!|<>~:@]|(?<=www)\.)", re.I)  # with wh
 
 def plain_markdown(text: Any, limit: int = 200) -> str:
     """A text, so that Markdown shows its beginning as it is: on one line, nothing in it a link, a picture or HTML."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(str(text)[:limit].split()))
+    return _MARKDOWN.sub(r"\\\1", printable(" ".join(str(text)[:limit].split())))
 
 
 def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
@@ -28,10 +29,19 @@ def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
     return [name for name in names if any(name in part["metrics"] for part in slices.values())]
 
 
+def without_secrets(value: Any) -> Any:
+    """A value of JSON, the secrets in its texts masked: older predictions may hold what a server said."""
+    if isinstance(value, dict):
+        return {without_secrets(key): without_secrets(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_secrets(part) for part in value]
+    return masked(value) if isinstance(value, str) else value
+
+
 def write_report(report: dict[str, Any], scorer: Scorer[Any], cases: Sequence[Any], out: Path, may_show: Shown) -> None:
     """Write the three files to `out`, each in place of an older one, with pictures of the media that it may show."""
     out.mkdir(parents=True, exist_ok=True)
-    shown = show_cases(scorer, cases, may_show)
+    report, shown = without_secrets(report), without_secrets(show_cases(scorer, cases, may_show))
     write_json(out / "report.json", report | {"cases": {k: [c["id"] for c in v] for k, v in shown.items()}})
     facts = {
         "report": report,

@@ -19,8 +19,9 @@ OF_RUN = {
     "max_tokens": ("generation", "max_tokens"),
     "candidates": ("candidates",),
 }
-# Name -> the keys of a row's meta, of which each must agree in every row.
+# Name -> the keys of a row's meta, of which each must agree in every row, and for prompts its question.
 OF_ROWS = {
+    "prompts": (),
     "truth": ("label", "score", "answer", "bbox", "start", "explanation", "reasoning", "categories"),
     "width": ("width",),
     "height": ("height",),
@@ -28,7 +29,7 @@ OF_ROWS = {
     "order": ("order",),
     "asks": ("asks",),
 }
-NAMES = (*OF_RUN, *OF_ROWS)
+NAMES = tuple(OF_RUN | OF_ROWS)
 
 
 def check_names(allowed: Collection[str]) -> None:
@@ -87,9 +88,15 @@ def _facts(name: str, row: Row) -> dict[str, Any]:
     """What a row states of it. The gold text counts where it does not hang on how boxes are written, too."""
     meta = row["meta"]
     found = {key: meta[key] for key in OF_ROWS[name] if meta.get(key) is not None}
+    if name == "prompts" and (asked := _asked(row)):
+        found["question"] = asked
     if name == "truth" and "box_space" not in meta and row.get("labels") is not None:
         found["labels"] = row["labels"]
     return found
+
+
+def _asked(row: Row) -> list[Any]:
+    return [m.get("content") for m in row.get("messages") or () if isinstance(m, dict) and m.get("role") == "user"]
 
 
 def _both(here: Any, there: Any) -> str:

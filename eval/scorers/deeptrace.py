@@ -17,7 +17,7 @@ from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import PERCENT, Column, means, ratio, shares
 from eval.scorers import base
 from eval.scorers.base import Figure, Metric, most_frequent, parse
-from eval.scorers.tables import published_table
+from eval.scorers.tables import may_be_of, no_table, published_table
 from swift_plugins.core import boxes
 from swift_plugins.core.measures import traces
 from swift_plugins.core.measures.texts import rouge_l
@@ -58,6 +58,12 @@ METRICS = {
     "rouge_l": Metric(),
     "category_accuracy": Metric(),
 }
+TABLES = {
+    "test": "Table 2 of the paper: the test set of the full dataset, 772 rows",
+    "val": "The paper's table of the validation set of the full dataset, 766 rows",
+}
+# How the sources of RewardData's rows begin: its seven generators, and that of its real clips.
+SOURCES = ("Pika 1.5", "Kling 1.", "Gen-3", "Mochi 1", "MiniMax-Video-01", "Sora", "LLaVA")
 POLICY = {
     "unparsed": "wrong in every metric, never dropped",
     "missing_or_broken_box": "IoU 0, distance 100",
@@ -293,7 +299,12 @@ class DeepTrace(base.Scorer[Case]):
         return found
 
     def published(self, cases: Sequence[Case]) -> dict[str, Any]:
-        return published_table("deeptrace_test.csv", "Table 2 of the paper: the test set of the full dataset, 772 rows")
+        """The table of the split that all rows are of, unless a row is of a source that RewardData has not."""
+        sources = {str(case.row["meta"].get("source") or SOURCES[0]) for case in cases}
+        for split, title in TABLES.items():
+            if may_be_of(cases, "rewarddata", (split,)) and all(source.startswith(SOURCES) for source in sources):
+                return published_table(f"deeptrace_{split}.csv", title)
+        return no_table("DeepTraceReward")
 
     def describe(self, case: Case, cases: Sequence[Case]) -> dict[str, Any]:
         """What a report shows of a case; boxes as (kind, x, y, width, height) in percent.

@@ -18,7 +18,7 @@ from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import Column, shares
 from eval.scorers import judges
 from eval.scorers.base import Case, Metric, Scorer, graded, missing, parse
-from eval.scorers.tables import published_table
+from eval.scorers.tables import may_be_of, no_table, published_table
 from swift_plugins.core.judge_rows import text_at
 from swift_plugins.core.measures.fields import choice_probs
 from swift_plugins.core.tasks import Parsed
@@ -175,6 +175,8 @@ class Pairwise(Scorer[Comparison]):
         return {self.baselines[0]: [comparison(case.row, Parsed(Answer("A"), "trained"), None) for case in cases]}
 
     def published(self, cases: Sequence[Comparison]) -> dict[str, Any]:
+        if not may_be_of(cases, judges.DATASET, ("human",) if judges.all_of_people(cases) else ("test",)):
+            return no_table(judges.PAPER)
         name, rows = ("meta-human", "88") if judges.all_of_people(cases) else ("meta", "2,000")
         title = f"DeepfakeJudge, pairwise evaluation on {name}, test, {rows} rows"
         return published_table("deepfakejudge_pairwise.csv", title, set=name)

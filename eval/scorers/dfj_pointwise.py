@@ -20,7 +20,7 @@ from eval.estimates.statistics import pearson, root_mean_squared_error
 from eval.estimates.sums import sums
 from eval.scorers import judges
 from eval.scorers.base import Case, Figure, Metric, Scorer, missing, parse
-from eval.scorers.tables import published_table
+from eval.scorers.tables import may_be_of, no_table, published_table
 from swift_plugins.core.judge_rows import text_at
 from swift_plugins.core.measures.fields import choice_probs
 from swift_plugins.core.measures.scores import closeness, counted_score
@@ -148,6 +148,8 @@ class Pointwise(Scorer[Judgement]):
         return {self.baselines[0]: [judgement(case.row, Parsed(Answer(best), "trained"), None) for case in cases]}
 
     def published(self, cases: Sequence[Judgement]) -> dict[str, Any]:
+        if not may_be_of(cases, judges.DATASET, ("human",) if judges.all_of_people(cases) else ("test",)):
+            return no_table(judges.PAPER)
         name, rows = ("meta-human", "67") if judges.all_of_people(cases) else ("meta", "1,000")
         title = f"DeepfakeJudge, pointwise evaluation on {name}, test, {rows} rows"
         return published_table("deepfakejudge_pointwise.csv", title, set=name)

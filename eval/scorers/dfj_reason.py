@@ -20,7 +20,7 @@ from eval.estimates.shares import mean, means
 from eval.estimates.sums import sums
 from eval.scorers import judges, verdicts
 from eval.scorers.base import AddScores, Metric, Similarities, missing, most_frequent, parse
-from eval.scorers.tables import published_table
+from eval.scorers.tables import may_be_of, no_table, published_table
 from eval.scorers.verdicts import Verdict, VerdictScorer
 from swift_plugins.core.measures.fields import number_within
 from swift_plugins.core.measures.scores import HIGHEST, LOWEST
@@ -37,6 +37,11 @@ TEXT_METRICS = {
     "judge_score": Metric(1, 5, 2, "1 to 5"),
 }
 BLEU_ORDER = 3
+BERTSCORE_NOTE = (
+    "bertscore: neither encoder, layer nor rescaling is stated; 0.35 to 0.62 is no scale of roberta-large at layer 17 "
+    "without rescaling, which gives texts that have nothing in common about 0.83, so compare it only with an encoder "
+    "whose scale it is"
+)
 METRICS = verdicts.METRICS | TEXT_METRICS
 POLICY = verdicts.POLICY | {
     "rationale": "the answer's reasoning; where there is none, or no parsed answer, an empty text",
@@ -174,7 +179,9 @@ class Reason(VerdictScorer[Reasoned]):
         return {self.baselines[0]: [_measured(case) for case in changed]}
 
     def published(self, cases: Sequence[Reasoned]) -> dict[str, Any]:
-        title = "DeepfakeJudge-Reason, all 924 images; judge_score by DeepfakeJudge-3B"
+        if not may_be_of(cases, judges.DATASET, ("test",)):
+            return no_table(judges.PAPER)
+        title = f"DeepfakeJudge-Reason, all 924 images; judge_score by DeepfakeJudge-3B; {BERTSCORE_NOTE}"
         return published_table("deepfakejudge_reason.csv", title)
 
     def extras(self, cases: Sequence[Reasoned], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:

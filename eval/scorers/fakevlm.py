@@ -250,7 +250,9 @@ class FakeVLM(VerdictScorer[Explained]):
         return {self.baselines[0]: [self.read_case(row, "trained") for row in rows]}
 
     def published(self, cases: Sequence[Explained]) -> dict[str, Any]:
-        return fakevlm_tables.published({case.row["meta"].get("dataset") for case in cases})
+        datasets = {case.row["meta"].get("dataset") for case in cases}
+        of_tests = all(case.row["meta"].get("split") in (None, "", "test") for case in cases)
+        return fakevlm_tables.published(datasets if of_tests else ())
 
     def extras(self, cases: Sequence[Explained], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
         """How often the released parser reads another verdict than this one."""

@@ -13,6 +13,8 @@ from eval.estimates.numbers import number
 from eval.scorers.base import Case
 from swift_plugins.core.tasks.verdicts import LABELS
 
+DATASET, PAPER = "deepfakejudge", "The DeepfakeJudge paper"
+
 
 def check_label(meta: Mapping[str, Any]) -> None:
     if meta.get("label") not in LABELS:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eval.scorers import SCORERS
 from swift_plugins.core.names import unknown
 from swift_plugins.core.records import Row, read_rows
-from swift_plugins.core.tasks import get_task
+from swift_plugins.core.tasks import get_task, made_for
 
 if TYPE_CHECKING:
     from eval.scorers.base import Scorer
@@ -82,7 +82,8 @@ def joined(rows: dict[str, tuple[str, Row]], gold: Path) -> list[tuple[str, Row]
         at, row = rows.get(row_id, (where, {"id": row_id}))
         for key in MUST_AGREE:
             said = (row.get("meta") or {}).get(key)
-            if said is not None and said != true["meta"].get(key):
+            pair = [made_for(value) if key == "task_version" else value for value in (said, true["meta"].get(key))]
+            if said is not None and pair[0] != pair[1]:
                 raise ValueError(f"{at}: predicted with {key} {said!r}, {gold} has {true['meta'].get(key)!r}")
         merged.append((at, row | {"meta": true["meta"], "task": true.get("task"), "labels": gold_text(true)}))
     return merged
@@ -105,7 +106,7 @@ def task_of(rows: list[tuple[str, Row]]) -> tuple[str, Task]:
     for where, row in rows:
         if row.get("task") != name:
             raise ValueError(f"{where}: rows of several tasks, {name} and {row.get('task')}; score them apart")
-        if row["meta"].get("task_version", task.VERSION) != task.VERSION:
+        if made_for(row["meta"].get("task_version", task.VERSION)) != made_for(task.VERSION):
             raise ValueError(
                 f"{where}: made for {name} {row['meta']['task_version']}, this is version {task.VERSION}: "
                 "convert and predict again, scores would not compare"
@@ -128,7 +129,7 @@ def run_facts(pred: Path) -> dict[str, Any]:
     if not (isinstance(vision, dict) and isinstance(rows, int) and isinstance(tasks, dict)):
         raise ValueError(f"{path}: not the record of eval/predict.py")
     for name, version in tasks.items():
-        if version != get_task(name).VERSION:
+        if made_for(version) != made_for(get_task(name).VERSION):
             raise ValueError(f"{path}: predicted for {name} {version}, this is {get_task(name).VERSION}: predict again")
     return run
 

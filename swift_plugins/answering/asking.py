@@ -16,7 +16,8 @@ from swift_plugins.answering.engine import Engine
 from swift_plugins.answering.outfile import OutFile, check_run
 from swift_plugins.answering.server import Server
 from swift_plugins.core.media import check_many, no_media
-from swift_plugins.core.records import Row
+from swift_plugins.core.printable import masked, printable
+from swift_plugins.core.records import Row, encode_line
 
 Result = Row | Exception | str  # what the model said, or what went wrong
 
@@ -77,7 +78,9 @@ Finish = Callable[[Item, Sequence[Result], float], Row]
 
 
 def error_text(fault: Result) -> str:
-    return (f"{type(fault).__name__}: {fault}" if isinstance(fault, Exception) else str(fault))[:500]
+    """What went wrong, so that it can be written and shown: without secrets and control characters."""
+    text = f"{type(fault).__name__}: {fault}" if isinstance(fault, Exception) else str(fault)
+    return printable(masked(text))[:500]
 
 
 def answer_file(
@@ -110,11 +113,21 @@ def run_batches(todo: list[list[Item]], asking: Asking, out: OutFile, finish: Fi
             begin = time.monotonic()
             asked = answer_items(backend, batch, bad)
             seconds = (time.monotonic() - begin) / len(batch)
-            done = [finish(item, results, seconds) for item, results in zip(batch, asked, strict=True)]
+            done = [finished(item, results, seconds, finish) for item, results in zip(batch, asked, strict=True)]
             out.write([row for row in done if row["id"] not in out.done])
             failed += sum("error" in row for row in done)
             progress.update(len(batch))
     return failed
+
+
+def finished(item: Item, results: Sequence[Result], seconds: float, finish: Finish) -> Row:
+    """The line of an item; an answer with which it could not be read back is an error."""
+    row = finish(item, results, seconds)
+    try:
+        encode_line(row)
+    except ValueError as error:
+        return finish(item, [error] * len(item.rows), seconds)
+    return row
 
 
 def media_of(rows: Sequence[Row]) -> list[str]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swift_plugins.answering.models import model_settings
 from swift_plugins.answering.probabilities import TOP, Step, result_of
 from swift_plugins.core import model_folders
-from swift_plugins.core.records import Row
+from swift_plugins.core.records import MEDIA_TAG, MEDIA_TAGS, Row
 from swift_plugins.core.settings import apply_vision_settings
+from swift_plugins.core.special_texts import check_tokens, special_in
 from swift_plugins.core.tasks import fakevlm
+from swift_plugins.core.tasks.tagged import FRAME_TAGS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +32,9 @@ def result_of_head(content: Any, usage: Any) -> Row:
     text = fakevlm.answer_of_head(content["index"])
     counted = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": 0}
     return {"response": text, "p_fake": round(probabilities["fake"], 6), "usage": counted, "finish_reason": "stop"}
+
+
+_MEDIA_TOKEN = re.compile("vision|image|video|audio")  # there are as many as the media need
 
 
 class Engine:
@@ -63,7 +70,25 @@ class Engine:
         self.tokenizer = self.engine.tokenizer
         # All but the tags of a candidate's own frame, which stays as the paper has it.
         added = {*self.tokenizer.get_added_vocab(), *self.tokenizer.all_special_tokens}
-        self.special_tokens = frozenset(added - {"<reasoning>", "</reasoning>", "<answer>", "</answer>"})
+        self.special_tokens = frozenset(added - FRAME_TAGS)
+        turns = [token for token in self.tokenizer.all_special_tokens if not _MEDIA_TOKEN.search(token)]
+        self.turn_ids = frozenset(self.tokenizer.convert_tokens_to_ids(turns))
+        self.frames: dict[tuple[Any, ...], int] = {}  # how many of them the template puts around rows of each shape
+        self._encode, template.encode = template.encode, self.encode
+
+    def encode(self, request: Any, **options: Any) -> Any:
+        """The template's own, but that a prompt whose texts became special tokens is a ValueError of its row."""
+        encoded = self._encode(request, **options)
+        shape = (*(m["role"] for m in request.messages), len(request.images), len(request.videos))
+        if shape not in self.frames:
+            tags = [{**m, "content": "".join(MEDIA_TAG.findall(m["content"]))} for m in request.messages]
+            blank = self._encode(replace(request, messages=tags))
+            self.frames[shape] = sum(token in self.turn_ids for token in blank["input_ids"])
+        # Texts that hold one by name have been let through on purpose: exact candidates, as the paper has them.
+        named = {text for message in request.messages for text in special_in(message["content"])}
+        if not named - {*MEDIA_TAGS.values()}:
+            check_tokens(encoded["input_ids"], self.turn_ids, self.frames[shape])
+        return encoded
 
     def requests(self, rows: Sequence[Row]) -> list[Any]:
         """The rows as ms-swift asks them, without their answers."""

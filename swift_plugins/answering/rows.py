@@ -10,7 +10,7 @@ from swift_plugins.answering.asking import Result, error_text
 from swift_plugins.core.judge_rows import made_safe, swapped
 from swift_plugins.core.records import Row, read_training_rows, spread
 from swift_plugins.core.settings import CHECKPOINT_FILE
-from swift_plugins.core.tasks import Task, fakevlm, get_task
+from swift_plugins.core.tasks import Task, fakevlm, get_task, made_for
 
 
 def load_data(path: Path, limit: int | None, prompt: str, swap: bool, safe: bool) -> list[Row]:
@@ -78,9 +78,9 @@ def check_rows_fit(rows: list[Row], model: Mapping[str, Any], path: Path) -> Non
                 f"{path}: row {row['id']!r} is {row['task']}, the checkpoint was trained for {', '.join(tasks)}"
             )
     for data in trained:
-        for key in ("task_version", "box_space", "setting"):
+        for key, same in (("task_version", made_for), ("box_space", str), ("setting", str)):
             wanted = data.get(key)
-            other = next((row for row in rows if wanted and row["meta"].get(key, wanted) != wanted), None)
+            other = next((row for row in rows if wanted and same(row["meta"].get(key, wanted)) != same(wanted)), None)
             if other is not None:
                 raise ValueError(
                     f"{path}: row {other['id']!r} has {key} {other['meta'][key]!r}, the checkpoint was trained on "

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
+from swift_plugins.core.printable import Terminal
+
+INTERRUPTED = 130  # the exit code that shells give to what Ctrl-C ended
+
 
 def run(main: Callable[[argparse.Namespace], Any], args: argparse.Namespace) -> int:
-    """Call a command's main and return its exit code, 0 for None; wrong input ends in one clear line and code 2."""
-    try:
-        return main(args) or 0
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    """Call a command's main and return its exit code, 0 for None; wrong input and Ctrl-C end in one clear line.
+
+    All that is printed meanwhile, by whom ever, passes through `Terminal`: what a call site forgets, and what a library
+    prints of a file, is printable too.
+    """
+    sys.excepthook = _print_fault
+    with contextlib.redirect_stdout(Terminal(sys.stdout)), contextlib.redirect_stderr(Terminal(sys.stderr)):
+        try:
+            return main(args) or 0
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return INTERRUPTED
+        except (ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+
+
+def _print_fault(*fault: Any) -> None:
+    """Print the traceback of an error that nobody foresaw."""
+    traceback.print_exception(*fault, file=Terminal(sys.stderr))
 
 
 def whole_number(least: int = 1) -> Callable[[str], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,13 +21,29 @@ def run_guarded(
     Each runs in a worker process; one that hangs, crashes or raises costs itself, not the run. Quick jobs go faster
     in chunks: `time_limit` then holds for a whole chunk, and the jobs of one that fails are run again one by one.
     """
-    from pebble import ProcessPool
-
     if workers < 1:
         raise ValueError(f"--workers must be at least 1, got {workers}")
     if jobs:
-        with ProcessPool(max_workers=workers) as pool:
+        pool = _started_pool(workers)
+        try:
             yield from _run_chunks(pool, function, jobs, time_limit, chunk)
+        finally:  # Ctrl-C, too, does not wait for what is queued
+            pool.stop()
+            pool.join()
+
+
+def _started_pool(workers: int):
+    """A pool whose workers never see Ctrl-C: they, and the threads that start more of them, begin with it blocked."""
+    from pebble import ProcessPool
+
+    pool = ProcessPool(max_workers=workers)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        if not pool.active:  # asking starts it
+            raise RuntimeError("the worker processes did not start")
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pool
 
 
 def _run_chunks(pool, function: Callable[..., Any], jobs: Sequence[tuple], time_limit: float, size: int):

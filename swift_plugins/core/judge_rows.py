@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from swift_plugins.core.records import Row
-from swift_plugins.core.tasks import get_judge, get_task
-from swift_plugins.core.tasks.candidates import neutralise
+from swift_plugins.core.tasks import JUDGES, get_judge, get_task
+from swift_plugins.core.tasks.candidates import neutralise, neutralise_prompt
 
 
 def text_at(row: Mapping[str, Any], slot: str) -> str | None:
@@ -49,10 +49,19 @@ def with_texts(row: Row, texts: Mapping[str, str]) -> Row:
 
 
 def made_safe(row: Row) -> Row:
-    """The row with its candidates so written that they are only ever text; most come out as they are."""
+    """The row with its candidates so written that they are only ever text; most come out as they are.
+
+    Where a judge's row does not say where its candidates stand, that is done to all of its prompt.
+    """
     texts = texts_of(row)
+    if not texts and row["task"] in JUDGES:
+        return row | {"messages": [_neutralised(message) for message in row["messages"]]}
     safe = {slot: neutralise(text) for slot, text in texts.items()}
     return with_texts(row, safe) if safe != texts else row
+
+
+def _neutralised(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**message, "content": neutralise_prompt(message["content"])} if message["role"] == "user" else message
 
 
 def swapped(row: Row) -> Row:

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from swift_plugins.core.records import sha256_file, write_json
-from swift_plugins.core.tasks import get_task
+from swift_plugins.core.tasks import get_task, made_for
 
 FILE = "manifest.json"
 
@@ -100,7 +100,7 @@ def describe_data(path: str) -> dict[str, Any]:
     if stated != found["sha256"]:
         raise ValueError(f"{file} is not the file that {manifest} describes: convert the dataset again")
     task, version = get_task(facts["task"]), facts.get("task_version")
-    if version != task.VERSION:
+    if made_for(version) != made_for(task.VERSION):
         raise ValueError(f"{file} was made for {task.NAME} {version}, this is {task.VERSION}")
     limits = [os.environ.get("VIDEO_MIN_PIXELS"), os.environ.get("VIDEO_MAX_PIXELS")]
     if (wanted := facts.get("pixel_limits")) and [str(n) for n in wanted] != limits:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 import hashlib
+import json
 import os
 import random
 import re
@@ -20,6 +22,8 @@ from typing import Any, BinaryIO
 import jsonlines
 import msgspec
 
+from swift_plugins.core.special_texts import check_texts
+
 Row = dict[str, Any]
 
 MEDIA_TAGS = {"images": "<image>", "videos": "<video>"}
@@ -27,12 +31,25 @@ MAX_LINE = 16 * 1024 * 1024  # bytes; a longer line is refused, not read
 _BUFFER = 256 * 1024  # bytes; the default of 8 KB would be a system call every few rows
 _ROW_FORM = (("id", str), ("task", str), ("messages", list), ("meta", dict))
 _ROLES = (["user", "assistant"], ["user"], ["system", "user", "assistant"], ["system", "user"])
-_MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
+MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
+_ASIDE = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]{1,10})\.tmp", re.S)  # beside NAME while it is written
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:")
 
 _encoder = msgspec.json.Encoder()
 encode, encode_into = _encoder.encode, _encoder.encode_into
 _decode = msgspec.json.Decoder().decode
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse an object with a key twice, of which each reader of it may take another."""
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise ValueError(f"the key {key!r:.80} stands twice in an object")
+        seen.add(key)
+
+
+_decode_pairs = json.JSONDecoder(object_pairs_hook=_unique).decode
 
 
 def scan_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -52,7 +69,9 @@ def scan_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any] | s
                 continue
             try:
                 row = _decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                if encode(row) != line.rstrip(b"\n"):  # one that is written again as it stands has no key twice
+                    _decode_pairs(line.decode())
+            except (ValueError, RecursionError) as error:
                 hint = "" if line.endswith(b"\n") else " (a torn last line? the writer may have been killed)"
                 yield number, f"not JSON: {error}{hint}"
                 continue
@@ -68,7 +87,13 @@ def read_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def check_row(row: dict[str, Any]) -> None:
-    """Raise ValueError, saying what is wrong, unless `row` has the form of a training row."""
+    """Raise ValueError, saying what is wrong, unless `row` has the form of a training row and its texts are text."""
+    check_form(row)
+    check_texts(row["messages"], [tag for key, tag in MEDIA_TAGS.items() if row.get(key)])
+
+
+def check_form(row: dict[str, Any]) -> None:
+    """Raise ValueError, saying what is wrong, unless `row` has the form of a training row, whatever its texts hold."""
     for key, kind in _ROW_FORM:
         if not isinstance(row.get(key), kind):
             raise ValueError(f"{key} must be a {kind.__name__}, got {row.get(key)!r:.80}")
@@ -77,7 +102,7 @@ def check_row(row: dict[str, Any]) -> None:
         roles = [message["role"] for message in messages]
         if roles not in _ROLES:
             raise ValueError(f"messages must be user and assistant, got {roles!r:.80}")
-        tags = _MEDIA_TAG.findall("".join([message["content"] for message in messages]))
+        tags = MEDIA_TAG.findall("".join([message["content"] for message in messages]))
     except (KeyError, TypeError):
         raise ValueError(f"a message must be a dict of role and content, both str, got {messages!r:.80}") from None
     for key, tag in MEDIA_TAGS.items():
@@ -103,13 +128,37 @@ def read_training_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str,
         yield line, row
 
 
+@functools.lru_cache(maxsize=64)
+def _leftovers(folder: Path) -> dict[str, list[Path]]:
+    """name -> what killed processes left aside of a file of that name, found once a folder: it may hold many files."""
+    found: dict[str, list[Path]] = {}
+    for path in folder.iterdir():
+        if (match := _ASIDE.fullmatch(path.name)) and not _alive(int(match["pid"])):
+            found.setdefault(match["name"], []).append(path)
+    return found
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def atomic_files(paths: Sequence[Path], outdated: Path | None = None) -> Iterator[list[BinaryIO]]:
     """Open a file beside each path for writing; they take their places together if the block ends without an error.
 
-    `outdated`, which tells of the files before, is removed when the new ones are safe on the disk.
+    `outdated`, which tells of the files before, is removed when the new ones are safe on the disk. What killed
+    processes have left beside a path is removed first.
     """
     aside = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
+    for path in paths:
+        for left in _leftovers(path.parent.absolute()).pop(path.name, []):
+            left.unlink(missing_ok=True)
     try:
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(open(path, "wb", buffering=_BUFFER)) for path in aside]
@@ -134,8 +183,19 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def jsonl_writer(file: BinaryIO) -> jsonlines.Writer:
-    """A jsonlines writer that encodes by msgspec."""
-    return jsonlines.Writer(file, dumps=encode)
+    """A jsonlines writer that encodes by msgspec; what could not be read back raises ValueError."""
+    return jsonlines.Writer(file, dumps=encode_line)
+
+
+def encode_line(row: Row) -> bytes:
+    """A row as the line that is read back, without its end."""
+    try:
+        line = encode(row)
+    except UnicodeEncodeError as error:
+        raise ValueError(f"row {row.get('id')!r:.80} holds half a surrogate pair: {error}") from None
+    if len(line) >= MAX_LINE:
+        raise ValueError(f"row {row.get('id')!r:.80} would make a line of {len(line)} bytes, {MAX_LINE} are read back")
+    return line
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:

@@ -123,8 +123,8 @@ def test_odd_published_answers_can_be_dropped(published, tmp_path):
     [
         ("No the person is real but image is blurry.", {"contradictions"}),
         ("The bottom of the chin looks real.", {"contradictions"}),
-        ("The eyebrows look asymmetric. . Real.", {"contradictions"}),
-        ("He is a television personality so ofc we know this image is real.", {"contradictions"}),
+        ("The person's eyebrows look asymmetric. . Real.", {"contradictions"}),
+        ("The person has he is a television personality so ofc we know this image is real.", {"contradictions"}),
         ("The person's nose looks a bit fake because nose is real.", {"contradictions", "junk"}),
         ("The person has good.", {"junk"}),
         ("The person has na.", {"junk"}),

@@ -1,10 +1,18 @@
-"""What the command lines have in common: which rows a limit leaves, and where the generators of samples write."""
+"""What the command lines have in common: how they end, which rows a limit leaves, where the samples are written."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from converters import sample_deepfakejudge, sample_deeptrace, sample_fakeclue
+from swift_plugins.core.commands import run
 from swift_plugins.core.records import spread
 
 GENERATORS = pytest.mark.parametrize(
@@ -48,3 +56,64 @@ def test_an_output_that_cannot_be_written_is_one_clear_line(tmp_path, capsys, ma
         main(["--out", f"{tmp_path}/file{beneath}"])
     assert "error: cannot write to --out: " in capsys.readouterr().err.splitlines()[-1]
     assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "line"),
+    [
+        (ValueError("wrong \x1b[31m"), 2, "error: wrong \\u001b[31m\n"),
+        (OSError("full"), 2, "error: full\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_a_command_ends_with_one_line(capsys, fault, code, line):
+    def main(_):
+        raise fault
+
+    streams = sys.stdout, sys.stderr
+    assert run(main, argparse.Namespace()) == code
+    assert capsys.readouterr().err == line
+    assert (sys.stdout, sys.stderr) == streams
+
+
+WAITING = """
+import argparse, sys, time
+from swift_plugins.core.commands import run
+from swift_plugins.core.guarded import run_guarded
+
+def main(_):
+    print("begun", flush=True)
+    for found in run_guarded(time.sleep, [(0.5,)] * 1000, workers=2):
+        assert found is None
+
+sys.exit(run(main, argparse.Namespace()))
+"""
+FAULTY = """
+import argparse, sys
+from swift_plugins.core.commands import run
+
+def main(_):
+    raise RuntimeError("hidden \\x1b[31m")
+
+sys.exit(run(main, argparse.Namespace()))
+"""
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("pause", [0.0, 0.02, 0.7])
+def test_ctrl_c_is_one_line_and_waits_for_no_worker(root, pause):
+    """The signal goes to the whole group of processes, as a terminal sends it."""
+    line = [sys.executable, "-c", WAITING]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(line, cwd=root, start_new_session=True, text=True, **pipes) as process:
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(pause)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "interrupted\n")
+
+
+def test_a_traceback_is_printable(root):
+    done = subprocess.run([sys.executable, "-c", FAULTY], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.endswith("RuntimeError: hidden \\u001b[31m\n")

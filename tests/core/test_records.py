@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swift_plugins.core.records import (
     MAX_LINE,
     atomic_write,
     check_row,
     encode,
+    encode_line,
+    jsonl_writer,
     read_rows,
     sha256_file,
     sha256_text,
@@ -50,6 +56,53 @@ def test_atomic_write_leaves_nothing_behind(tmp_path, error):
     assert (tmp_path / "kept").read_bytes() == b"old"
 
 
+def test_what_a_killed_writer_left_aside_is_removed(tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for name, pid in (("kept", dead.pid), ("kept", os.getppid()), ("other", dead.pid), ("kept.x", dead.pid)):
+        (tmp_path / f".{name}.{pid}.tmp").write_bytes(b"half")
+    (tmp_path / f".kept.{dead.pid}x.tmp").write_bytes(b"of somebody else")
+    (tmp_path / "many").mkdir()
+    with atomic_write(tmp_path / "kept") as file:
+        file.write(b"new")
+    left = {f".kept.{os.getppid()}.tmp", f".other.{dead.pid}.tmp", f".kept.x.{dead.pid}.tmp", f".kept.{dead.pid}x.tmp"}
+    assert set(names(tmp_path)) == left | {"kept", "many"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(rows=st.lists(st.dictionaries(st.text(), JSON, max_size=4), max_size=4))
+def test_what_is_written_is_read_back(rows, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "rows.jsonl"
+    with open(path, "wb") as file:
+        jsonl_writer(file).write_all(rows)
+    assert [row for _, row in read_rows(path)] == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("x" * MAX_LINE, "row 'a' would make a line of"), ("\ud800", "row 'a' holds half a surrogate")],
+)
+def test_what_could_not_be_read_back_is_not_written(tmp_path, text, complaint):
+    with open(tmp_path / "rows.jsonl", "wb") as file, pytest.raises(ValueError, match=complaint):
+        jsonl_writer(file).write({"id": "a", "response": text})
+    assert names(tmp_path) == ["rows.jsonl"]
+    assert (tmp_path / "rows.jsonl").read_bytes() == b""
+
+
+def test_the_longest_line_that_is_written_is_read(tmp_path):
+    row = {"id": "a", "pad": ""}
+    row["pad"] = "x" * (MAX_LINE - 1 - len(encode(row)))
+    (tmp_path / "rows.jsonl").write_bytes(encode_line(row) + b"\n")
+    assert list(read_rows(tmp_path / "rows.jsonl")) == [(1, row)]
+    with pytest.raises(ValueError, match="are read back"):
+        encode_line(row | {"pad": row["pad"] + "x"})
+
+
 def test_write_json_reads_back(tmp_path):
     value = {"a": [1, 2.5, None], "ü": "’🙂"}
     write_json(tmp_path / "x.json", value)
@@ -73,8 +126,13 @@ def test_read_rows_gives_line_numbers_and_skips_blank_lines(tmp_path):
         (b'{"a": 1', "not JSON.* torn last line"),
         (b" " * MAX_LINE + b"{}\n", "the line is longer than"),
         (b"[" * 100_000 + b"\n", "not JSON"),
+        (
+            b'{"id": "b", "meta": {"label": "real", "x": 1, "la\\u0062el": "fake"}}\n',
+            "not JSON: the key 'label' stands twice",
+        ),
+        (b'{"id":"b","id":"b"}\n', "not JSON: the key 'id' stands twice"),
     ],
-    ids=["broken", "list", "null", "nan", "utf8", "torn", "long", "deep"],
+    ids=["broken", "list", "null", "nan", "utf8", "torn", "long", "deep", "twice", "twice the same"],
 )
 def test_read_rows_names_file_and_line(tmp_path, line, complaint):
     path = tmp_path / "rows.jsonl"

@@ -32,6 +32,19 @@ def test_the_markdown_report_shows_text_of_the_data_as_text(tmp_path):
     assert "\n# head" not in page
 
 
+def test_the_markdown_report_shows_keys_of_the_runs_record_as_text(tmp_path):
+    hostile = "<script>x</script>\n# head\n![a](http://evil.example/x.png)"
+    model = {"model": "m", "adapter": None, "vision": {}}
+    record = {"model": model, "data": {"rows": 2}, "versions": {hostile: hostile}}
+    (tmp_path / "out.jsonl.run.json").write_text(json.dumps(record))
+    score_rows(tmp_path, [fake(response=said()), real()], "--out", tmp_path / "report")
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "evil" in page
+    assert "<script" not in page.replace("\\<", "")
+    assert "![a](" not in page
+    assert "\n# head" not in page
+
+
 def test_the_report_is_three_files_that_need_nothing_else(tmp_path):
     hostile = "FAKE. <script>alert(1)</script><img src=http://x.example/y>"
     score_rows(tmp_path, [fake(response=hostile), fake("f2", response=said()), real()], "--out", tmp_path / "report")

@@ -20,6 +20,7 @@ from eval.perturbing.kinds import KINDS, STRENGTHS, parameter, perturb, rgb, siz
 from swift_plugins.answering.outfile import held
 from swift_plugins.answering.rows import load_data
 from swift_plugins.core.records import read_rows, sha256_file
+from swift_plugins.core.tasks import dfj_detect
 from tests.scoring import write_rows
 
 STAYING = [kind for kind in KINDS if not KINDS[kind].size]
@@ -221,7 +222,7 @@ def test_the_files_tell_of_themselves_as_a_converters_do(tmp_path):
     assert len(load_data(out / "test.jsonl", None, "trained", False, True)) == 6
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["files"] == {"test.jsonl": sha256_file(out / "test.jsonl")}
-    assert (manifest["task"], manifest["task_version"]) == ("dfj_detect", "1")
+    assert (manifest["task"], manifest["task_version"]) == ("dfj_detect", dfj_detect.VERSION)
     assert manifest["sources"] == {"test.jsonl": sha256_file(data)}
     assert manifest["levels"] == {"jpeg": {"1": "quality 90"}}
     assert manifest["counts"] == {"none": {"real": 2, "fake": 1}, "jpeg": {"real": 2, "fake": 1}}
@@ -267,8 +268,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_files(tmp_path, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr(copies, "run_guarded", killed)
-        with pytest.raises(KeyboardInterrupt):
-            run(data, out, *options)
+        assert run(data, out, *options) == 130
+    assert capsys.readouterr().err.endswith("interrupted\n")
     assert not (out / "test.jsonl").exists()
     assert "files" not in json.loads((out / "manifest.json").read_text())
     done = next(iter(out.rglob("*.png")))

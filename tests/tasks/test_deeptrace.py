@@ -9,11 +9,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from swift_plugins.core.tasks import get_task
+from swift_plugins.core.tasks import MAX_CHARS, get_task
 from swift_plugins.core.tasks.deeptrace import (
     CATEGORIES,
     GRAMMARS,
-    MAX_CHARS,
     QUESTIONS,
     REAL_ANSWER,
     Parsed,
@@ -556,7 +555,7 @@ def test_unknown_task_is_told_what_was_meant():
         ("none of it is real", None, None),
         ("Nothing here is REAL.", None, None),
         ("Is it real?", None, None),
-        ("The video is AI-generated.", None, None),
+        ("The video is AI-generated.", None, "fake"),
     ],
 )
 def test_a_verdict_counts_where_it_is_stated_and_nowhere_else(text, trained, tags):

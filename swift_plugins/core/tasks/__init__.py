@@ -65,7 +65,7 @@ class Task(Protocol):
     """The module of a task. Every one states every fact, empty or None where it has none."""
 
     NAME: str
-    VERSION: str  # of its prompts, its answers and what reads them; what two versions made does not mix
+    VERSION: str  # of its prompts and answers, and behind a dot of what reads them; see `made_for`
     PROMPT: str | None  # the project's own, for data that bring none, with slots for CANDIDATES
     PROMPT_END: str  # what an evaluation adds to the question as it is on disk
     QUESTIONS: Mapping[str, str]  # the fixed ones by what sets them apart; without any, rows bring theirs
@@ -88,6 +88,7 @@ class JudgeTask(Task, Protocol):
     """A task that judges candidates, which stand in its prompt."""
 
     PROMPT: str
+    DECISION: str  # what it must be, for error texts
 
     def decision(self, answer: Any) -> Any:
         """What an answer decides, as a row's meta states the truth."""
@@ -118,6 +119,12 @@ def get_judge(name: str) -> JudgeTask:
         raise ValueError(unknown("judge's task", name, JUDGES))
     task: Any = get_task(name)
     return task
+
+
+def made_for(version: object) -> str:
+    """The part of a task's version that rows and checkpoints are made for, and must have in common: its prompts and
+    answers. What reads answers, behind the dot, does so when they are scored, and stands in the report."""
+    return str(version).partition(".")[0]
 
 
 def get_task(name: str) -> Task:

@@ -11,13 +11,14 @@ import unicodedata
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from swift_plugins.core.tasks import MAX_CHARS
+from swift_plugins.core.tasks import MAX_CHARS, dfj_pairwise, dfj_pointwise
+from swift_plugins.core.tasks.tagged import FRAME, frame
 
-SLOTS = ("ground_truth_label", "candidate_response", "response_a", "response_b")  # DeepfakeJudge's released prompts
+LABEL_SLOT = "ground_truth_label"
+SLOTS = (LABEL_SLOT, *dfj_pointwise.CANDIDATES, *dfj_pairwise.CANDIDATES)  # of DeepfakeJudge's released prompts
 MODES = ("safe", "exact")  # candidates as text only, or untouched as the paper has them
 
 _SLOT = re.compile("{(" + "|".join(SLOTS) + ")}")
-_FRAME = re.compile(r"<reasoning>(.*)</reasoning>(\s{0,8})<answer>\s{0,8}(real|fake|edited)\s{0,8}</answer>", re.S)
 # What may begin a tag or a special token of some tokenizer; "blur < 2 px" and "<= 3" cannot.
 _TAG_OPENS = re.compile(r"<(?!\s|=|[0-9]+(?:\.[0-9]+)?%?(?:[\s,;)]|\.\s|\.?\Z))|[\uff1c\ufe64]")
 _BRACKET_TOKEN = re.compile(r"\[(?=/?(?:[A-Z_]{2,20}|[gs]MASK)\])")
@@ -51,7 +52,7 @@ def fill(template: str, values: Mapping[str, str]) -> Filled:
         name = match.group(1)
         if name not in values:
             raise ValueError(f"the prompt has a slot {{{name}}}, for which there is nothing")
-        if name in spans and name != SLOTS[0]:
+        if name in spans and name != LABEL_SLOT:
             raise ValueError(f"the prompt has the slot {{{name}}} twice")
         parts += [template[at : match.start()], values[name]]
         begin = length + match.start() - at
@@ -73,17 +74,29 @@ def neutralise(candidate: str) -> str:
     """
     if len(candidate) > MAX_CHARS:
         raise ValueError(f"the candidate has {len(candidate)} characters, at most {MAX_CHARS} are judged")
-    frame = split_frame(candidate)
-    if frame is None:
+    framed = split_frame(candidate)
+    if framed is None:
         return _closed(_seen(candidate.strip()).strip())
-    body, gap, verdict = frame
-    return f"<reasoning>{_closed(_seen(body))}</reasoning>{gap}<answer>{verdict}</answer>"
+    body, gap, verdict = framed
+    return frame(_closed(_seen(body)), verdict, gap)
+
+
+def neutralise_prompt(prompt: str) -> str:
+    """A judge's whole prompt, whose candidates' places are not known, as text: what neutralise does, line by line.
+
+    The image's tag at its beginning stays; one that stands elsewhere is put there.
+    """
+    if len(prompt) > MAX_CHARS:
+        raise ValueError(f"the prompt has {len(prompt)} characters, at most {MAX_CHARS} are judged")
+    text = prompt.removeprefix("<image>")
+    head = "<image>" if "<image>" in prompt else ""
+    return head + "\n".join(_closed(_seen(line)) for line in text.splitlines())
 
 
 def split_frame(candidate: str) -> tuple[str, str, str] | None:
     """(reasoning, the space between, label) of a candidate in the published form, else None."""
-    frame = _FRAME.fullmatch(candidate.strip())
-    return (frame[1], frame[2], frame[3]) if frame else None
+    framed = FRAME.fullmatch(candidate.strip())
+    return (framed[1], framed[2], framed[3]) if framed else None
 
 
 def _seen(text: str) -> str:

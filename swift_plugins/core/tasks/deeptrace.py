@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 
-from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
+from swift_plugins.core.tasks import Choices, Parsed
 from swift_plugins.core.tasks.deeptrace_answer import NUMBER, UNSIGNED, Answer, ordered, read_box, read_start
-from swift_plugins.core.tasks.deeptrace_zero_shot import FENCE, TAGS, parse_json, parse_tags
+from swift_plugins.core.tasks.deeptrace_zero_shot import FENCE, TAG, parse_json, parse_tags
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION as ZERO_SHOT_QUESTION
 from swift_plugins.core.tasks.verdicts import STOP, VERDICT_WORDS, named, stated_verdicts, with_reader
+from swift_plugins.core.tasks.wording import reads
 
 NAME = "deeptrace"
 VERSION = with_reader("1")
@@ -102,7 +103,7 @@ def render(answer: Answer) -> str:
         if not answer.explanation or answer.explanation != answer.explanation.strip():
             raise ValueError("an explanation must not be empty or have white space at its ends")
         text += _REASON + answer.explanation
-        if len(text) > MAX_CHARS or _second_verdict(text):
+        if parse_trained(text).answer != answer:
             raise ValueError("the explanation is too long or holds a verdict sentence of its own")
     return text
 
@@ -151,24 +152,21 @@ _RENDERED = re.compile(
 _TRAINED_VERDICT = re.compile(rf"\s*(real|fake)(?={STOP})", re.I)
 _TRAINED_BOX = re.compile(r"unnatural part is at (\[[^\[\]]{0,400}\])")
 _TRAINED_START = re.compile(r"starting ([^\s,;]{1,40}) seconds?(?!\w)")
-_VERDICT_SENTENCE = re.compile(r"(?:^|[.!?\n])\s{0,8}(REAL|FAKE)(?=\s{0,8}[.!\n]|\s{0,8}\Z)")
 _END = re.compile(r"[.\n]")
+_NO_PART = "There is no unnatural part"
 _NO_HEAD = "does not begin with REAL or FAKE"
 
 
-def _second_verdict(text: str) -> bool:
-    """Whether the verdict sentences of a text ("FAKE." / "REAL.") disagree."""
-    if "REAL" not in text or "FAKE" not in text:
-        return False
-    return len({m.group(1) for m in _VERDICT_SENTENCE.finditer(text)}) > 1
-
-
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
-    """The answer of section 3.2: the first word is the verdict; box, time and reason follow in their own words."""
-    text = text[:MAX_CHARS]
+    """The answer of section 3.2: the first word is the verdict; box, time and reason follow in their own words.
+
+    There is none where what follows states the other verdict or denies the first, or finds an unnatural part in a real
+    video or none in a fake one.
+    """
     if text == REAL_ANSWER:
         return _REAL
-    if "REAL" not in text and (match := _RENDERED.fullmatch(text)):
+    if (match := _RENDERED.fullmatch(text)) and not stated_verdicts(match[6] or "").contradicts("fake"):
         return _parse_rendered(*match.groups())
     return _parse_words(text)
 
@@ -189,14 +187,10 @@ def _parse_words(text: str) -> Parsed:
     if head is None:
         return Parsed(None, "trained", _NO_HEAD)
     verdict = head.group(1).lower()
-    end = _sentence_end(text, head.end())
-    if end > head.end() and len(named(text[:end])) > 1:
-        return Parsed(None, "trained", "the first sentence holds both verdicts")
     reason = text.find(_REASON)
     claims, bbox, start = (text if reason < 0 else text[:reason]), None, None
-    stated, _ = stated_verdicts(claims[head.end() :])
-    if stated - {verdict} or _second_verdict(text):
-        return Parsed(None, "trained", "two different verdicts")
+    if why := _taken_back(verdict, text, claims, head.end()):
+        return Parsed(None, "trained", why)
     if verdict == "real":
         return Parsed(Answer("real"), "trained")
     problems: list[str] = []
@@ -212,21 +206,35 @@ def _parse_words(text: str) -> Parsed:
     return Parsed(Answer("fake", bbox, start, explanation or None), "trained", None, tuple(problems))
 
 
+def _taken_back(verdict: str, text: str, claims: str, head: int) -> str | None:
+    """Why the verdict that a text begins with is none: what is said before its reason, or as its reason, against it."""
+    first = text[: _sentence_end(text, head)]
+    if len(first) > head and len(named(first)) > 1:
+        return "the first sentence holds both verdicts"
+    if stated_verdicts(first).doubted:
+        return "a doubted verdict"
+    other = _TRAINED_BOX.search(claims) if verdict == "real" else _NO_PART in claims
+    explained = text[len(claims) + len(_REASON) :]
+    if other or any(stated_verdicts(said).contradicts(verdict) for said in (claims, explained)):
+        return "two different verdicts"
+    return None
+
+
 def _sentence_end(text: str, start: int) -> int:
     match = _END.search(text, start)
     return match.start() if match else len(text)
 
 
+@reads("tags")
 def parse_auto(text: str) -> Parsed:
     """Choose the grammar by the text's outer form: JSON by its brace, tags by their names, else trained, else tags."""
-    head = text[:MAX_CHARS]
-    fence = FENCE.match(head)
-    if (fence and head[fence.end() : fence.end() + 1] == "{") or head.lstrip()[:1] == "{":
-        return parse_json(head)
-    if any(f"<{tag}>" in head for tag in TAGS):
-        return parse_tags(head)
-    trained = parse_trained(head)
-    return trained if trained.answer is not None or trained.reason != _NO_HEAD else parse_tags(head)
+    text = text.lstrip()
+    if text[FENCE.match(text).end() :][:1] == "{":  # type: ignore[union-attr]
+        return parse_json(text)
+    if TAG.search(text):
+        return parse_tags(text)
+    trained = parse_trained(text)
+    return trained if trained.answer is not None or trained.reason != _NO_HEAD else parse_tags(text)
 
 
 GRAMMARS = {"trained": parse_trained, "tags": parse_tags, "json": parse_json, "auto": parse_auto}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
+from swift_plugins.core.tasks import Choices, Parsed
 from swift_plugins.core.tasks.tagged import read_tagged, render_tagged, tagged_segments
-from swift_plugins.core.tasks.verdicts import LABELS, bare_verdict, with_reader
+from swift_plugins.core.tasks.verdicts import FOLD, LABELS, bare_verdict, stated_verdicts, with_reader
+from swift_plugins.core.tasks.wording import reads
 
 NAME = "dfj_detect"
 VERSION = with_reader("1")
@@ -42,21 +43,28 @@ def render(answer: Answer) -> str:
     return render_tagged(answer.reasoning, "answer", answer.verdict, " ")
 
 
+def _contradicts(words: str, label: str) -> bool:
+    return stated_verdicts(words).contradicts(FOLD[label])
+
+
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
     """The answer after the reasoning; see read_tagged for what is none."""
-    verdict, reasoning, why = read_tagged(text, "answer", LABELS)
+    verdict, reasoning, why = read_tagged(text, "answer", LABELS, _contradicts)
     return Parsed(Answer(verdict, reasoning) if verdict else None, "trained", why)
 
 
+@reads("plain")
 def parse_plain(text: str) -> Parsed:
     """Free text that states one verdict, "real" or "fake"; all of it is the reasoning."""
-    verdict, why = bare_verdict(text[:MAX_CHARS])
-    return Parsed(Answer(verdict, text[:MAX_CHARS].strip()) if verdict else None, "plain", why)
+    verdict, why = bare_verdict(text)
+    return Parsed(Answer(verdict, text.strip()) if verdict else None, "plain", why)
 
 
+@reads("plain")
 def parse_auto(text: str) -> Parsed:
     """Tagged where there is an answer's tag, else plain."""
-    return parse_trained(text) if "<answer>" in text[:MAX_CHARS].lower() else parse_plain(text)
+    return parse_trained(text) if "<answer>" in text.lower() else parse_plain(text)
 
 
 def segments(text: str) -> list[tuple[str, str]]:

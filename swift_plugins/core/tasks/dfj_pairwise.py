@@ -6,20 +6,24 @@ data that bring none; the dataset's rows bring theirs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from swift_plugins.core.tasks import Choices, Parsed
 from swift_plugins.core.tasks.tagged import read_tagged, render_tagged, tagged_segments
+from swift_plugins.core.tasks.verdicts import with_reader
+from swift_plugins.core.tasks.wording import drawn, plain, reads
 
 NAME = "dfj_pairwise"
-VERSION = "1"
+VERSION = with_reader("1")
 PROMPT_END = ""
 QUESTIONS: dict[str, str] = {}
 ZERO_SHOT_QUESTION = None
 CANDIDATES = {"response_a": "response_a", "response_b": "response_b"}
 SAME_ANSWER_AS = None
+DECISION = "answer must be A or B"
 OTHER = {"A": "B", "B": "A"}  # the same choice after the two candidates have changed places
 CHOICES = Choices("<answer>", {name: name for name in OTHER}, "</answer>")
 KINDS = ("reasoning", "answer", "other")
@@ -49,9 +53,23 @@ def render(answer: Answer) -> str:
     return render_tagged(answer.reasoning, "answer", answer.better, "\n")
 
 
+_SAID = re.compile(
+    r"\b(?:answer|verdict|winner|choice|decision|better|best|preferred|prefer|choose|pick|select)\b"
+    r"(?:\s|:|=|-|\*|\b(?:is|one|response|candidate|option)\b){0,6}\b([ab])\b(?=\s{0,4}(?:[.,;:!)*\n]|\Z))"
+    r"|\b(?:response|candidate|option)\s([ab])\s(?:is|was|wins|seems)\b(?! (?:worse|weaker|wrong|less|not))"
+    r"|^\W{0,8}([ab])\W{0,8}$",
+    re.M,
+)
+
+
+def _contradicts(words: str, better: str) -> bool:
+    return any(name.upper() != better for said in _SAID.findall(drawn(plain(words)).lower()) for name in said if name)
+
+
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
     """The answer after the reasoning; see read_tagged for what is none."""
-    better, reasoning, why = read_tagged(text, "answer", tuple(OTHER))
+    better, reasoning, why = read_tagged(text, "answer", tuple(OTHER), _contradicts)
     return Parsed(Answer(better, reasoning) if better else None, "trained", why)
 
 

@@ -6,20 +6,24 @@ project's own, for data that bring none; the dataset's rows bring theirs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from swift_plugins.core.tasks import Choices, Parsed
 from swift_plugins.core.tasks.tagged import read_tagged, render_tagged, tagged_segments
+from swift_plugins.core.tasks.verdicts import with_reader
+from swift_plugins.core.tasks.wording import drawn, plain, reads
 
 NAME = "dfj_pointwise"
-VERSION = "1"
+VERSION = with_reader("1")
 PROMPT_END = ""
 QUESTIONS: dict[str, str] = {}
 ZERO_SHOT_QUESTION = None
 CANDIDATES = {"candidate_response": "candidate"}
 SAME_ANSWER_AS = None
+DECISION = "score must be 1..5"
 SCORES = ("1", "2", "3", "4", "5")
 CHOICES = Choices("<score>", {score: score for score in SCORES}, "</score>")
 KINDS = ("reasoning", "score", "other")
@@ -44,13 +48,26 @@ class Answer:
 def render(answer: Answer) -> str:
     """`<reasoning>…</reasoning>`, a line break, `<score>n</score>`; ValueError for what could not be read back."""
     if str(answer.score) not in SCORES:
-        raise ValueError(f"score must be 1..5, got {answer.score!r}")
+        raise ValueError(f"{DECISION}, got {answer.score!r}")
     return render_tagged(answer.reasoning, "score", str(answer.score), "\n")
 
 
+_SAID = re.compile(
+    r"\b(?:scores?|rating|grade|mark|give|rate|deserves?)\b(?:\s|:|=|-|\*|\b(?:is|of|it|this|a|an|the"
+    r"|candidate)\b){0,6}\b([1-5])\b"
+    r"|\b([1-5])\s{0,2}(?:/|out of)\s{0,2}5\b|^\W{0,8}([1-5])\W{0,8}$",
+    re.M,
+)
+
+
+def _contradicts(words: str, score: str) -> bool:
+    return any(number != score for said in _SAID.findall(drawn(plain(words)).lower()) for number in said if number)
+
+
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
     """The score after the reasoning; see read_tagged for what is none."""
-    score, reasoning, why = read_tagged(text, "score", SCORES)
+    score, reasoning, why = read_tagged(text, "score", SCORES, _contradicts)
     return Parsed(Answer(int(score), reasoning) if score else None, "trained", why)
 
 

@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 
 from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
-from swift_plugins.core.tasks.verdicts import OPPOSITE, VERDICTS, bare_verdict, with_reader
+from swift_plugins.core.tasks.verdicts import OPPOSITE, VERDICTS, bare_verdict, stated_verdicts, with_reader
+from swift_plugins.core.tasks.wording import reads
 
 NAME = "fakevlm"
 VERSION = with_reader("1")
@@ -52,6 +53,11 @@ _BARE = re.compile(r"(real|fake)\s{0,8}[.!]?", re.I)
 _VERDICT = re.compile("real|fake", re.I)
 _LEAD = re.compile(r"[\s\"'*]{0,8}")
 _SENTENCE = re.compile(r"[.!?][\"'*)]?\s{1,8}|\n\s{0,8}")  # what another opening may stand behind
+_CONCEDES = re.compile(
+    r"[\s,;:–—-]{0,4}(?:but|yet|however|though|although|except|at first|initially|on the surface)\b", re.I
+)
+# DD-VQA's annotators go on about the person in the same line, with notes such as a last "Real." for whatever was asked.
+_REMARKS = re.compile(r"(?:\b\w{1,20}\s)?\bthe person(?:['’]s| has)\b[^\n]*", re.I)
 _STOP = re.compile(r"[.!,;:]?\s*")
 _BEFORE_VERDICT = re.compile(
     rf"{_LEAD.pattern}(?:this is an? |the image looks |the person['’]s (?:{'|'.join(PARTS)}) looks? )?", re.I
@@ -99,13 +105,24 @@ def _stated(match: re.Match[str]) -> tuple[str, str]:
     return verdict, form if form in PARTS else "whole"
 
 
+def _takes_back(text: str, opening: re.Match[str]) -> bool:
+    """Whether what follows an opening states the other verdict on the same."""
+    verdict, of = _stated(opening)
+    for sentence in _SENTENCE.finditer(text, opening.end()):
+        again = _OPENING.match(text, sentence.end())
+        if again and _stated(again) == (OPPOSITE[verdict], of):
+            return True
+    rest = text[opening.end() :] if opening["image"] else _REMARKS.sub("", text[opening.end() :])
+    return of == "whole" and stated_verdicts(rest).contradicts(verdict)
+
+
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
     """The answer as it is trained: the opening first, whose words end at a word's boundary, then the explanation.
 
-    A bare "Real" or "Fake" must be all that is said. Where another sentence opens with the other verdict on the same,
-    the whole or a part of a face, there is no answer.
+    A bare "Real" or "Fake" must be all that is said. Where the opening only concedes ("looks real, but"), or what
+    follows states the other verdict on the same, the whole or a part of a face, there is no answer.
     """
-    text = text[:MAX_CHARS]
     begin = _LEAD.match(text).end()  # type: ignore[union-attr]
     match = _OPENING.match(text, begin)
     if match is None:
@@ -113,11 +130,10 @@ def parse_trained(text: str) -> Parsed:
             return Parsed(Answer(bare[1].lower(), None, "word"), "trained")
         return Parsed(None, "trained", 'does not begin with "This is a real/fake image"')
     verdict, form = _read(match)
-    if OPPOSITE[verdict] in text.lower():  # most texts never name it
-        for sentence in _SENTENCE.finditer(text, match.end()):
-            again = _OPENING.match(text, sentence.end())
-            if again and _stated(again) == (OPPOSITE[verdict], _stated(match)[1]):
-                return Parsed(None, "trained", "two different verdicts")
+    if _CONCEDES.match(text, match.end()):
+        return Parsed(None, "trained", "the verdict is only conceded")
+    if _takes_back(text, match):
+        return Parsed(None, "trained", "two different verdicts")
     rest = text[_STOP.match(text, match.end()).end() :].rstrip()  # type: ignore[union-attr]
     return Parsed(Answer(verdict, rest or None, form), "trained")
 
@@ -137,12 +153,14 @@ def parse_upstream(text: str) -> Parsed:
     return Parsed(None, "upstream", "neither real nor fake in the first two sentences")
 
 
+@reads("plain")
 def parse_plain(text: str) -> Parsed:
     """Free text, as of a model that was not trained here, that states one verdict; all of it is the explanation."""
-    verdict, why = bare_verdict(text[:MAX_CHARS])
-    return Parsed(Answer(verdict, text[:MAX_CHARS].strip()) if verdict else None, "plain", why)
+    verdict, why = bare_verdict(text)
+    return Parsed(Answer(verdict, text.strip()) if verdict else None, "plain", why)
 
 
+@reads("plain")
 def parse_auto(text: str) -> Parsed:
     """As trained where the text opens so, else plain."""
     parsed = parse_trained(text)

@@ -9,11 +9,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
-from swift_plugins.core.tasks.openings import CLAUSE, END, LEAD, STOP, choice_segments
+from swift_plugins.core.tasks import Choices, Parsed
+from swift_plugins.core.tasks.openings import (
+    CLAUSE,
+    END,
+    ENDS_AGAIN,
+    LEAD,
+    SAID_AGAIN,
+    STOP,
+    choice_segments,
+    said_again,
+)
+from swift_plugins.core.tasks.verdicts import with_reader
+from swift_plugins.core.tasks.wording import reads
 
 NAME = "loki_mc"
-VERSION = "1"
+VERSION = with_reader("1")
 QUESTIONS: dict[str, str] = {}
 ZERO_SHOT_QUESTION = None
 CANDIDATES: dict[str, str] = {}
@@ -26,6 +37,10 @@ KINDS = ("answer", "explanation", "other")
 _PLACES = {"first": "A", "second": "B"}
 _PHRASE = rf"the ({'|'.join(_PLACES)}) one{END}"
 _OPENING = re.compile(rf"([AB]){END}(?:[.,:)*]{{1,4}}\s{{0,8}}{_PHRASE})?|{_PHRASE}", re.I | re.A)
+_AGAIN = re.compile(
+    rf"{SAID_AGAIN}(?:(?P<A>(?:the )?first(?: one)?|a)|(?P<B>(?:the )?second(?: one)?|b)){ENDS_AGAIN}"
+    rf"|\bthe (?:(?P<A_>first)|(?P<B_>second)) one{ENDS_AGAIN}"
+)
 CHOICES = Choices("", {letter: letter for letter in TEXTS}, "", LEAD)
 
 
@@ -35,6 +50,11 @@ class Answer:
 
     choice: str
     explanation: str | None = None
+
+
+def answer_of(stated: str) -> Answer:
+    """The answer as the dataset states it, "A" or "B"."""
+    return Answer(stated)
 
 
 def render(answer: Answer) -> str:
@@ -53,17 +73,18 @@ def _read(match: re.Match[str]) -> set[str]:
     return {said.upper() if len(said) == 1 else _PLACES[said.lower()] for said in match.groups() if said}
 
 
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
     """The choice that the text begins with: its letter, its wording or both; two different ones are none."""
-    text = text[:MAX_CHARS]
     match = _OPENING.match(text, LEAD.match(text).end())  # type: ignore[union-attr]
     if match is None:
         return Parsed(None, "trained", "does not begin with A or B")
     said = _read(match)
     for clause in CLAUSE.finditer(text, match.end()):
-        if again := _OPENING.match(text, clause.end()):
-            said |= _read(again)
-    if len(said) > 1:
+        if other := _OPENING.match(text, clause.end()):
+            said |= _read(other)
+    again = said_again(_AGAIN, text[match.end() :])
+    if again is None or len(said | {name[0] for name in again}) > 1:
         return Parsed(None, "trained", "both A and B")
     explanation = text[STOP.match(text, match.end()).end() :].strip()  # type: ignore[union-attr]
     return Parsed(Answer(said.pop(), explanation or None), "trained")

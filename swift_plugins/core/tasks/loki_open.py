@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
+from swift_plugins.core.tasks import Choices, Parsed
+from swift_plugins.core.tasks.verdicts import with_reader
+from swift_plugins.core.tasks.wording import reads
 
 NAME = "loki_open"
-VERSION = "1"
+VERSION = with_reader("1")
 PROMPT = None
 PROMPT_END = ""
 QUESTIONS: dict[str, str] = {}
@@ -28,6 +30,13 @@ class Answer:
     explanation: str
 
 
+def answer_of(stated: str) -> Answer:
+    """The explanation that people wrote; ValueError where they wrote none."""
+    if not stated:
+        raise ValueError("explanation: the row has none")
+    return Answer(stated)
+
+
 def render(answer: Answer) -> str:
     """The explanation itself; ValueError for what could not be read back."""
     if parse_trained(answer.explanation).answer != answer:
@@ -35,9 +44,10 @@ def render(answer: Answer) -> str:
     return answer.explanation
 
 
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
-    """All of the text; white space alone is no answer."""
-    explanation = text[:MAX_CHARS].strip()
+    """All of the text beyond its thinking; white space alone is no answer."""
+    explanation = text.strip()
     return Parsed(Answer(explanation) if explanation else None, "trained", None if explanation else "empty")
 
 

@@ -9,12 +9,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
-from swift_plugins.core.tasks.openings import CLAUSE, END, LEAD, STOP, choice_segments
-from swift_plugins.core.tasks.verdicts import OPPOSITE
+from swift_plugins.core.tasks import Choices, Parsed
+from swift_plugins.core.tasks.openings import (
+    CLAUSE,
+    END,
+    ENDS_AGAIN,
+    LEAD,
+    SAID_AGAIN,
+    STOP,
+    choice_segments,
+    said_again,
+)
+from swift_plugins.core.tasks.verdicts import OPPOSITE, with_reader
+from swift_plugins.core.tasks.wording import reads
 
 NAME = "loki_tf"
-VERSION = "1"
+VERSION = with_reader("1")
 QUESTIONS: dict[str, str] = {}
 ZERO_SHOT_QUESTION = None
 CANDIDATES: dict[str, str] = {}
@@ -25,6 +35,11 @@ OTHER = {"yes": "no", "no": "yes"}
 KINDS = ("answer", "explanation", "other")
 
 _OPENING = re.compile(rf"(yes|no)(?:{END}|(?=\s{{1,8}}(?:it|this|that|the|i|because)\b))", re.I | re.A)
+_AGAIN = re.compile(
+    rf"{SAID_AGAIN}(?:(?P<yes>yes|yeah|yep|yup|affirmative)|(?P<no>no|nope|nah"
+    rf"|negative))"
+    rf"(?:{ENDS_AGAIN}|(?=\s{{1,8}}(?:it|this|that|the|i|because)\b))"
+)
 CHOICES = Choices("", {choice: choice.capitalize() for choice in OTHER}, "", LEAD)
 
 
@@ -34,6 +49,11 @@ class Answer:
 
     choice: str
     explanation: str | None = None
+
+
+def answer_of(stated: str) -> Answer:
+    """The answer as the dataset states it, "Yes" or "No"."""
+    return Answer(stated.lower())
 
 
 def verdict(choice: str, asks: str) -> str:
@@ -58,9 +78,9 @@ def render(answer: Answer) -> str:
     return text
 
 
+@reads("trained")
 def parse_trained(text: str) -> Parsed:
-    """The answer that the text begins with; there is none where a later clause begins with the other one."""
-    text = text[:MAX_CHARS]
+    """The answer that the text begins with; there is none where the other one follows, or where it is taken back."""
     match = _OPENING.match(text, LEAD.match(text).end())  # type: ignore[union-attr]
     if match is None:
         return Parsed(None, "trained", "does not begin with yes or no")
@@ -69,6 +89,8 @@ def parse_trained(text: str) -> Parsed:
         again = _OPENING.match(text, clause.end())
         if again and again[1].lower() == OTHER[choice]:
             return Parsed(None, "trained", "both yes and no")
+    if (later := said_again(_AGAIN, text[match.end() :])) is None or later - {choice}:
+        return Parsed(None, "trained", "both yes and no")
     explanation = text[STOP.match(text, match.end()).end() :].strip()  # type: ignore[union-attr]
     return Parsed(Answer(choice, explanation or None), "trained")
 

@@ -4,12 +4,38 @@ from __future__ import annotations
 
 import re
 
+from swift_plugins.core.tasks.wording import drawn, plain
+
 LEAD = re.compile(r"[\s\"'*(]{0,8}")
 # An end of what is said: of the text, or a mark. "No doubt", "no-one" and "yes?" say neither yes nor no.
 END = r"(?=\s{0,8}(?:\Z|[.,!;:*\")–—\n]|['’](?!\w)|-\s))"
 STOP = re.compile(r"[.,!;:*\"')]{0,4}\s{0,8}")
 # What another answer may stand behind.
 CLAUSE = re.compile(r"(?:[.!?,;:][\"'*)]{0,2}\s{1,8}|\n\s{0,8})(?:(?:and|or|but)\s{1,8})?", re.I | re.A)
+
+
+# Behind which one more answer may stand on its own, also in the middle of a sentence.
+SAID_AGAIN = (
+    r"(?:\A|[.!?,;:()\[\]\"*'|/\n-]|\b(?:answer|choice|option|letter|is|are|choose|pick|select|say|mean"
+    r"|actually|rather|so|but"
+    r"|wait|or|and|no|yes|not|it's|correct|with|for|then|instead|final|thought|sorry)\b)[\s*\"'(:\[]{0,6}"
+)
+ENDS_AGAIN = r"(?=\s{0,8}(?:\Z|[.,!?;:*\"')\]|/\n]|-\s)(?!\s?\d))"
+_WITHDRAWN = re.compile(
+    r"(?:\A|[.!?:;\n(*-])\s{0,3}(?:(?:that|this|it)(?: is|'s| was) |actually,? |wait,? |no,? ){0,2}"
+    r"(?:false|incorrect|wrong|not (?:so|true|correct|right))(?=\W{0,3}(?:\Z|[.!\n]))"
+)
+
+
+def said_again(pattern: re.Pattern[str], text: str) -> set[str] | None:
+    """The groups' names of `pattern` that stand in a text after its answer; None where the answer is taken back.
+
+    The text is looked at in plain, lower-case letters.
+    """
+    text = drawn(plain(text)).lower()
+    if _WITHDRAWN.search(text):
+        return None
+    return {match.lastgroup or "" for match in pattern.finditer(text)}
 
 
 def choice_segments(text: str, opening: re.Match[str] | None) -> list[tuple[str, str]]:

@@ -7,29 +7,40 @@ Every search runs once and every repetition is bounded, so reading is linear in 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from swift_plugins.core.tasks import MAX_CHARS
+from swift_plugins.core.tasks.verdicts import LABELS
 
-_OPEN, _CLOSE = "<reasoning>", "</reasoning>"
+OPEN, CLOSE = "<reasoning>", "</reasoning>"
+FRAME_TAGS = frozenset({OPEN, CLOSE, "<answer>", "</answer>"})
+# The frame of a candidate: how it ends, all of it, and the reasoning alone.
+FRAME_END = re.compile(rf"{CLOSE}(\s{{0,8}})<answer>\s{{0,8}}({'|'.join(LABELS)})\s{{0,8}}</answer>")
+FRAME = re.compile(rf"{OPEN}(.*){FRAME_END.pattern}", re.S)
+REASONING = re.compile(rf"\s*{OPEN}(.*){CLOSE}\s*", re.S)
 DECISIONS = {tag: re.compile(rf"<{tag}>([^<>]{{0,40}})</{tag}>", re.I | re.A) for tag in ("score", "answer")}
-_OPENINGS = {tag: re.compile(rf"<{tag}>", re.I | re.A) for tag in DECISIONS}
-_TAG = re.compile(r"</?(?:reasoning|score|answer)>", re.I | re.A)
-_FRAME = re.compile(r"</?reasoning>", re.I | re.A)
+# However it is spelled: a decision beside one that is not closed, or is written in an odd way, is none.
+_OPENINGS = {
+    tag: re.compile(rf"[<\uff1c\ufe64]\s{{0,4}}{tag}\b[^<>\uff1e]{{0,40}}[>\uff1e\ufe65]", re.I) for tag in DECISIONS
+}
+_TAG = re.compile(r"<\s{0,4}/?\s{0,4}(?:reasoning|score|answer|think|thinking)\s{0,4}>", re.I | re.A)
+_MARK = re.compile(r"</?reasoning>", re.I | re.A)
 
 
-def read_tagged(text: str, tag: str, values: Collection[str]) -> tuple[str | None, str | None, str | None]:
+def read_tagged(
+    text: str, tag: str, values: Collection[str], contradicts: Callable[[str, str], bool]
+) -> tuple[str | None, str | None, str | None]:
     """(decision, reasoning, why there is no decision) of an output.
 
     The decision stands after the reasoning: what is said inside it may quote somebody else. Two different decisions
-    anywhere are none, nor is one beside a broken one or one that is not among `values`, whose case does not matter.
+    anywhere are none, nor is one beside a broken one or one that is not among `values`, whose case does not matter, nor
+    one that the words around it take back: `contradicts(words, decision)`.
     """
-    text = text[:MAX_CHARS]
-    reasoning, after = None, 0
+    reasoning, before, after = None, 0, 0
     if span := _reasoning(text):
         if span[1] < span[0]:
             return None, None, "the reasoning is not closed"
-        reasoning, after = text[slice(*span)].strip() or None, span[1]
+        reasoning, (before, after) = text[slice(*span)].strip() or None, span
     spelled = {value.lower(): value for value in values}
     said: set[str] = set()
     final = 0
@@ -42,14 +53,18 @@ def read_tagged(text: str, tag: str, values: Collection[str]) -> tuple[str | Non
         return None, reasoning, f"two different {tag}s"
     if final == 0 or final < len(_OPENINGS[tag].findall(text, after)):
         return None, reasoning, f"no closed <{tag}>" + (" after the reasoning" if reasoning else "")
-    return said.pop(), reasoning, None
+    decision = said.pop()
+    around = DECISIONS[tag].sub("\n", f"{text[:before]}\n{text[after:]}")
+    if contradicts(_MARK.sub("\n", around), decision):
+        return None, reasoning, f"the words around the {tag} take it back"
+    return decision, reasoning, None
 
 
 def _reasoning(text: str) -> tuple[int, int] | None:
     """Where the reasoning begins, after the first opening tag, and ends, before the last closing one, or -1; None
     without any opening tag."""
     begin, end = None, -1
-    for match in _FRAME.finditer(text):
+    for match in _MARK.finditer(text):
         if match.group()[1] == "/":
             end = match.start()
         elif begin is None:
@@ -64,10 +79,15 @@ def render_tagged(reasoning: str | None, tag: str, value: str, gap: str) -> str:
         return decision
     if not reasoning or reasoning != reasoning.strip() or _TAG.search(reasoning):
         raise ValueError("a reasoning must not be empty, have white space at its ends or hold tags")
-    text = f"{_OPEN}{reasoning}{_CLOSE}{gap}{decision}"
+    text = f"{OPEN}{reasoning}{CLOSE}{gap}{decision}"
     if len(text) > MAX_CHARS:
         raise ValueError(f"the reasoning is too long: {len(reasoning)} characters")
     return text
+
+
+def frame(reasoning: str, verdict: str, gap: str = " ") -> str:
+    """A candidate in the published form, `<reasoning>…</reasoning> <answer>verdict</answer>`, whatever it holds."""
+    return f"{OPEN}{reasoning}{CLOSE}{gap}<answer>{verdict}</answer>"
 
 
 def tagged_segments(text: str, tag: str) -> list[tuple[str, str]]:

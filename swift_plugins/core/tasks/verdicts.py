@@ -1,91 +1,174 @@
-"""Real, fake, edited: the one place of the verdicts, of their opposites, and of how free text states one."""
+"""Real, fake, edited: the one place of the verdicts, of their opposites, and of how free text states one.
+
+A text states a verdict where a sentence says of the medium as a whole that it is real or fake, where an "answer:" is
+given, or where the word stands alone. None is taken from what it quotes, asks, negates, doubts, reports or concedes.
+"""
 
 from __future__ import annotations
 
+import itertools
 import re
+from typing import NamedTuple
 
-VERSION = "1"  # of how free text is read: `stated_verdicts` and `bare_verdict`
+from swift_plugins.core.tasks import verdict_words as words
+from swift_plugins.core.tasks.wording import drawn, plain, unquoted
+
+VERSION = "2"  # of how answers are read: here and in wording.py; "1" took what is quoted or conceded for a verdict
 VERDICTS = ("real", "fake")
 OPPOSITE = {"real": "fake", "fake": "real"}
 LABELS = (*VERDICTS, "edited")
 # DeepfakeJudge-Detect's 1,000 fakes are 500 generated and 500 edited images.
 FOLD = {"real": "real", "fake": "fake", "edited": "fake"}
 VERDICT_WORDS = {"real": "REAL", "fake": "FAKE"}
-_WORDS = re.compile(
-    r"(?<![\w\u2010\u2011-])(?:real|fake|ai-generated)(?![\w\u2010\u2011-])", re.I
-)  # Unicode's hyphens too
-_CLOSE = r"[\"'*`)\]]{0,4}"
 STOP = r"(?:[ \t]{0,8}[.,:;!<\n]|\s{1,8}[–—-]|\s{0,8}\Z)"
-# A word states a verdict where it stands alone, where it says what the video is, or, in capitals, where it ends a
-# sentence: "a real person" and "the fake smile" do not. The patterns are for what stands before it in its sentence, and
-# after it, in lower case.
-_ALONE = re.compile(r"(?:[\w ]{0,40}[:=])?[\s\"'*`(\[]{0,8}"), re.compile(_CLOSE + STOP)
-_SAYS = (
-    re.compile(
-        r"\b(?:it|this|that|video|clip|footage|image|picture)(?:['’]s|\s(?:is|was|looks|seems|appears))"
-        r"\s(?:[\w'’]{1,20}\s){0,3}\Z"
-    ),
-    re.compile(rf"{_CLOSE}(?:\s{{0,8}}(?:[.,:;!?<]|\Z)|\s(?:video|clip|footage|because|as|since|due|and|with)\b)"),
-)
-_ENDS = re.compile(rf"{_CLOSE}\s{{0,8}}(?:[.!?\n]|\Z)")
-_DOUBT = re.compile(
-    r"\b(?:not|cannot|never|no|non|none|nothing|neither|nor|without|hardly|barely|unlikely|doubt\w{0,8}|rather|instead|if"
-    r"|whether|or|could|may|might|far|anything|than)\b|n['’]t\b"
-)
-_SENTENCE_END = re.compile(r"[.!?\n]")
-_MANY = 50  # verdict words; an output with more is no answer
-_NEAR = 200  # characters around a verdict word in which its sentence is looked at
+
+_SENTENCE = re.compile(r"(?<=[.!?])(?<!vs\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?=[^\w.!?]|[A-Za-z]{4})|\n")
+_MANY = 50  # words of a verdict; an output with more is no answer
+_NEAR = 300  # characters around such a word in which its sentence is looked at
+
+
+class Stated(NamedTuple):
+    """What a text says of its medium: the verdicts that it states, those that it may state, such as a word behind a
+    comma, those that it denies, and those that it asks for or that stand beside the other in one sentence."""
+
+    said: set[str]
+    loosely: set[str]
+    denied: set[str]
+    doubted: set[str]
+
+    def contradicts(self, verdict: str) -> bool:
+        return OPPOSITE[verdict] in self.said | self.loosely or verdict in self.denied
 
 
 def with_reader(version: str) -> str:
-    """The version of a task whose parsers read free text by this file: its own, and this file's from the second on."""
+    """A task's version, whose answers are read with this file's help: its own, and this file's from the second on."""
     return version if VERSION == "1" else f"{version}.{VERSION}"
 
 
 def named(text: str) -> set[str]:
-    """The verdicts whose words stand in a text, stated or not."""
-    return {"real" if word.lower() == "real" else "fake" for word in _WORDS.findall(text)}
+    """The verdicts whose words, "AI-generated" among them, stand in a text, stated or not."""
+    return {match.lastgroup or "fake" for match in words.NAMES.finditer(drawn(plain(text)))}
 
 
-def stated_verdicts(text: str) -> tuple[set[str], bool]:
-    """(the verdicts that a text states, whether one is doubted, negated, asked or stands beside the other word).
+def stated_verdicts(text: str) -> Stated:
+    """What a text says of the medium that it is about; see Stated."""
+    found = Stated(set(), set(), set(), set())
+    shown = plain(text)
+    seen = unquoted(drawn(shown)).lower()
+    many = sum(1 for _ in words.WORD.finditer(seen))
+    if many > _MANY:
+        return Stated(set(VERDICTS), set(), set(), set(VERDICTS))
+    if not many:
+        return found
+    if not shown.isascii() and many != sum(1 for _ in words.WORD.finditer(unquoted(shown).lower())):
+        found.doubted.update(VERDICTS)  # such a word in letters of another alphabet
+    for sentence, following in itertools.pairwise(
+        [*filter(None, (part.strip(" \t,;:-|/") for part in _SENTENCE.split(seen))), ""]
+    ):
+        _read_sentence(sentence, following, found)
+    return found
 
-    A doubted one is not among the verdicts: "I don't think it is real" states none. "AI-generated" counts as fake.
+
+def _read_sentence(sentence: str, following: str, found: Stated) -> None:
+    mentions = [(match.lastgroup or "", match) for match in words.WORD.finditer(sentence)]
+    if sentence.rstrip("\"')] ").endswith("?"):
+        if len({word for word, _ in mentions}) == 1:  # "real or fake?" only echoes the question
+            found.doubted.update(word for word, match in mentions if _tail_of(sentence[match.end() :]) is not None)
+        return
+    kinds = [(word, _kind(sentence, match, following)) for word, match in mentions]
+    for i, (word, kind) in enumerate(kinds):
+        if word == "edited":
+            found.denied.update(("real",) if kind in ("said", "loose") else ())
+        elif kind == "denied":
+            found.denied.add(word)
+        elif kind in ("said", "loose"):
+            others = [(k, before) for before, (w, k) in enumerate(kinds) if (w == "real") != (word == "real")]
+            if all(_agrees(word, k, before < i) for k, before in others):
+                (found.said if kind == "said" else found.loosely).add(word)
+            else:
+                found.doubted.update(VERDICTS)
+                found.loosely.update(VERDICTS)
+        elif kind == "doubted":
+            found.doubted.add(word)
+
+
+def _agrees(word: str, kind: str, before: bool) -> bool:
+    """Whether a statement of `word` stands beside another verdict's word in its sentence that is of this kind."""
+    return kind == "nothing" or (kind in ("conceded", "denied") and before) or (kind == "phrase" and word == "fake")
+
+
+def _tail_of(after: str) -> str | None:
+    """What follows a verdict's word and the noun that belongs to it; None where the word belongs to something else."""
+    rest = after[words.NOUN.match(after).end() :]  # type: ignore[union-attr]
+    return rest if words.TAIL.match(rest) else None
+
+
+def _kind(sentence: str, match: re.Match[str], following: str) -> str:
+    """How a sentence uses a verdict's word: "said", "loose", "denied", "doubted", "conceded", or in a "phrase".
+
+    "nothing" is a phrase that is negated: "no fake elements".
     """
-    stated, doubted = set(), False
-    for number, match in enumerate(_WORDS.finditer(text)):
-        if number == _MANY:
-            return set(VERDICT_WORDS), True
-        word, (begin, end) = match.group(), match.span()
-        before = _SENTENCE_END.split(text[max(0, begin - _NEAR) : begin].lower())[-1]
-        after = text[end : end + _NEAR].lower()
-        alone = _ALONE[0].fullmatch(before) and _ALONE[1].match(after)
-        says = _SAYS[0].search(before) and _SAYS[1].match(after)
-        if not (alone or says or (word.isupper() and _ENDS.match(after))):
-            continue
-        verdict = "real" if word.lower() == "real" else "fake"
-        rest, mark = _SENTENCE_END.split(after, maxsplit=1)[0], _SENTENCE_END.search(after)
-        if _DOUBT.search(before) or (mark and mark.group() == "?") or named(f"{before} . {rest}") - {verdict}:
-            doubted = True
-        else:
-            stated.add(verdict)
-    return stated, doubted
+    before = words.SURE.sub("", sentence[max(0, match.start() - _NEAR) : match.start()]).lstrip()
+    after = sentence[match.end() : match.end() + _NEAR]
+    turned = _behind_last(words.TURN, before)
+    clause = _behind_last(words.CLAUSE, turned)
+    conceded = (
+        words.CONCEDES.search(clause)
+        or words.HEDGED.search(clause if words.CONCEDES.search(turned) else turned)  # "while it may look so, this is"
+        or (words.ATTRIBUTED.search(turned) and not words.SELF.search(turned))
+    )
+    negated = words.NEGATED.search(clause)
+    how, verb = _structure(before, after)
+    rest = _tail_of(after)
+    doubted = words.DOUBTED_AFTER.match(after if rest is None else rest)
+    if how == "said" and rest is None and not verb and words.RESUMES.match(after):
+        return "loose"
+    if how == "phrase" or (rest is None and not doubted):
+        return "nothing" if negated or conceded else "phrase"
+    value = words.VALUE.match(after)
+    if negated or words.CROSSED.search(before) or words.WITHDRAWN.fullmatch(following) or (value and value["no"]):
+        return "doubted" if value and value["corrects"] else "denied"
+    contrast = words.BUT.search(words.REASON.split(after, maxsplit=1)[0])
+    if (value and value["number"] and not words.CERTAIN.match(after)) or (contrast and not verb):
+        return "doubted"
+    if conceded or doubted or contrast or (words.WEAK.match(verb) and words.BUT_NEXT.match(following)):
+        return "conceded"
+    return how
+
+
+def _behind_last(pattern: re.Pattern[str], text: str) -> str:
+    end = 0
+    for match in pattern.finditer(text):
+        end = match.end()
+    return text[end:]
+
+
+def _structure(before: str, after: str) -> tuple[str, str]:
+    """("said", "loose", "conceded" or "phrase", the verb of a sentence about the medium), by what is around a word."""
+    for how, pattern in (("said", words.SAYS), ("conceded", words.SAYS_LOOSELY)):
+        if (says := pattern.search(before)) and not words.OF_A_PART.search(before[: says.start()]):
+            return how, says[2]
+    if words.ALONE.fullmatch(before) or words.TITLED.search(before) or words.REPORTS.search(before):
+        return "said", ""
+    if (cut := _behind_last(words.CUT, before)) != before and words.ALONE.fullmatch(cut):
+        return ("phrase" if words.SEVERAL.match(after) else "loose"), ""
+    return "phrase", ""
 
 
 def bare_verdict(text: str) -> tuple[str | None, str | None]:
     """The one verdict that free text states, or (None, why there is none).
 
     Case does not matter. Parts of words ("unrealistic", "real-time"), words about something else ("a real person"),
-    doubted or negated words ("not real") and texts with both verdicts give none.
+    doubted, negated, quoted or conceded words and texts that state both verdicts give none.
     """
-    words = {word.lower() for word in _WORDS.findall(text)} & {"real", "fake"}
-    if not words:
+    found, names = stated_verdicts(text), named(text)
+    if not names and not any(found):
         return None, "neither REAL nor FAKE"
-    stated, doubted = stated_verdicts(text)
-    if doubted:
-        return None, "both verdicts" if len(words) > 1 else "a doubted or negated verdict"
-    if len(stated) == 1:
-        return stated.pop(), None
-    if stated or len(words) > 1:
+    for verdict in found.said:
+        if not (found.doubted or found.contradicts(verdict)):
+            return verdict, None
+    if len(found.said) > 1 or len(names) > 1:
         return None, "both verdicts"
-    return None, f"no verdict is stated: {words.pop()!r} stands in a phrase"
+    if found.doubted or found.denied:
+        return None, "a doubted or negated verdict"
+    return None, f"no verdict is stated: {', '.join(names) or 'one'!r} stands in a phrase"

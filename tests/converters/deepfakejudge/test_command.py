@@ -10,7 +10,6 @@ import pytest
 
 from converters.deepfakejudge_to_swift import main
 from converters.layouts.deepfakejudge import SUBSETS
-from converters.rows.deepfakejudge import CANDIDATES
 from swift_plugins.core.records import check_row, read_rows
 from swift_plugins.core.tasks import get_task
 from tests.converters.deepfakejudge.making import Converted, contents, pairwise, pointwise, sha256, source
@@ -32,7 +31,7 @@ def test_every_subset_keeps_the_contract(judge_sample, whole, name):
         assert row["meta"]["source"] == before["source"]
         assert row["meta"]["task_version"] == task.VERSION
         answer = task.GRAMMARS["trained"](row["messages"][1]["content"]).answer
-        if CANDIDATES[task.NAME]:
+        if task.CANDIDATES:
             assert row["messages"] == before["messages"]
             assert row["meta"]["label"] == before["label"]
             key, decided = ("score", answer.score) if name.startswith("point") else ("answer", answer.better)
@@ -68,8 +67,8 @@ def test_the_manifest_says_what_was_made_of_what(judge_sample, whole):
         assert [facts["task_version"], facts["prompt"]] == [task.VERSION, task.PROMPT]
         assert facts["prompt_sha256"] == hashlib.sha256(task.PROMPT.encode()).hexdigest()
         assert facts["rows_in"] == facts["rows_out"] == lines[name]
-        assert facts["rows_of_this_prompt"] == (lines[name] if CANDIDATES[task.NAME] else None)
-        assert facts["prompt_is"].startswith("the dataset's" if CANDIDATES[task.NAME] else "the project's own")
+        assert facts["rows_of_this_prompt"] == (lines[name] if task.CANDIDATES else None)
+        assert facts["prompt_is"].startswith("the dataset's" if task.CANDIDATES else "the project's own")
         assert facts["keys"]["images"] == "images"
         assert facts["keys_not_used"] == []
     assert sorted(contents(whole.out)) == sorted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from swift_plugins.core.tasks import loki_tf
 from tests.converters.loki.making import WHOLE, both, path_of
 
 
@@ -30,7 +31,7 @@ def test_a_true_or_false_question_becomes_a_row(convert):
             "class_on_disk": "sence",
             "generator": "",
             "asks": "fake",
-            "task_version": "1",
+            "task_version": loki_tf.VERSION,
         },
     }
 

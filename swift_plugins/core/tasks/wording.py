@@ -1,0 +1,183 @@
+"""An output as a reader takes it: without the thinking before it, in plain letters and marks, without what it quotes.
+
+Every repetition is bounded and every search runs once, so reading is linear in the text.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import re
+import unicodedata
+from collections.abc import Callable
+
+from swift_plugins.core.tasks import MAX_CHARS, Parsed
+
+_THINK = re.compile(r"<\s{0,4}(/?)\s{0,4}think(?:ing)?\s{0,4}>", re.I)
+
+
+def beyond_thinking(text: str) -> str | None:
+    """The text outside its thinking traces, `<think>…</think>`; None where it ends within one.
+
+    Whatever stands before a closing tag is thought: the opening one may have stood in the prompt, and a trace may quote
+    its own tags.
+    """
+    outside, begin, inside = [], 0, False
+    for tag in _THINK.finditer(text):
+        if tag[1]:
+            begin, inside = tag.end(), False
+        elif not inside:
+            outside.append(text[begin : tag.start()])
+            inside = True
+    return None if inside else "\n".join([*(part for part in outside if part.strip()), text[begin:]])
+
+
+def reads(grammar: str) -> Callable[[Callable[[str], Parsed]], Callable[[str], Parsed]]:
+    """Make a parser of this grammar read no more than MAX_CHARS, and of that only what stands beyond the thinking."""
+
+    def decorate(parse: Callable[[str], Parsed]) -> Callable[[str], Parsed]:
+        @functools.wraps(parse)
+        def read(text: str) -> Parsed:
+            said = beyond_thinking(text[:MAX_CHARS])
+            return Parsed(None, grammar, "it ends within its thinking") if said is None else parse(said)
+
+        return read
+
+    return decorate
+
+
+# -------------------------------------------------------------------------------------------- plain letters and marks
+
+_MARKS = str.maketrans(
+    {
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2043\u2212\u02d7\ufe63\uff0d\u058a\u1806\u30a0", "-"),
+        **dict.fromkeys("\u2014\u2015\u2e3a\u2e3b\ufe58\u2192\u21d2\u27a1\u2022\u25cf\u25aa\u25b6", " - "),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u300c\u300d\u300e\u300f\u2033", '"'),
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u02b9\u00b4\u2032", "'"),
+        **dict.fromkeys("\u3002\uff61\u06d4\u0964\u1362\u0589", ". "),
+        **dict.fromkeys("\u3001\u060c\u055d\u1363", ", "),
+        **dict.fromkeys("\u061b\u1364", "; "),
+        **dict.fromkeys("\u037e\u061f\u055e\u1367\u2e2e\u203d", "? "),
+        **dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", "\n"),
+        **dict.fromkeys("\u2715\u2716\u2717\u2718\u274c\u274e\u2610\u26d4\U0001f44e\U0001f6ab", " not "),  # crosses
+    }
+)
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Mn", "Me"}  # control, format, half and private characters; marks on a letter
+_ARROW = re.compile(r"[=-]{1,2}>")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f]")
+# Letters of other alphabets that are drawn like these, as far as the words of a verdict need them.
+_DRAWN_ALIKE = {
+    "a": "\u0430\u03b1\u0251\u1d00\ua4ee",
+    "c": "\u0441\u03f2\u1d04\ua4da",
+    "d": "\u0501\u0257\ua4d3",
+    "e": "\u0435\u0454\u04bd\u03b5\u1d07\ua4f0",
+    "f": "\u0192\u03dd\ua4dd\u15b4",
+    "g": "\u0261\u0581",
+    "h": "\u04bb\u0570\u210e",
+    "i": "\u0456\u03b9\u0131\u0269\ua4f2",
+    "k": "\u043a\u03ba\u1d0b\ua4d7",
+    "l": "\u04cf\u01c0\u029f\ua4e1",
+    "n": "\u0578\u0274\u03b7\ua4e0",
+    "o": "\u043e\u03bf\u0585\u1d0f\ua4f3",
+    "p": "\u0440\u03c1\ua4d1",
+    "r": "\u0433\u0280\u1d26\ua4e3",
+    "s": "\u0455\ua4e2",
+    "t": "\u0442\u03c4\u1d1b\ua4d4",
+    "u": "\u03c5\u057d\u1d1c",
+    "w": "\u051d\u0461",
+    "x": "\u0445\u03c7",
+    "y": "\u0443\u03b3",
+    "A": "\u0410\u0391",
+    "E": "\u0415\u0395",
+    "F": "\u03dc",
+    "K": "\u041a\u039a",
+    "N": "\u039d",
+    "O": "\u041e\u039f",
+    "R": "\u042f",
+    "T": "\u0422\u03a4",
+}
+_LOOK_ALIKES = str.maketrans({other: letter for letter, others in _DRAWN_ALIKE.items() for other in others})
+
+
+def plain(text: str) -> str:
+    """The text in plain letters and marks, without what is not seen: "real\u2011time" is "real-time"."""
+    text = _ARROW.sub(" - ", text)
+    if text.isascii():
+        return _CONTROL.sub("", text.translate(_MARKS))
+    text = unicodedata.normalize("NFKC", text.translate(_MARKS))[:MAX_CHARS]  # a sign may become eighteen
+    return "".join(c for c in text if c == "\n" or c == "\t" or unicodedata.category(c) not in _UNSEEN)
+
+
+def drawn(text: str) -> str:
+    """A plain text with each letter that is drawn like a Latin one, accents aside, replaced by it."""
+    if text.isascii():
+        return text
+    letters = (c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in _UNSEEN or c in "\n\t")
+    return "".join(letters).translate(_LOOK_ALIKES)
+
+
+# ---------------------------------------------------------------------------------------------------------- quotations
+
+_ELEMENT = re.compile(r"<\s{0,4}(/?)\s{0,4}([a-z][\w-]{0,30})[^<>\n]{0,80}>", re.I)
+_EMPHASIS = {"b", "strong", "i", "em", "u", "mark", "font", "small", "big", "image", "video", "audio"}
+_BLOCKS = {"p", "div", "span", "br", "hr", "li", "ul", "ol", "h1", "h2", "h3", "h4", "center", "body", "html"} | {
+    "answer",
+    "final_answer",
+    "final",
+    "verdict",
+    "label",
+    "decision",
+    "prediction",
+    "conclusion",
+    "output",
+    "result",
+}
+QUOTED = "quotation"  # stands where something was quoted
+_STRUCK = re.compile(
+    r"~~[^~\n]{1,300}~~|<(?:s|del|strike)>[^<\n]{0,300}</(?:s|del|strike)>|^[ \t]{0,3}>[^\n]*", re.M | re.I
+)
+_MARK_UP = re.compile(
+    r"\*{1,3}|(?<!\w)_{1,3}|_{1,3}(?!\w)|^[ \t]{0,3}#{1,6}(?=\s)|^[ \t]{0,8}[-+](?=\s)|```\w{0,10}", re.M
+)
+_IN_QUOTES = re.compile(r'"([^"\n]{0,300})"|`([^`\n]{0,300})`|(?<!\w)\'((?:[^\'\n]|(?<=\w)\'(?=\w)){1,300})\'(?!\w)')
+_ONE_WORD = re.compile(r"\s{0,4}[\w-]{1,20}\s{0,4}[.!]?\s{0,4}")
+_KEY = re.compile(r'"\s{0,8}:\s{0,8}\Z')
+_WHOLE = re.compile(r'\s*"([^"]*)"\s*|\s*\'([^"\']*)\'\s*')
+
+
+def unquoted(text: str) -> str:
+    """A plain text without mark-up and without what it quotes: marked elements, struck text and text in quotes.
+
+    Emphasis and the tags of an answer are taken off; whatever other element there is, such as <reasoning>, holds what
+    is not the answer: up to its end, where it has one, and from the text's beginning, where only its end is there. A
+    single word in quotes is named, not quoted, and the value of a JSON key is said.
+    """
+    if "&" in text:
+        text = html.unescape(text)
+    text = _MARK_UP.sub("", _STRUCK.sub(QUOTED, _without_elements(text)))
+    if whole := _WHOLE.fullmatch(text):
+        text = whole[1] or whole[2] or ""
+    return _IN_QUOTES.sub(_named, text)
+
+
+def _named(quote: re.Match[str]) -> str:
+    inner = next((group for group in quote.groups() if group is not None), "")
+    of_a_key = _KEY.search(quote.string, max(0, quote.start() - 20), quote.start())
+    return inner.strip() if of_a_key or _ONE_WORD.fullmatch(inner) else QUOTED
+
+
+def _without_elements(text: str) -> str:
+    parts, begin, inside = [], 0, None
+    for tag in _ELEMENT.finditer(text):
+        name = tag[2].lower()
+        if inside is None and name in _EMPHASIS | _BLOCKS:
+            parts += [text[begin : tag.start()], "" if name in _EMPHASIS else "\n"]
+            begin = tag.end()
+        elif tag[1] and inside is None:  # what it ends began with the text
+            parts, begin = [QUOTED, "\n"], tag.end()
+        elif tag[1] and inside == name:
+            parts, begin, inside = [*parts, "\n"], tag.end(), None
+        elif not tag[1] and inside is None:
+            parts += [text[begin : tag.start()], f"\n{QUOTED}\n"]
+            inside = name
+    return "".join(parts if inside else [*parts, text[begin:]])
