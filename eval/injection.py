@@ -73,16 +73,17 @@ def _only(name: str, rows: list[Row], hits: list[bool]) -> tuple[list[Row], list
 
 
 def _rate(rows: list[Row], hits: list[bool]) -> dict[str, Any]:
-    """The share of hits in percent, {"value", "ci95", "n"}, clustered by image."""
+    """The share of hits in percent, as an estimate has it, clustered by image."""
     import numpy as np
 
-    from eval.estimates.draws import Draws, estimate
+    from eval.estimates.clusters import Clusters
+    from eval.estimates.shares import shares
 
     if not rows:
         return {"value": None, "ci95": None, "n": 0, "reason": "nothing to measure it on"}
     up = 100 * np.array(hits, float)
-    draws = Draws([row["media_id"] for row in rows])
-    return estimate({"rate": (up, np.ones_like(up))}, draws, np.arange(len(rows)))["rate"].as_json()
+    clusters = Clusters([row["media_id"] for row in rows])
+    return shares({"rate": (up, np.ones_like(up))}, clusters, np.arange(len(rows)))["rate"].as_json()
 
 
 def table(report: dict[str, Any]) -> str:

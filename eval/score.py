@@ -11,16 +11,18 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from eval.scorers import SCORERS, scorer_of
-from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of, with_truth
+from eval.scorers.comparable import NAMES, check_names, check_same, with_facts
+from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of
 from swift_plugins.core.commands import run
 from swift_plugins.core.names import unknown
 from swift_plugins.core.records import Row, encode
@@ -28,6 +30,13 @@ from swift_plugins.core.records import Row, encode
 if TYPE_CHECKING:
     from eval.scorers.base import Scorer
     from swift_plugins.core.tasks import Task
+
+
+class Baseline(NamedTuple):
+    """The cases of a file named by --baseline, and what the report says of it."""
+
+    cases: list[Any]
+    record: dict[str, Any]
 
 
 def options() -> argparse.ArgumentParser:
@@ -39,7 +48,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grammar",
         help="how the answers are written, one of the task's grammars, for deeptrace "
-        "trained, tags, json or auto (default what was asked for: tags after predict.py --prompt "
+        "trained, tags, json or auto (default what each file was asked for: tags after predict.py --prompt "
         "zero_shot, else trained)",
     )
     parser.add_argument(
@@ -48,6 +57,13 @@ def options() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=PATH",
         help="predictions on the same rows to put beside these and compare with, as of the untrained model",
+    )
+    parser.add_argument(
+        "--allow-different",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="what may differ between --pred and a --baseline, which is else refused; one of " + ", ".join(NAMES),
     )
     add_encoder_options(parser)
     return parser
@@ -84,22 +100,34 @@ def grammar_for(asked: str | None, task: Task, scorer: Scorer[Any], rows: list[t
 
 
 def read_baselines(
-    args: argparse.Namespace, name: str, scorer: Scorer[Any], grammar: str, truth: list[tuple[str, Row]]
-) -> dict[str, list[Any]]:
-    """title -> cases of the files named by --baseline, which must answer the same rows; `truth` are those of --pred."""
-    found: dict[str, list[Any]] = {}
+    args: argparse.Namespace, task: Task, scorer: Scorer[Any], truth: list[tuple[str, Row]], facts: Row
+) -> dict[str, Baseline]:
+    """title -> each file named by --baseline, which must be asked as --pred was; `truth` are the rows of that."""
+    check_names(args.allow_different)
+    found: dict[str, Baseline] = {}
     for text in args.baseline:
         title, _, path = text.partition("=")
         if not path:
             raise ValueError(f"--baseline takes NAME=PATH, got {text!r}")
         if title in found or title in scorer.baselines:
             raise ValueError(f"--baseline {title!r} is there already: choose another name")
-        rows = {row["id"]: (where, row) for where, row in merge(Path(path), args.gold, run_facts(Path(path)))}
-        if task_of(list(rows.values()))[0] != name or rows.keys() != {row["id"] for _, row in truth}:
-            raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
-        judged = [with_truth(*rows[true["id"]], true) for _, true in truth]
-        found[title] = read_cases(scorer, judged, grammar)
+        found[title] = read_baseline(args, Path(path), task, scorer, truth, facts)
     return found
+
+
+def read_baseline(
+    args: argparse.Namespace, path: Path, task: Task, scorer: Scorer[Any], truth: list[tuple[str, Row]], facts: Row
+) -> Baseline:
+    own = run_facts(path)
+    rows = {row["id"]: (where, row) for where, row in merge(path, args.gold, own)}
+    if task_of(list(rows.values()))[1] is not task or rows.keys() != {row["id"] for _, row in truth}:
+        raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
+    ordered = [rows[row["id"]] for _, row in truth]
+    differs = check_same(path, args.pred, (own, facts), (ordered, truth), args.allow_different)
+    grammar = grammar_for(args.grammar, task, scorer, ordered)
+    full = [(where, with_facts(row, true)) for (where, row), (_, true) in zip(ordered, truth, strict=True)]
+    cases = read_cases(scorer, full, grammar)
+    return Baseline(cases, {"file": str(path), "grammar": grammar, "differs": differs, "run": own})
 
 
 def with_neural_scores(
@@ -131,8 +159,9 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     scorer = scorer_of(name)
     grammar = grammar_for(args.grammar, task, scorer, rows)
     cases = read_cases(scorer, rows, grammar)
-    named = read_baselines(args, name, scorer, grammar, rows)
-    (cases, *others), encoders = with_neural_scores(args, name, scorer, [cases, *named.values()])
+    named = read_baselines(args, task, scorer, rows, facts)
+    files = [cases, *(baseline.cases for baseline in named.values())]
+    (cases, *others), encoders = with_neural_scores(args, name, scorer, files)
     found, cases = score_rows(scorer, rows, cases, dict(zip(named, others, strict=True)))
     unparsed = sum(case.parsed.answer is None for case in cases)
     report = {
@@ -141,12 +170,22 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         "n_unparsed": unparsed,
         "parse_rate": round(1 - unparsed / len(cases), 6),
         **found,
+        "remarks": [*found["remarks"], *different(named)],
         "policy": {"grammar": grammar, **found["policy"]},
         "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **facts.get("versions", {})},
-        "run": {key: facts[key] for key in ("model", "data", "generation", "backend") if key in facts}
-        | judge_facts(args.pred),
+        "run": {key: value for key, value in facts.items() if key != "versions"} | judge_facts(args.pred),
+        "baseline_runs": {title: baseline.record for title, baseline in named.items()},
     }
     return report, cases
+
+
+def different(named: Mapping[str, Baseline]) -> list[str]:
+    """The remarks on baselines that were asked otherwise than --pred."""
+    return [
+        f"{title} differs from this run in {', '.join(baseline.record['differs'])}, as --allow-different permits"
+        for title, baseline in named.items()
+        if baseline.record["differs"]
+    ]
 
 
 def print_scores(args: argparse.Namespace) -> None:

@@ -5,7 +5,10 @@ import io
 import json
 
 import numpy as np
+import pytest
 
+from eval.estimates.clusters import Clusters
+from eval.estimates.sums import Sums
 from eval.score import main
 
 
@@ -39,9 +42,31 @@ def refusal(folder, capsys, rows, *options):
     return error
 
 
-def resampled(draws, replicate):
-    """The rows of one replicate, each as often as its cluster is drawn."""
-    return np.repeat(np.arange(len(draws.index)), draws.weights[replicate][draws.index])
+def check_influences(scorer, cases, names):
+    """The variance of every metric but the AUCs is the jackknife's, by measuring without each cluster in turn."""
+    index = Clusters(names).index
+    without = [
+        scorer.measure([cases[i] for i in np.flatnonzero(keep)], np.arange(keep.sum()), Clusters(np.array(names)[keep]))
+        for keep in (index != cluster for cluster in range(index.max() + 1))
+    ]
+    for name, found in scorer.measure(cases, np.arange(len(cases)), Clusters(names)).items():
+        if isinstance(found.statistic, Sums) and found.value is not None:
+            left = np.array([one[name].value for one in without])[found.statistic.measured]
+            variance = (1 - 1 / len(left)) * ((left - left.mean()) ** 2).sum()
+            assert (found.statistic.influence**2).sum() == pytest.approx(variance), name
+
+
+def check_swaps(scorer, cases, others, names):
+    """The difference of every metric after an exchange is the one measured on the exchanged answers."""
+    clusters, every = Clusters(names), np.arange(len(cases))
+    this, other = (scorer.measure(some, every, clusters) for some in (cases, others))
+    for swap in np.random.default_rng(0).random((5, clusters.count)) < 0.5:
+        pairs = [(b, a) if swap[i] else (a, b) for a, b, i in zip(cases, others, clusters.index, strict=True)]
+        here, there = (scorer.measure(some, every, clusters) for some in zip(*pairs, strict=True))
+        for name, found in this.items():
+            if None not in (found.value, other[name].value):
+                apart = found.statistic.swapped(other[name].statistic, swap[None])[0]
+                assert apart == pytest.approx(here[name].value - there[name].value, abs=1e-9), name
 
 
 def values(report):

@@ -1,7 +1,7 @@
 """How well one rating of few levels agrees with another: scores of a judge with true ones, or those of two people.
 
-The replicates of the metrics' intervals come from the table of counts of (true, answered) alone, as each of these
-metrics is a function of it.
+The metrics' intervals and tests come from the table of counts of (true, answered) alone, as each of these metrics is a
+function of it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eval.estimates.draws import Draws, Estimate, estimate
+from eval.estimates.clusters import Clusters, Estimate, Interval
+from eval.estimates.intervals import fisher, log, plain
+from eval.estimates.shares import shares
 from eval.estimates.statistics import (
     cohen_kappa,
     mean_absolute_error,
@@ -19,13 +21,15 @@ from eval.estimates.statistics import (
     root_mean_squared_error,
     spearman,
 )
+from eval.estimates.sums import Of, sums
 
 CONSTANT = "undefined for a constant answer"
 CONSTANT_TRUTH = "undefined for a constant truth"
+INTERVALS: dict[str, Interval] = {"mse": log, "rmse": log, "mae": log, "bias": plain}  # of the others Fisher's
 
 
 def agreement(
-    truth: Sequence[int], answer: Sequence[int], levels: int, rows: np.ndarray, draws: Draws
+    truth: Sequence[int], answer: Sequence[int], levels: int, rows: np.ndarray, clusters: Clusters
 ) -> dict[str, Estimate]:
     """rmse, mae, mse, bias (answer - truth), pearson, spearman, qwk, cohen_kappa; of 0..100 within_one, raw_agreement.
 
@@ -34,15 +38,22 @@ def agreement(
     x, y = np.asarray(truth), np.asarray(answer)
     cell = np.zeros((len(x), levels * levels))
     cell[np.arange(len(x)), (x - 1) * levels + y - 1] = 1
-    replicates = from_counts(draws.sums(cell, rows).reshape(-1, levels, levels))
     whole = np.ones(len(x))
-    shares = {"within_one": (100.0 * (abs(x - y) <= 1), whole), "raw_agreement": (100.0 * (x == y), whole)}
-    found = estimate(shares, draws, rows)
+    found = shares(
+        {"within_one": (100.0 * (abs(x - y) <= 1), whole), "raw_agreement": (100.0 * (x == y), whole)}, clusters, rows
+    )
     for name, value in values(x, y, levels).items():
-        found[name] = (
-            Estimate(None, len(x), None, value) if isinstance(value, str) else Estimate(value, len(x), replicates[name])
-        )
+        if isinstance(value, str):
+            found[name] = Estimate(None, len(x), value)
+        else:
+            statistic = sums(cell, of_cells(name, levels), clusters, rows)
+            found[name] = Estimate(value, len(x), statistic=statistic, interval=INTERVALS.get(name, fisher))
     return found
+
+
+def of_cells(name: str, levels: int) -> Of:
+    """The metric of that name as a function of the counts in one line."""
+    return lambda cells: from_counts(cells.reshape(*cells.shape[:-1], levels, levels))[name]
 
 
 def values(x: np.ndarray, y: np.ndarray, levels: int) -> dict[str, float | str]:

@@ -17,6 +17,23 @@ def number(metric: dict[str, Any] | None, decimals: int = 1, interval: bool = Tr
     return text
 
 
+def counts(metric: dict[str, Any]) -> list[str]:
+    """n, clusters and design effect of a metric, a dash for what is not known."""
+    deff = metric.get("deff")
+    return [str(metric["n"]), str(metric.get("clusters", "–")), "–" if deff is None else f"{deff:.2f}"]
+
+
+def with_n(metric: dict[str, Any] | None, decimals: int = 1) -> str:
+    """ "99.5 [98.5, 100.0], n 200", or a dash where there is no value."""
+    text = number(metric, decimals)
+    return text if metric is None or metric["value"] is None else f"{text}, n {metric['n']}"
+
+
+def p_text(metric: dict[str, Any]) -> str:
+    """The p-value of a difference, or a dash."""
+    return "–" if metric["p_value"] is None else f"{metric['p_value']:.3g}"
+
+
 def reasons(metrics: Mapping[str, dict[str, Any]]) -> dict[str, list[str]]:
     """reason -> the names of the metrics that have no value for it."""
     found: dict[str, list[str]] = {}

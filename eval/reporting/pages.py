@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.estimates.numbers import number, reasons
+from eval.estimates.numbers import counts, number, p_text, reasons, with_n
 from eval.reporting.cases import show_cases
-from eval.reporting.provenance import Shown
+from eval.reporting.provenance import Shown, flat
 from eval.scorers.base import Scorer
-from eval.scorers.comparison import mcnemar_text
+from eval.scorers.comparison import accuracy_text
 from swift_plugins.core.printable import masked, printable
 from swift_plugins.core.records import atomic_write, write_json
 
@@ -54,7 +54,11 @@ def write_report(report: dict[str, Any], scorer: Scorer[Any], cases: Sequence[An
         "measured": measured,
         "number": number,
         "reasons": reasons,
-        "mcnemar_text": mcnemar_text,
+        "accuracy_text": accuracy_text,
+        "counts": counts,
+        "p_text": p_text,
+        "with_n": with_n,
+        "flat": flat,
     }
     for name in ("report.html", "report.md"):
         with atomic_write(out / name) as file:

@@ -1,4 +1,7 @@
-"""Which files a report may show pictures of: predictions may come from others, and name any file of this machine."""
+"""What a report tells of its run, and which files it may show pictures of.
+
+Predictions may come from others, and name any file of this machine.
+"""
 
 from __future__ import annotations
 
@@ -43,3 +46,12 @@ def _media(data: Path) -> Iterator[str]:
         for key in ("images", "videos"):
             paths = row.get(key) if isinstance(row, dict) else None
             yield from (path for path in (paths if isinstance(paths, list) else []) if isinstance(path, str))
+
+
+def flat(record: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of everything that a run's record states."""
+    if isinstance(record, dict):
+        for key, value in record.items():
+            yield from flat(value, f"{name}.{key}" if name else str(key))
+    elif record not in (None, [], ""):
+        yield name, record

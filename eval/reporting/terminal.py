@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from eval.estimates.numbers import number, reasons
+from eval.estimates.numbers import counts, number, p_text, reasons
 from eval.scorers.base import Scorer
-from eval.scorers.comparison import mcnemar_text
+from eval.scorers.comparison import accuracy_text
 
 SHOWN_NOTES = 2  # on published rows; more of them are only counted, as the rows are in the report alone
 
@@ -20,10 +20,10 @@ def columns(rows: list[list[str]]) -> list[str]:
 def table(report: dict[str, Any], scorer: Scorer[Any]) -> str:
     """The report's head: a line for each metric with a value in any of its columns, and why the others have none."""
     decimals = {name: metric.decimals for name, metric in scorer.metrics.items()}
-    rows = [["metric", "value [95 % interval]", "n", *report["baselines"]]]
+    rows = [["metric", "value [95 % interval]", "n", "clusters", "deff", *report["baselines"]]]
     for name, metric in report["metrics"].items():
         others = [number(other.get(name), decimals[name], interval=False) for other in report["baselines"].values()]
-        row = [name, number(metric, decimals[name]), str(metric["n"]), *others]
+        row = [name, number(metric, decimals[name]), *counts(metric), *others]
         rows += [row] if any(cell != "–" for cell in (row[1], *others)) else []
     matched = ", ".join(f"{grammar} {n}" for grammar, n in report["grammars"].items())
     lines = [
@@ -70,11 +70,12 @@ def comparison_lines(report: dict[str, Any], decimals: dict[str, int]) -> list[s
     compared = report["comparisons"]
     if not compared:
         return []
-    rows = [["this run minus", *(f"{title} [95 % interval]" for title in compared)]]
+    rows = [["this run minus", *(text for title in compared for text in (f"{title} [95 % interval]", "p"))]]
     for name in report["metrics"]:
-        row = [number(other["metrics"][name], decimals[name], sign=True) for other in compared.values()]
+        found = [other["metrics"][name] for other in compared.values()]
+        row = [text for metric in found for text in (number(metric, decimals[name], sign=True), p_text(metric))]
         rows += [[name, *row]] if set(row) != {"–"} else []
-    tests = [mcnemar_text(title, other) for title, other in compared.items() if "mcnemar" in other]
+    tests = [accuracy_text(title, other) for title, other in compared.items() if "accuracy" in other]
     return ["", *columns(rows), *tests]
 
 

@@ -1,4 +1,4 @@
-"""A report put together from a scorer's metrics: slices, baselines and comparisons on the same bootstrap draws."""
+"""A report put together from a scorer's metrics: slices, baselines and comparisons."""
 
 from __future__ import annotations
 
@@ -9,63 +9,67 @@ from typing import Any
 
 import numpy as np
 
-from eval.estimates.draws import REPLICATES, SEED, Draws, as_json
+from eval.estimates.clusters import Clusters, as_json
 from eval.scorers.base import Scorer
 from eval.scorers.comparison import COMPARISONS, compare
-
-BOOTSTRAP = {
-    "replicates": REPLICATES,
-    "seed": SEED,
-    "clusters": "media_id",
-    "interval": "percentile, 95 %; where all agree on 0 or 100 the exact binomial bound for as many clusters, "
-    "none where nothing varies",
-}
+from eval.scorers.remarks import DEFF, INTERVALS, remarks
 
 
 def score(scorer: Scorer[Any], cases: list[Any], named: dict[str, list[Any]]) -> dict[str, Any]:
-    """The report's metrics, slices, baselines and comparisons, all on the same bootstrap draws.
+    """The report's metrics, slices, baselines and comparisons.
 
     `named` are the cases of other files with the same rows in the same order.
     """
-    draws, every = Draws([case.media_id for case in cases]), np.arange(len(cases))
-    found = scorer.measure(cases, every, draws)
-    others = {title: scorer.measure(other, every, draws) for title, other in named.items()}
-    simple = {title: scorer.measure(other, every, draws) for title, other in scorer.simple_baselines(cases).items()}
+    clusters, every = Clusters([case.media_id for case in cases]), np.arange(len(cases))
+    found = scorer.measure(cases, every, clusters)
+    others = {title: scorer.measure(other, every, clusters) for title, other in named.items()}
+    simple = {title: scorer.measure(other, every, clusters) for title, other in scorer.simple_baselines(cases).items()}
     metrics = as_json(found)
-    extras = scorer.extras(cases, draws, metrics)
+    extras = scorer.extras(cases, clusters, metrics)
     policy, versions = extras.pop("policy", {}), {name: version(name) for name in scorer.libraries}
     unparsed = {title: sum(case.parsed.answer is None for case in other) for title, other in named.items()}
     return {
         "metrics": metrics,
-        "slices": sliced(scorer, cases, draws),
+        "slices": sliced(scorer, cases, clusters),
         "baselines": {title: as_json(other) for title, other in (others | simple).items()},
-        "comparisons": {title: compare(scorer, cases, named[title], found, others[title]) for title in named},
+        "comparisons": {title: compare(cases, named[title], found, others[title]) for title in named},
         **counted(cases),
         "published": scorer.published(cases),
         "slice_metrics": scorer.slice_metrics,
         **extras,
         **({"versions": versions} if versions else {}),
-        "remarks": [*extras.get("remarks", []), *(f"{title}: {n} unparsed" for title, n in unparsed.items() if n)],
-        "policy": {**scorer.policy, **policy, "bootstrap": BOOTSTRAP} | ({"comparisons": COMPARISONS} if named else {}),
+        "remarks": [
+            *remarks(metrics),
+            *extras.get("remarks", []),
+            *(f"{title}: {n} unparsed" for title, n in unparsed.items() if n),
+        ],
+        "policy": {**scorer.policy, **policy, "intervals": INTERVALS, "clusters": DEFF}
+        | ({"comparisons": COMPARISONS} if named else {}),
     }
 
 
-def sliced(scorer: Scorer[Any], cases: Sequence[Any], draws: Draws) -> dict[str, Any]:
-    """dimension -> value -> its n and the metrics that have a value there."""
+def sliced(scorer: Scorer[Any], cases: Sequence[Any], clusters: Clusters) -> dict[str, Any]:
+    """dimension -> value -> its n, clusters and unparsed, and the metrics that have a value there."""
     places: dict[str, dict[str, list[int]]] = {}
     for i, case in enumerate(cases):
         for dimension, values in scorer.slices(case).items():
             for value in values:
                 places.setdefault(dimension, {}).setdefault(value, []).append(i)
     return {
-        dimension: {value: _slice(scorer, cases, np.array(of_value[value]), draws) for value in sorted(of_value)}
+        dimension: {value: _slice(scorer, cases, np.array(of_value[value]), clusters) for value in sorted(of_value)}
         for dimension, of_value in places.items()
     }
 
 
-def _slice(scorer: Scorer[Any], cases: Sequence[Any], rows: np.ndarray, draws: Draws) -> dict[str, Any]:
-    metrics = as_json(scorer.measure([cases[i] for i in rows], rows, draws))
-    return {"n": len(rows), "metrics": {name: m for name, m in metrics.items() if m["value"] is not None}}
+def _slice(scorer: Scorer[Any], cases: Sequence[Any], rows: np.ndarray, clusters: Clusters) -> dict[str, Any]:
+    some = [cases[i] for i in rows]
+    metrics = as_json(scorer.measure(some, rows, clusters))
+    return {
+        "n": len(rows),
+        "clusters": len(np.unique(clusters.index[rows])),
+        "n_unparsed": sum(case.parsed.answer is None for case in some),
+        "metrics": {name: m for name, m in metrics.items() if m["value"] is not None},
+    }
 
 
 def counted(cases: Sequence[Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from eval.estimates.draws import Draws, Estimate
+from eval.estimates.clusters import Clusters, Estimate
 from swift_plugins.core.tasks import Parsed
 
 
@@ -113,7 +113,7 @@ class Scorer(ABC, Generic[C]):
         """Check, parse and measure one row; ValueError says what is wrong with it."""
 
     @abstractmethod
-    def measure(self, cases: Sequence[C], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    def measure(self, cases: Sequence[C], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """Every metric on some cases, or the reason why it has no value; `rows` are their places in the file."""
 
     @abstractmethod
@@ -137,7 +137,7 @@ class Scorer(ABC, Generic[C]):
         """The paper's table that these rows compare with: title, rows, and a note on a row where one is due."""
         return {"title": self.no_table, "rows": []}
 
-    def extras(self, cases: Sequence[C], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+    def extras(self, cases: Sequence[C], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
         """More entries of the report; `remarks` are lines that stand below the metrics, `policy` adds to it."""
         return {}
 
@@ -173,4 +173,4 @@ def most_frequent(labels: Iterable[str]) -> str:
 
 
 def missing(names: Iterable[str], n: int, reason: str) -> dict[str, Estimate]:
-    return {name: Estimate(None, n, None, reason) for name in names}
+    return {name: Estimate(None, n, reason) for name in names}

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval.estimates.draws import Estimate, as_json, difference
-from eval.scorers.base import Scorer
+from eval.estimates.clusters import Estimate
+from eval.estimates.permutation import SEED, SWAPS, differences
 
 COMPARISONS = (
-    "this run minus the other on the same rows; interval of the paired clustered bootstrap; exact McNemar "
-    "test on the rows that only one of both has right, two-sided, taking rows as independent"
+    "this run minus the other on the same rows; interval by Student's t from the differences of what each cluster adds "
+    "to both; p by a permutation test that exchanges the answers of both runs cluster by cluster, two-sided, of every "
+    f"exchange where they differ in few clusters, else of {SWAPS} random ones (seed {SEED}), not adjusted for the "
+    "number of tests"
 )
 
 
 def compare(
-    scorer: Scorer[Any],
-    cases: Sequence[Any],
-    others: Sequence[Any],
-    this: dict[str, Estimate],
-    other: dict[str, Estimate],
+    cases: Sequence[Any], others: Sequence[Any], this: Mapping[str, Estimate], other: Mapping[str, Estimate]
 ) -> dict[str, Any]:
-    """The difference of each metric, and for tasks with an accuracy the exact McNemar test (McNemar 1947)."""
-    found: dict[str, Any] = {"metrics": as_json({name: difference(this[name], other[name]) for name in this})}
-    if "accuracy" not in scorer.metrics:
-        return found
-    from scipy.stats import binomtest
-
-    pairs = [(a.right, b.right) for a, b in zip(cases, others, strict=True) if a.in_accuracy]
-    gained, lost = pairs.count((True, False)), pairs.count((False, True))
-    p_value = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
-    return found | {"mcnemar": {"n": len(pairs), "only_this": gained, "only_other": lost, "p_value": p_value}}
+    """The difference of each metric with its test, and for accuracy the rows that only one of both has right."""
+    found: dict[str, Any] = {"metrics": differences(this, other)}
+    if "accuracy" in this:
+        pairs = [(a.right, b.right) for a, b in zip(cases, others, strict=True) if a.in_accuracy]
+        only_this, only_other = pairs.count((True, False)), pairs.count((False, True))
+        found["accuracy"] = {"n": len(pairs), "only_this": only_this, "only_other": only_other}
+    return found
 
 
-def mcnemar_text(title: str, compared: dict[str, Any]) -> str:
-    test = compared["mcnemar"]
-    p_value = f"{test['p_value']:.3g}"
-    return (
-        f"accuracy, {test['n']} rows: only this run right {test['only_this']}, only {title} {test['only_other']}; "
-        f"exact McNemar p = {p_value}"
-    )
+def accuracy_text(title: str, compared: Mapping[str, Any]) -> str:
+    """The rows that only one of two runs has right, and the test of their accuracies."""
+    rows, p_value = compared["accuracy"], compared["metrics"]["accuracy"]["p_value"]
+    apart = f"only this run right {rows['only_this']}, only {title} {rows['only_other']}"
+    tested = "" if p_value is None else f"; p = {p_value:.3g} (exchanges of whole clusters)"
+    return f"accuracy, {rows['n']} rows: {apart}{tested}"

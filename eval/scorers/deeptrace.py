@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from eval.estimates.draws import Column, Draws, Estimate, estimate
+from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.shares import PERCENT, Column, means, ratio, shares
 from eval.scorers import base
 from eval.scorers.base import Figure, Metric, most_frequent, parse
-from eval.scorers.tables import published_table
+from eval.scorers.tables import may_be_of, no_table, published_table
 from swift_plugins.core import boxes
 from swift_plugins.core.measures import traces
 from swift_plugins.core.measures.texts import rouge_l
@@ -27,6 +28,13 @@ from swift_plugins.core.tasks.deeptrace_answer import Answer
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
 
 OVERALL_PARTS = ("accuracy", "explanation", "bbox_iou", "time_distance")
+SHARES = (
+    "accuracy",
+    "fake_accuracy",
+    "real_accuracy",
+    "accuracy_by_video",
+    "category_accuracy",
+)  # the others are means
 _NOTHING_TO_MEASURE = {
     "fake_accuracy": "no fake row",
     "real_accuracy": "no real row",
@@ -50,6 +58,12 @@ METRICS = {
     "rouge_l": Metric(),
     "category_accuracy": Metric(),
 }
+TABLES = {
+    "test": "Table 2 of the paper: the test set of the full dataset, 772 rows",
+    "val": "The paper's table of the validation set of the full dataset, 766 rows",
+}
+# How the sources of RewardData's rows begin: its seven generators, and that of its real clips.
+SOURCES = ("Pika 1.5", "Kling 1.", "Gen-3", "Mochi 1", "MiniMax-Video-01", "Sora", "LLaVA")
 POLICY = {
     "unparsed": "wrong in every metric, never dropped",
     "missing_or_broken_box": "IoU 0, distance 100",
@@ -153,12 +167,11 @@ def _unjudged(cases: Sequence[Case]) -> int:
 def with_reasons(found: dict[str, Estimate], unjudged: int) -> dict[str, Estimate]:
     """The estimates, and for those without a value why: nothing to measure, or no judge to measure it."""
     found = {
-        name: Estimate(None, 0, None, _NOTHING_TO_MEASURE[name]) if part.n == 0 else part
-        for name, part in found.items()
+        name: Estimate(None, 0, _NOTHING_TO_MEASURE[name]) if part.n == 0 else part for name, part in found.items()
     }
     if unjudged:
         reason = f"{unjudged} explanations have no judge's score (explanation_score)"
-        found["explanation"] = Estimate(None, found["explanation"].n, None, reason)
+        found["explanation"] = Estimate(None, found["explanation"].n, reason)
     return found
 
 
@@ -167,12 +180,16 @@ def overall(estimates: Sequence[Estimate]) -> Estimate:
     parts = {name: part.as_json()["value"] for name, part in zip(OVERALL_PARTS, estimates, strict=True)}
     if missing := next((part.reason for part in estimates if part.value is None), None):
         reason = f"one of its four parts has no value: {missing}"
-        return Estimate(None, estimates[0].n, None, reason, parts=parts)
+        return Estimate(None, estimates[0].n, reason, parts=parts)
     value = float(overall_of(*np.array([part.value for part in estimates], float)))
-    samples = None
-    if all(part.samples is not None for part in estimates):
-        samples = overall_of(*(part.samples for part in estimates))
-    return Estimate(value, estimates[0].n, samples, parts=parts)
+    of_parts = [part.statistic for part in estimates]
+    statistic = replace(of_parts[0], parts=np.hstack([of.parts for of in of_parts]), of=overall_of_totals)
+    return Estimate(value, estimates[0].n, statistic=statistic, interval=PERCENT, parts=parts)
+
+
+def overall_of_totals(totals: np.ndarray) -> np.ndarray:
+    """Overall from the numerators and denominators of its four parts, (..., 8)."""
+    return overall_of(*(ratio(totals[..., i : i + 2]) for i in (0, 2, 4, 6)))
 
 
 def overall_of(accuracy, explanation, bbox_iou, time_distance):
@@ -257,9 +274,12 @@ class DeepTrace(base.Scorer[Case]):
         """Parse and measure a row."""
         return measure_row(row, traces.read_gold(row), parse(deeptrace.GRAMMARS, row, grammar))
 
-    def measure(self, cases: Sequence[Case], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    def measure(self, cases: Sequence[Case], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """Every metric on these cases, `rows` of the file."""
-        found = with_reasons(estimate(columns(cases), draws, rows), _unjudged(cases))
+        of_rows = columns(cases)
+        counted = {name: of_rows.pop(name) for name in SHARES}
+        found = shares(counted, clusters, rows) | means(of_rows, clusters, rows)
+        found = with_reasons(found, _unjudged(cases))
         found["overall"] = overall([found[name] for name in OVERALL_PARTS])
         return {name: found[name] for name in self.metrics}
 
@@ -279,7 +299,12 @@ class DeepTrace(base.Scorer[Case]):
         return found
 
     def published(self, cases: Sequence[Case]) -> dict[str, Any]:
-        return published_table("deeptrace_test.csv", "Table 2 of the paper: the test set of the full dataset, 772 rows")
+        """The table of the split that all rows are of, unless a row is of a source that RewardData has not."""
+        sources = {str(case.row["meta"].get("source") or SOURCES[0]) for case in cases}
+        for split, title in TABLES.items():
+            if may_be_of(cases, "rewarddata", (split,)) and all(source.startswith(SOURCES) for source in sources):
+                return published_table(f"deeptrace_{split}.csv", title)
+        return no_table("DeepTraceReward")
 
     def describe(self, case: Case, cases: Sequence[Case]) -> dict[str, Any]:
         """What a report shows of a case; boxes as (kind, x, y, width, height) in percent.

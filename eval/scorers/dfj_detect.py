@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from eval.estimates.draws import Draws
+from eval.estimates.clusters import Clusters
 from eval.scorers import judges, verdicts
 from eval.scorers.base import most_frequent, parse
-from eval.scorers.tables import published_table
+from eval.scorers.tables import may_be_of, no_table, published_table
 from eval.scorers.verdicts import Verdict, VerdictScorer
 from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.dfj_detect import GRAMMARS, Answer
@@ -34,6 +34,8 @@ class Detect(VerdictScorer[Verdict]):
 
     def published(self, cases: Sequence[Verdict]) -> dict[str, Any]:
         """The paper's table. A row whose accuracy is not between its F1s (each printed to 0.1) gets a note."""
+        if not may_be_of(cases, judges.DATASET, ("test",)):
+            return no_table(judges.PAPER)
         table = published_table("deepfakejudge_detect.csv", "DeepfakeJudge-Detect, all 2,000 images")
         for row in table["rows"]:
             if not verdicts.between({name: float(row[name]) for name in verdicts.CHECKED}, rounding=0.1):
@@ -43,5 +45,5 @@ class Detect(VerdictScorer[Verdict]):
                 )
         return table
 
-    def extras(self, cases: Sequence[Verdict], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+    def extras(self, cases: Sequence[Verdict], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
         return verdicts.checked(metrics)

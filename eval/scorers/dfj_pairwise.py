@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from eval.estimates.agreement import agreement
-from eval.estimates.draws import Column, Draws, Estimate, estimate
+from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.shares import Column, shares
 from eval.scorers import judges
 from eval.scorers.base import Case, Metric, Scorer, graded, missing, parse
-from eval.scorers.tables import published_table
+from eval.scorers.tables import may_be_of, no_table, published_table
 from swift_plugins.core.judge_rows import text_at
 from swift_plugins.core.measures.fields import choice_probs
 from swift_plugins.core.tasks import Parsed
@@ -147,14 +148,14 @@ class Pairwise(Scorer[Comparison]):
         probs = choice_probs(row, self.answers)
         return comparison(row, parse(GRAMMARS, row, grammar), probs[meta["answer"]] if probs else None)
 
-    def measure(self, cases: Sequence[Comparison], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
-        found = estimate(columns(cases), draws, rows)
+    def measure(self, cases: Sequence[Comparison], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
+        found = shares(columns(cases), clusters, rows)
         as_published = np.array([case.in_accuracy for case in cases])
         if as_published.any():
             some = [case for case in cases if case.in_accuracy]
             truth = [1 + (case.better == "B") for case in some]
             counted = [t if case.right else 3 - t for t, case in zip(truth, some, strict=True)]
-            found["cohen_kappa"] = agreement(truth, counted, 2, rows[as_published], draws)["cohen_kappa"]
+            found["cohen_kappa"] = agreement(truth, counted, 2, rows[as_published], clusters)["cohen_kappa"]
         else:
             found |= missing(["accuracy", "cohen_kappa"], 0, "no row is in the published order AB")
         if not (0 < as_published.sum() < len(cases)):
@@ -164,7 +165,7 @@ class Pairwise(Scorer[Comparison]):
         reasons = {"consistent_accuracy": "no pair is consistent", "first_position_rate": "no parsed answer"}
         for name, reason in reasons.items():
             if found[name].n == 0 and found[name].reason != ONE_ORDER:
-                found[name] = Estimate(None, 0, None, reason)
+                found[name] = Estimate(None, 0, reason)
         return {name: found[name] for name in self.metrics}
 
     def slices(self, case: Comparison) -> dict[str, Sequence[str]]:
@@ -174,15 +175,17 @@ class Pairwise(Scorer[Comparison]):
         return {self.baselines[0]: [comparison(case.row, Parsed(Answer("A"), "trained"), None) for case in cases]}
 
     def published(self, cases: Sequence[Comparison]) -> dict[str, Any]:
+        if not may_be_of(cases, judges.DATASET, ("human",) if judges.all_of_people(cases) else ("test",)):
+            return no_table(judges.PAPER)
         name, rows = ("meta-human", "88") if judges.all_of_people(cases) else ("meta", "2,000")
         title = f"DeepfakeJudge, pairwise evaluation on {name}, test, {rows} rows"
         return published_table("deepfakejudge_pairwise.csv", title, set=name)
 
-    def extras(self, cases: Sequence[Comparison], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+    def extras(self, cases: Sequence[Comparison], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
         """How two people agree, where their single ratings are known."""
         rows = np.array([i for i, case in enumerate(cases) if len(case.ratings) > 1 and case.in_accuracy], int)
         pairs = [(1 + (cases[i].ratings[0] == "B"), 1 + (cases[i].ratings[1] == "B")) for i in rows]
-        return judges.human(pairs, 2, HUMAN, rows, draws)
+        return judges.human(pairs, 2, HUMAN, rows, clusters)
 
     def describe(self, case: Comparison, cases: Sequence[Comparison]) -> dict[str, Any]:
         """The pair as published, with the answers of both orders where both were run."""

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from eval.estimates.agreement import CONSTANT, CONSTANT_TRUTH, agreement
-from eval.estimates.draws import Draws, Estimate
+from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.intervals import fisher, log
 from eval.estimates.statistics import pearson, root_mean_squared_error
+from eval.estimates.sums import sums
 from eval.scorers import judges
 from eval.scorers.base import Case, Figure, Metric, Scorer, missing, parse
-from eval.scorers.tables import published_table
+from eval.scorers.tables import may_be_of, no_table, published_table
 from swift_plugins.core.judge_rows import text_at
 from swift_plugins.core.measures.fields import choice_probs
 from swift_plugins.core.measures.scores import closeness, counted_score
@@ -85,21 +87,30 @@ def judgement(row: dict[str, Any], parsed: Parsed, expected: float | None) -> Ju
     return Judgement(row, parsed, score, counted, expected, judges.ratings(row["meta"], range(1, 6)))
 
 
-def measure_expected(cases: Sequence[Judgement], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
-    """RMSE and Pearson's r of the expected scores; the replicates come from their moments."""
+def measure_expected(cases: Sequence[Judgement], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
+    """RMSE and Pearson's r of the expected scores."""
     names = ("rmse_expected", "pearson_expected")
     if unknown := sum(case.expected is None for case in cases):
         return missing(names, len(cases), f"{unknown} rows have no probabilities of the scores (choice_probs)")
     x, y = (np.array(scores, float) for scores in zip(*((c.score, c.expected) for c in cases), strict=True))
-    moments = draws.sums(np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y, (x - y) ** 2]), rows)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mx, my, xx, yy, xy, square = (moments[:, 1:] / moments[:, :1]).T
-        spread = (xx - mx**2) * (yy - my**2)
-        correlations = (xy - mx * my) / np.sqrt(np.where(spread > 1e-12, spread, np.nan))
-    found = {names[0]: Estimate(root_mean_squared_error(x, y), len(x), np.sqrt(square))}
+    parts = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y, (x - y) ** 2])
+    squares, moments = (sums(parts, of, clusters, rows) for of in (rmse_of, pearson_of))
+    error = Estimate(root_mean_squared_error(x, y), len(x), statistic=squares, interval=log)
     if constant := CONSTANT if np.ptp(y) == 0 else CONSTANT_TRUTH if np.ptp(x) == 0 else None:
-        return found | missing(names[1:], len(x), constant)
-    return found | {names[1]: Estimate(pearson(x, y), len(x), correlations)}
+        return {names[0]: error} | missing(names[1:], len(x), constant)
+    return {names[0]: error, names[1]: Estimate(pearson(x, y), len(x), statistic=moments, interval=fisher)}
+
+
+def rmse_of(totals: np.ndarray) -> np.ndarray:
+    """RMSE of sums (..., 7) of 1, x, y, x^2, y^2, xy and (x - y)^2."""
+    return np.sqrt(totals[..., 6] / totals[..., 0])
+
+
+def pearson_of(totals: np.ndarray) -> np.ndarray:
+    """Pearson's r of the same sums; nan where x or y does not vary."""
+    mx, my, xx, yy, xy = (totals[..., i] / totals[..., 0] for i in range(1, 6))
+    spread = (xx - mx**2) * (yy - my**2)
+    return (xy - mx * my) / np.sqrt(np.where(spread > 1e-12, spread, np.nan))
 
 
 class Pointwise(Scorer[Judgement]):
@@ -121,10 +132,10 @@ class Pointwise(Scorer[Judgement]):
         expected = expected_score(probs) if probs else None
         return judgement(row, parse(GRAMMARS, row, grammar), expected)
 
-    def measure(self, cases: Sequence[Judgement], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    def measure(self, cases: Sequence[Judgement], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         truth = [case.score for case in cases]
-        found = agreement(truth, [case.counted for case in cases], 5, rows, draws) | measure_expected(
-            cases, rows, draws
+        found = agreement(truth, [case.counted for case in cases], 5, rows, clusters) | measure_expected(
+            cases, rows, clusters
         )
         return {name: found[name] for name in self.metrics}
 
@@ -137,15 +148,17 @@ class Pointwise(Scorer[Judgement]):
         return {self.baselines[0]: [judgement(case.row, Parsed(Answer(best), "trained"), None) for case in cases]}
 
     def published(self, cases: Sequence[Judgement]) -> dict[str, Any]:
+        if not may_be_of(cases, judges.DATASET, ("human",) if judges.all_of_people(cases) else ("test",)):
+            return no_table(judges.PAPER)
         name, rows = ("meta-human", "67") if judges.all_of_people(cases) else ("meta", "1,000")
         title = f"DeepfakeJudge, pointwise evaluation on {name}, test, {rows} rows"
         return published_table("deepfakejudge_pointwise.csv", title, set=name)
 
-    def extras(self, cases: Sequence[Judgement], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+    def extras(self, cases: Sequence[Judgement], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
         """How two people agree, where their single ratings are known."""
         rows = np.array([i for i, case in enumerate(cases) if len(case.ratings) > 1], int)
         pairs = [(cases[i].ratings[0], cases[i].ratings[1]) for i in rows]
-        return judges.human(pairs, 5, HUMAN, rows, draws)
+        return judges.human(pairs, 5, HUMAN, rows, clusters)
 
     def describe(self, case: Judgement, cases: Sequence[Judgement]) -> dict[str, Any]:
         facts = [f"the image is {case.label}"]

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from eval.estimates.draws import Draws, Estimate, estimate, mean
+from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.intervals import plain
+from eval.estimates.shares import mean, means
+from eval.estimates.sums import sums
 from eval.scorers import judges, verdicts
 from eval.scorers.base import AddScores, Metric, Similarities, missing, most_frequent, parse
-from eval.scorers.tables import published_table
+from eval.scorers.tables import may_be_of, no_table, published_table
 from eval.scorers.verdicts import Verdict, VerdictScorer
 from swift_plugins.core.measures.fields import number_within
+from swift_plugins.core.measures.scores import HIGHEST, LOWEST
 from swift_plugins.core.measures.texts import rouge_l
 from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.dfj_detect import Answer
@@ -32,14 +37,19 @@ TEXT_METRICS = {
     "judge_score": Metric(1, 5, 2, "1 to 5"),
 }
 BLEU_ORDER = 3
+BERTSCORE_NOTE = (
+    "bertscore: neither encoder, layer nor rescaling is stated; 0.35 to 0.62 is no scale of roberta-large at layer 17 "
+    "without rescaling, which gives texts that have nothing in common about 0.83, so compare it only with an encoder "
+    "whose scale it is"
+)
 METRICS = verdicts.METRICS | TEXT_METRICS
 POLICY = verdicts.POLICY | {
     "rationale": "the answer's reasoning; where there is none, or no parsed answer, an empty text",
     "bleu_3": "corpus BLEU of sacrebleu up to 3-grams, 0..1, on rows with a written rationale",
     "rouge_l": "mean F1, 0..100, on rows with a written rationale",
     "bertscore": "mean F1, 0..1, no idf, no baseline rescaling; 0 for an empty rationale",
-    "judge_score": "mean score 1..5 of a pointwise judge (judge_score of the rows); 1 without a rationale; rows that "
-    "the judge has no answer to are left out",
+    "judge_score": "mean score 1..5 of a pointwise judge (judge_score of the rows); 1 without a rationale, and "
+    "where the judge has no answer",
 }
 
 
@@ -62,7 +72,7 @@ class Reasoned(Verdict):
 
 
 def _measured(case: Reasoned) -> Reasoned:
-    score = case.judge_score if case.rationale else 1.0
+    score = case.judge_score if case.rationale else float(LOWEST)
     return replace(case, rouge_l=rouge_l(case.gold, case.rationale), judge_score=score)
 
 
@@ -72,17 +82,18 @@ def add_bertscore(cases: Sequence[Reasoned], similarities: Similarities) -> list
     return [replace(case, bertscore=score) for case, score in zip(cases, scores, strict=True)]
 
 
-def text_metrics(cases: Sequence[Reasoned], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+def text_metrics(cases: Sequence[Reasoned], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
     """bleu_3, rouge_l and bertscore of rows that have a written rationale."""
     scored = 100 * np.array([case.rouge_l for case in cases])
-    found = estimate({"rouge_l": (scored, np.ones(len(cases)))}, draws, rows)
+    found = means({"rouge_l": (scored, np.ones(len(cases)))}, clusters, rows)
     parts = bleu_parts([(case.rationale, case.gold) for case in cases])
-    replicates = np.array([bleu(sums) for sums in draws.sums(parts, rows)])
-    found["bleu_3"] = Estimate(bleu(parts.sum(0)), len(cases), replicates)
+    statistic = sums(parts, lambda totals: np.apply_along_axis(bleu, -1, totals), clusters, rows)
+    interval = partial(plain, low=0.0, high=1.0)
+    found["bleu_3"] = Estimate(bleu(parts.sum(0)), len(cases), statistic=statistic, interval=interval)
     if any(case.bertscore is None for case in cases):
-        found["bertscore"] = Estimate(None, len(cases), None, "not asked for: score with --bertscore")
+        found["bertscore"] = Estimate(None, len(cases), "not asked for: score with --bertscore")
     else:
-        found["bertscore"] = mean(np.array([case.bertscore for case in cases]), draws, rows)
+        found["bertscore"] = mean(np.array([case.bertscore for case in cases]), clusters, rows, 0.0, 1.0)
     return found
 
 
@@ -95,13 +106,13 @@ def bleu_parts(pairs: Iterable[tuple[str, str]]) -> np.ndarray:
     return np.array([[*one.counts, *one.totals, one.sys_len, one.ref_len] for one in found], float)
 
 
-def bleu(sums: np.ndarray) -> float:
+def bleu(totals: np.ndarray) -> float:
     """Corpus BLEU, 0..1, of summed bleu_parts."""
     from sacrebleu.metrics import BLEU
 
-    counts, totals, lengths = np.split(np.rint(sums).astype(int), [BLEU_ORDER, 2 * BLEU_ORDER])
+    counts, ngrams, lengths = np.split(np.rint(totals).astype(int), [BLEU_ORDER, 2 * BLEU_ORDER])
     found = BLEU.compute_bleu(
-        counts.tolist(), totals.tolist(), int(lengths[0]), int(lengths[1]), "exp", max_ngram_order=BLEU_ORDER
+        counts.tolist(), ngrams.tolist(), int(lengths[0]), int(lengths[1]), "exp", max_ngram_order=BLEU_ORDER
     )
     return found.score / 100
 
@@ -115,11 +126,19 @@ def bleu_signature() -> str:
     return f"{metric.get_signature()}|max_ngram_order:{BLEU_ORDER}"
 
 
-def judge_metric(cases: Sequence[Reasoned], rows: np.ndarray, draws: Draws) -> Estimate:
+def judge_metric(cases: Sequence[Reasoned], rows: np.ndarray, clusters: Clusters) -> Estimate:
     if all(case.judge_score is None for case in cases if case.rationale) and any(case.rationale for case in cases):
-        return Estimate(None, 0, None, "no judge's scores: run eval/judge.py --data on this file")
-    scored = np.array([case.judge_score is not None for case in cases])
-    return mean(np.array([case.judge_score for case in cases if case.judge_score is not None]), draws, rows[scored])
+        return Estimate(None, 0, "no judge's scores: run eval/judge.py --data on this file")
+    scores = [LOWEST if case.judge_score is None else case.judge_score for case in cases]
+    return mean(np.array(scores, float), clusters, rows, LOWEST, HIGHEST)
+
+
+def failed_judgements(cases: Sequence[Reasoned], metrics: Mapping[str, Any]) -> list[str]:
+    """The remark on the rows that the judge has no answer to, if it was asked and there are any."""
+    failed = sum(case.judge_score is None for case in cases)
+    if not failed or metrics["judge_score"]["value"] is None:
+        return []
+    return [f"judge_score: the judge has no answer to {failed} of {len(cases)} rows, which count as {LOWEST}"]
 
 
 class Reason(VerdictScorer[Reasoned]):
@@ -133,19 +152,19 @@ class Reason(VerdictScorer[Reasoned]):
         judges.check_label(row["meta"])
         if not isinstance(row["meta"].get("reasoning"), str):
             raise ValueError(f"meta.reasoning must be a text, got {row['meta'].get('reasoning')!r:.80}")
-        parsed, judged = parse(GRAMMARS, row, grammar), number_within(row, "judge_score", 1, 5)
+        parsed, judged = parse(GRAMMARS, row, grammar), number_within(row, "judge_score", LOWEST, HIGHEST)
         gold = row["meta"]["reasoning"].strip()
         return _measured(Reasoned(row, parsed, verdicts.p_fake_of(row, parsed), gold, 0.0, judged))
 
-    def measure(self, cases: Sequence[Reasoned], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
-        found = verdicts.measured(cases, rows, draws)
+    def measure(self, cases: Sequence[Reasoned], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
+        found = verdicts.measured(cases, rows, clusters)
         written = np.array([bool(case.gold) for case in cases])
         if written.any():
             some = [case for case in cases if case.gold]
-            found |= text_metrics(some, rows[written], draws)
+            found |= text_metrics(some, rows[written], clusters)
         else:
             found |= missing(("bleu_3", "rouge_l", "bertscore"), 0, "no row with a written rationale")
-        found["judge_score"] = judge_metric(cases, rows, draws)
+        found["judge_score"] = judge_metric(cases, rows, clusters)
         return {name: found[name] for name in self.metrics}
 
     def slices(self, case: Reasoned) -> dict[str, Sequence[str]]:
@@ -160,12 +179,16 @@ class Reason(VerdictScorer[Reasoned]):
         return {self.baselines[0]: [_measured(case) for case in changed]}
 
     def published(self, cases: Sequence[Reasoned]) -> dict[str, Any]:
-        title = "DeepfakeJudge-Reason, all 924 images; judge_score by DeepfakeJudge-3B"
+        if not may_be_of(cases, judges.DATASET, ("test",)):
+            return no_table(judges.PAPER)
+        title = f"DeepfakeJudge-Reason, all 924 images; judge_score by DeepfakeJudge-3B; {BERTSCORE_NOTE}"
         return published_table("deepfakejudge_reason.csv", title)
 
-    def extras(self, cases: Sequence[Reasoned], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
-        """The check of the verdicts' metrics, and how BLEU was computed."""
-        return verdicts.checked(metrics) | {"policy": {"bleu_signature": bleu_signature()}}
+    def extras(self, cases: Sequence[Reasoned], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
+        """The check of the verdicts' metrics, how BLEU was computed, and what the judge failed on."""
+        found = verdicts.checked(metrics)
+        remarks = found["remarks"] + failed_judgements(cases, metrics)
+        return found | {"remarks": remarks, "policy": {"bleu_signature": bleu_signature()}}
 
     def describe(self, case: Reasoned, cases: Sequence[Reasoned]) -> dict[str, Any]:
         shown = super().describe(case, cases)

@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from eval.estimates.draws import Draws, Estimate, estimate
+from eval.estimates.auc import Average, auc, logit
+from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.shares import means, shares
 from eval.scorers import fakevlm_tables, verdicts
 from eval.scorers.base import AddScores, Metric, Similarities, check_texts, missing, most_frequent, parse
 from eval.scorers.verdicts import Verdict, VerdictScorer
@@ -141,7 +143,7 @@ def add_css(cases: Sequence[Explained], similarities: Similarities) -> list[Expl
     return [replace(case, css=css, css_answer=whole) for case, (css, whole) in zip(cases, scores, strict=True)]
 
 
-def text_metrics(cases: Sequence[Explained], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+def text_metrics(cases: Sequence[Explained], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
     """TEXT_METRICS on the rows with a gold explanation."""
     explained = np.array([bool(case.gold) for case in cases])
     some = [case for case in cases if case.gold]
@@ -155,11 +157,11 @@ def text_metrics(cases: Sequence[Explained], rows: np.ndarray, draws: Draws) -> 
         for name in TEXT_METRICS
         if name not in unasked
     }
-    return estimate(scores, draws, rows[explained]) | missing(unasked, len(some), "not asked for: score with --css")
+    return means(scores, clusters, rows[explained]) | missing(unasked, len(some), "not asked for: score with --css")
 
 
 def manipulation_aucs(
-    kinds: Sequence[str], p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws
+    kinds: Sequence[str], p: np.ndarray, fake: np.ndarray, rows: np.ndarray, clusters: Clusters
 ) -> dict[str, Estimate]:
     """The AUC of each of MANIPULATIONS that is there against the originals, and where all are there their mean."""
     kind = np.array(kinds)
@@ -168,31 +170,31 @@ def manipulation_aucs(
     for name, metric in MANIPULATIONS.items():
         if (kind == name).any():
             some = (kind == name) & fake | original
-            found[metric] = known_auc(p[some], fake[some], rows[some], draws)
+            found[metric] = known_auc(p[some], fake[some], rows[some], clusters)
     if len(found) == len(MANIPULATIONS):
         found["auc_average"] = average(list(found.values()), int(original.sum()))
     return found
 
 
-def known_auc(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws) -> Estimate:
+def known_auc(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, clusters: Clusters) -> Estimate:
     if np.isnan(p).any():
-        return Estimate(None, len(p), None, "not every row has a P(fake) (p_fake)")
-    return verdicts.auc_of(p, fake, rows, draws)
+        return Estimate(None, len(p), "not every row has a P(fake) (p_fake)")
+    return auc(p, fake, clusters, rows)
 
 
 def average(parts: Sequence[Estimate], shared: int) -> Estimate:
-    """The mean of estimates on the same draws, which share so many rows, or the reason why one has no value."""
+    """The mean of AUCs of one file, which share so many rows, or the reason why one has no value."""
     n = sum(part.n - shared for part in parts) + shared
     if lacking := next((part.reason for part in parts if part.value is None), None):
-        return Estimate(None, n, None, lacking)
-    values, samples = zip(*((part.value, part.samples) for part in parts), strict=True)
-    return Estimate(float(np.mean(values)), n, np.mean(samples, axis=0))
+        return Estimate(None, n, lacking)
+    value = float(np.mean([part.value for part in parts]))
+    return Estimate(value, n, statistic=Average([part.statistic for part in parts]), interval=logit)
 
 
 def video_metrics(
-    cases: Sequence[Explained], p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws
+    cases: Sequence[Explained], p: np.ndarray, fake: np.ndarray, rows: np.ndarray, clusters: Clusters
 ) -> dict[str, Estimate]:
-    """BY_VIDEO, if some video has more than one frame; each video is drawn with the cluster of its first row."""
+    """BY_VIDEO, if some video has more than one frame; each video is of the cluster of its first row."""
     places: dict[tuple[str, ...], list[int]] = {}
     for i, case in enumerate(cases):
         if case.video:
@@ -202,12 +204,12 @@ def video_metrics(
         return {}
     first = [video[0] for video in videos]
     right = np.array([2 * sum(cases[i].right for i in video) > len(video) for video in videos])
-    of_videos = fake[first], rows[first], draws
+    of_videos = fake[first], rows[first], clusters
     mean_p = np.array([p[video].mean() for video in videos])
     aucs = {"auc": known_auc(mean_p, *of_videos)}
     aucs |= manipulation_aucs([cases[i].manipulation for i in first], mean_p, *of_videos)
-    accuracy = verdicts.verdict_metrics(fake[first], right, rows[first], draws)["accuracy"]
-    return {"accuracy_by_video": accuracy, **{f"{name}_by_video": auc for name, auc in aucs.items()}}
+    accuracy = verdicts.verdict_metrics(fake[first], right, rows[first], clusters)["accuracy"]
+    return {"accuracy_by_video": accuracy, **{f"{name}_by_video": area for name, area in aucs.items()}}
 
 
 class FakeVLM(VerdictScorer[Explained]):
@@ -228,18 +230,18 @@ class FakeVLM(VerdictScorer[Explained]):
             rouge_l_answer=rouge_l(row.get("labels") or "", response),
         )
 
-    def measure(self, cases: Sequence[Explained], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    def measure(self, cases: Sequence[Explained], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """Every metric that these rows can have: those of manipulations and of videos only where there are any."""
-        found = verdicts.measured(cases, rows, draws)
+        found = verdicts.measured(cases, rows, clusters)
         found["f1"] = found["fake_f1"]
         upstream = 100.0 * np.array([case.upstream == case.label for case in cases])
-        found |= estimate({"accuracy_upstream_parser": (upstream, np.ones(len(cases)))}, draws, rows)
-        found |= text_metrics(cases, rows, draws)
+        found |= shares({"accuracy_upstream_parser": (upstream, np.ones(len(cases)))}, clusters, rows)
+        found |= text_metrics(cases, rows, clusters)
         fake, p = np.array([case.fake for case in cases]), np.array([case.p_fake for case in cases], float)
         if np.isnan(p).any():  # the AUC of what is left, perhaps only of the unparsed, would tell nothing of the model
             p = np.full(len(p), np.nan)
-        found |= manipulation_aucs([case.manipulation for case in cases], p, fake, rows, draws)
-        found |= video_metrics(cases, p, fake, rows, draws)
+        found |= manipulation_aucs([case.manipulation for case in cases], p, fake, rows, clusters)
+        found |= video_metrics(cases, p, fake, rows, clusters)
         return {name: found[name] for name in self.metrics if name in found}
 
     def simple_baselines(self, cases: Sequence[Explained]) -> dict[str, list[Explained]]:
@@ -248,9 +250,11 @@ class FakeVLM(VerdictScorer[Explained]):
         return {self.baselines[0]: [self.read_case(row, "trained") for row in rows]}
 
     def published(self, cases: Sequence[Explained]) -> dict[str, Any]:
-        return fakevlm_tables.published({case.row["meta"].get("dataset") for case in cases})
+        datasets = {case.row["meta"].get("dataset") for case in cases}
+        of_tests = all(case.row["meta"].get("split") in (None, "", "test") for case in cases)
+        return fakevlm_tables.published(datasets if of_tests else ())
 
-    def extras(self, cases: Sequence[Explained], draws: Draws, metrics: dict[str, Any]) -> dict[str, Any]:
+    def extras(self, cases: Sequence[Explained], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
         """How often the released parser reads another verdict than this one."""
         differ = sum(case.upstream != case.answered for case in cases)
         remark = f"the released parser and this one read {differ} of {len(cases)} answers differently"

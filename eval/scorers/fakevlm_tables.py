@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from eval.scorers.tables import published_rows
+from eval.scorers.tables import no_table, published_rows
 
 TableRow = dict[str, str]
 ROUNDING = 0.05  # the tables print percent to 0.1
@@ -35,10 +35,10 @@ F1_CLASS = "which class F1 takes is not stated"
 
 
 def published(datasets: Collection[str | None]) -> dict[str, Any]:
-    """The table of the one dataset that the rows are of; no rows where the paper has none."""
+    """The table of the one dataset whose test rows these are; no rows where the paper has none."""
     name = next(iter(datasets)) if len(datasets) == 1 else None
     if name not in FILES:
-        return {"file": None, "title": "The FakeVLM paper has no table of these rows", "rows": []}
+        return no_table("The FakeVLM paper")
     rows = table(name)
     title = TITLES[name] if name in ("ffpp", "dmimage") else f"{TITLES[name]}; {F1_CLASS}"
     if name == "dmimage":

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from eval.estimates.agreement import agreement
-from eval.estimates.draws import Draws
+from eval.estimates.clusters import Clusters
 from eval.estimates.numbers import number
 from eval.scorers.base import Case
 from swift_plugins.core.tasks.verdicts import LABELS
+
+DATASET, PAPER = "deepfakejudge", "The DeepfakeJudge paper"
 
 
 def check_label(meta: Mapping[str, Any]) -> None:
@@ -32,13 +34,13 @@ def slices(meta: Mapping[str, Any]) -> dict[str, Sequence[str]]:
 
 
 def human(
-    pairs: Sequence[tuple[int, int]], levels: int, names: Sequence[str], rows: np.ndarray, draws: Draws
+    pairs: Sequence[tuple[int, int]], levels: int, names: Sequence[str], rows: np.ndarray, clusters: Clusters
 ) -> dict[str, Any]:
     """The report's entries on how two people rate the same row, if there are rows that two have rated."""
     if not pairs:
         return {}
     first, second = zip(*pairs, strict=True)
-    estimates = agreement(first, second, levels, rows, draws)
+    estimates = agreement(first, second, levels, rows, clusters)
     found = {name: estimates[name].as_json() for name in names}
     values = [f"{name} {number(found[name], 1 if name == 'raw_agreement' else 3)}" for name in names]
     remark = f"two people on the same row ({len(pairs)} rows): {', '.join(values)}"

@@ -1,6 +1,6 @@
 """Score LOKI's multiple-choice questions: which of two images or videos is the generated one, or the real one.
 
-An unparsed answer is wrong. Pairs that share a medium are drawn together. Each pair is asked about both ways, so that
+An unparsed answer is wrong. Pairs that share a medium are one cluster. Each pair is asked about both ways, so that
 plain accuracy is the released evaluation's total too.
 """
 
@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.estimates.draws import Draws, Estimate, estimate
+from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.shares import shares
 from eval.scorers import loki
 from eval.scorers.base import Case, Metric, Scorer, graded, missing, parse
 from swift_plugins.core.measures.fields import choice_probs
@@ -68,13 +69,15 @@ class MultipleChoice(Scorer[Choice]):
         probs = choice_probs(row, self.answers)
         return Choice(row, parse(GRAMMARS, row, grammar), meta["answer"], probs[meta["answer"]] if probs else None)
 
-    def measure(self, cases: Sequence[Choice], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    def measure(self, cases: Sequence[Choice], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         right, parsed, first = (
             np.array(flags, float)
             for flags in zip(*((c.right, c.answered is not None, c.answered == "A") for c in cases), strict=True)
         )
-        found = estimate(
-            {"accuracy": (100 * right, np.ones(len(cases))), "first_position_rate": (100 * first, parsed)}, draws, rows
+        found = shares(
+            {"accuracy": (100 * right, np.ones(len(cases))), "first_position_rate": (100 * first, parsed)},
+            clusters,
+            rows,
         )
         if not parsed.any():
             found |= missing(["first_position_rate"], 0, "no parsed answer")

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.estimates.draws import Draws, Estimate, estimate
+from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.shares import means
 from eval.scorers import loki
 from eval.scorers.base import AddScores, Case, Metric, Scorer, Similarities, missing, parse
 from swift_plugins.core.measures.texts import rouge_l
@@ -88,12 +89,12 @@ class OpenEnded(Scorer[Explained]):
             raise ValueError("meta.label and meta.category must be texts")
         return explained(row, parse(GRAMMARS, row, grammar))
 
-    def measure(self, cases: Sequence[Explained], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    def measure(self, cases: Sequence[Explained], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         scores = {"rouge_l": [case.rouge_l for case in cases]}
         if asked := all(case.css is not None for case in cases):
             scores["css"] = [case.css or 0.0 for case in cases]
         ones = np.ones(len(cases))
-        found = estimate({name: (100 * np.array(some), ones) for name, some in scores.items()}, draws, rows)
+        found = means({name: (100 * np.array(some), ones) for name, some in scores.items()}, clusters, rows)
         return found if asked else found | missing(["css"], len(cases), "not asked for: score with --css")
 
     def slices(self, case: Explained) -> dict[str, Sequence[str]]:

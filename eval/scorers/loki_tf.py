@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from eval.estimates.draws import Column, Draws, Estimate, estimate
+from eval.estimates.auc import auc
+from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.shares import Column, share_interval, shares
+from eval.estimates.sums import sums
 from eval.scorers import loki
 from eval.scorers.base import Metric, missing, parse
-from eval.scorers.verdicts import Verdict, VerdictScorer, auc_of, verdict_metrics
+from eval.scorers.verdicts import Verdict, VerdictScorer, verdict_metrics
 from swift_plugins.core.measures.fields import choice_probs
 from swift_plugins.core.measures.verdicts import counted_p_fake
 from swift_plugins.core.tasks import Parsed
@@ -40,7 +43,8 @@ POLICY = {
     "pair_accuracy": "share of the media with both questions for which both answers are right",
     "yes_rate": "share of yes among the parsed answers",
     "accuracy_upstream": "the released evaluation's total: the mean of both recalls per class of images or generator "
-    "of videos, over these weighted by their fakes; one without reals has the recall of its fakes",
+    "of videos, over these weighted by their fakes; one without reals has the recall of its fakes, but where one alone "
+    "has reals their recall stands for all",
 }
 
 
@@ -73,24 +77,28 @@ def columns(cases: Sequence[Reply]) -> dict[str, Column]:
     return {"pair_accuracy": (100 * both, pairs), "yes_rate": (100 * yes, parsed)}
 
 
-def accuracy_upstream(cases: Sequence[Reply], rows: np.ndarray, draws: Draws) -> Estimate:
-    """The policy below says what it is; LOKI, released evaluation."""
+def accuracy_upstream(cases: Sequence[Reply], rows: np.ndarray, clusters: Clusters) -> Estimate:
+    """The policy above says what it is (opendatalab/LOKI, lm_evaluate/tasks/loki.py, aggregate_results)."""
     groups = sorted({group_of(case) for case in cases})
     parts = np.zeros((len(cases), len(groups), 4))  # real rows and hits, fake rows and hits
     for i, case in enumerate(cases):
         parts[i, groups.index(group_of(case)), 2 * case.fake : 2 * case.fake + 2] = 1, case.right
     if not any(case.fake for case in cases):
-        return Estimate(None, 0, None, "no fake row")
-    replicates = weighed(draws.sums(parts.reshape(len(cases), -1), rows).reshape(-1, len(groups), 4))
-    return Estimate(float(weighed(parts.sum(0, keepdims=True))[0]), len(cases), replicates)
+        return Estimate(None, 0, "no fake row")
+    ones = np.ones(len(cases))
+    statistic = sums(np.column_stack([parts.reshape(len(cases), -1), ones]), weighed, clusters, rows)
+    value = float(weighed(statistic.parts.sum(0)))
+    return Estimate(value, len(cases), statistic=statistic, interval=share_interval(ones, statistic))
 
 
-def weighed(sums: np.ndarray) -> np.ndarray:
-    """The total of each line of (lines, groups, [real rows, real hits, fake rows, fake hits])."""
-    real, real_hits, fake, fake_hits = np.moveaxis(sums, 2, 0)
-    with np.errstate(invalid="ignore"):
-        expected = np.where(real > 0, fake * real_hits / real, fake_hits)
-        return 50 * (fake_hits + expected).sum(1) / fake.sum(1)
+def weighed(totals: np.ndarray) -> np.ndarray:
+    """The total of sums (..., 4 a group [real rows, real hits, fake rows, fake hits], and the rows)."""
+    real, real_hits, fake, fake_hits = np.moveaxis(totals[..., :-1].reshape(*totals.shape[:-1], -1, 4), -1, 0)
+    lone = (real > 0).sum(-1, keepdims=True) == 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = np.where(real > 0, fake * real_hits / real, fake_hits)
+        shared = fake * real_hits.sum(-1, keepdims=True) / real.sum(-1, keepdims=True)
+        return 50 * (fake_hits + np.where(lone, shared, own)).sum(-1) / fake.sum(-1)
 
 
 def group_of(case: Reply) -> str:
@@ -114,15 +122,15 @@ class TrueOrFalse(VerdictScorer[Reply]):
         case = Reply(row, parsed, p_fake, meta["asks"])
         return replace(case, p_fake=counted_p_fake(case.label, case.answered, p_fake))
 
-    def measure(self, cases: Sequence[Reply], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+    def measure(self, cases: Sequence[Reply], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         fake, right = (np.array(flags) for flags in zip(*((case.fake, case.right) for case in cases), strict=True))
-        found = verdict_metrics(fake, right, rows, draws) | estimate(columns(cases), draws, rows)
+        found = verdict_metrics(fake, right, rows, clusters) | shares(columns(cases), clusters, rows)
         found["f1"] = found["fake_f1"]
         if unknown := sum(case.p_fake is None for case in cases):
             found |= missing(["auc"], len(cases), f"{unknown} rows have no probabilities of yes and no (choice_probs)")
         else:
-            found["auc"] = auc_of(np.array([case.p_fake for case in cases], float), fake, rows, draws)
-        found["accuracy_upstream"] = accuracy_upstream(cases, rows, draws)
+            found["auc"] = auc(np.array([case.p_fake for case in cases], float), fake, clusters, rows)
+        found["accuracy_upstream"] = accuracy_upstream(cases, rows, clusters)
         reasons = {"pair_accuracy": "no medium has both questions in these rows", "yes_rate": "no parsed answer"}
         found |= {name: replace(found[name], reason=reason) for name, reason in reasons.items() if not found[name].n}
         return {name: found[name] for name in self.metrics}

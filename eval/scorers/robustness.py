@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from eval.estimates.draws import Draws, Estimate, as_json
+from eval.estimates.clusters import Clusters, Estimate, as_json
 from eval.scorers.assemble import score
 from eval.scorers.base import Scorer
-from eval.scorers.comparison import compare
+from eval.scorers.comparison import COMPARISONS, compare
 from swift_plugins.core.records import Row
 
 POLICY = (
     "headline, slices, baselines and confusion are of the clean rows alone; per kind and strength the metrics on "
-    "its rows, and their difference to the clean rows of the same images: interval of the paired clustered "
-    "bootstrap, exact McNemar test, p not adjusted for the number of tests; files named by --baseline have the "
-    "same beside it and are compared with this run on the clean rows"
+    "its rows, and their difference to the clean rows of the same images, with the interval and the test of the "
+    "comparisons, p not adjusted for the number of tests; files named by --baseline have the same beside it and are "
+    "compared with this run on the clean rows"
 )
 
 
@@ -93,26 +93,27 @@ def followed(scorer: Scorer[Any], clean: Mapping[str, Any]) -> list[str]:
 
 
 def curves(
-    scorer: Scorer[Any], cases: Sequence[Any], plan: Plan, draws: Draws, names: Sequence[str]
+    scorer: Scorer[Any], cases: Sequence[Any], plan: Plan, clusters: Clusters, names: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """kind -> its points with the metrics of these names, the clean rows first, then by strength."""
 
     @cache  # most points have all the clean rows
     def estimates(places: tuple[int, ...]) -> dict[str, Estimate]:
-        return scorer.measure([cases[i] for i in places], np.array(places), draws)
+        return scorer.measure([cases[i] for i in places], np.array(places), clusters)
 
     def facts(places: tuple[int, ...]) -> dict[str, Any]:
         unparsed = sum(cases[i].parsed.answer is None for i in places)
         metrics = as_json({name: estimates(places)[name] for name in names})
-        return {"n": len(places), "n_unparsed": unparsed, "metrics": metrics}
+        count = len(np.unique(clusters.index[list(places)]))
+        return {"n": len(places), "clusters": count, "n_unparsed": unparsed, "metrics": metrics}
 
     start = {"strength": 0, "parameter": "", **facts(tuple(plan.clean))}
     kinds: dict[str, list[dict[str, Any]]] = {kind: [start] for kind, _ in plan.points}
     for (kind, strength), point in sorted(plan.points.items(), key=lambda item: item[0][1]):
         here, clean = tuple(point.rows), tuple(point.clean)
         these, those = ([cases[i] for i in places] for places in (here, clean))
-        apart = compare(scorer, these, those, estimates(here), estimates(clean))
-        apart["metrics"] = {name: apart["metrics"][name] for name in names}
+        this, other = ({name: estimates(places)[name] for name in names} for places in (here, clean))
+        apart = compare(these, those, this, other)
         kinds[kind].append({"strength": strength, "parameter": point.parameter, **facts(here), "minus_clean": apart})
     return kinds
 
@@ -122,10 +123,10 @@ def measure(
 ) -> dict[str, Any]:
     """The report's `robustness`: the metrics that are followed, and by kind the points of this run and of the others.
 
-    Clean and perturbed rows share their media and so their draws, which are those of the headline too.
+    Clean and perturbed rows share their media, which are the clusters.
     """
-    draws = Draws([case.media_id for case in cases])
-    kinds, *others = (curves(scorer, some, plan, draws, names) for some in (cases, *named.values()))
+    clusters = Clusters([case.media_id for case in cases])
+    kinds, *others = (curves(scorer, some, plan, clusters, names) for some in (cases, *named.values()))
     points = [point for some in kinds.values() for point in some[1:]]
     n_perturbed, n_unparsed = (sum(point[key] for point in points) for key in ("n", "n_unparsed"))
     return {
@@ -152,5 +153,5 @@ def score_rows(
         f"{found['n_unparsed']} unparsed, are of perturbed images",
         *report["remarks"],
     ]
-    report["policy"]["robustness"] = POLICY
+    report["policy"] |= {"robustness": POLICY, "comparisons": COMPARISONS}
     return report | {"robustness": found}, clean

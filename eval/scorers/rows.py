@@ -153,16 +153,3 @@ def read_cases(scorer: Scorer[Any], rows: list[tuple[str, Row]], grammar: str) -
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
     return cases
-
-
-def with_truth(where: str, row: Row, true: Row) -> tuple[str, Row]:
-    """A baseline's row with the truth of --pred's, by which both are measured; how it was asked stays its own."""
-    said, label = row["meta"].get("label"), true["meta"].get("label")
-    if said not in (None, label):
-        raise ValueError(
-            f"{where}: meta.label is {said!r:.40}, in --pred {label!r:.40}: a baseline must answer the "
-            "same rows, or name the truth with --gold"
-        )
-    own = {key: row["meta"][key] for key in MUST_AGREE if key in row["meta"]}
-    facts = {key: true[key] for key in ("labels", "images", "videos") if key in true}
-    return where, row | facts | {"meta": true["meta"] | own}

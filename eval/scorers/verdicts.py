@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from eval.estimates.draws import Draws, Estimate, estimate
-from eval.estimates.statistics import brier_score, f1_score, roc_auc
+from eval.estimates.auc import auc
+from eval.estimates.calibration import BINS, bins_of, ece
+from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.intervals import log
+from eval.estimates.shares import ratio, share_interval, shares
+from eval.estimates.statistics import brier_score, f1_score
+from eval.estimates.sums import sums
 from eval.scorers.base import Case, Figure, Metric, Scorer, graded, missing
 from swift_plugins.core.measures.fields import number_within
 from swift_plugins.core.measures.verdicts import counted_p_fake, is_right, p_true
@@ -27,7 +33,6 @@ METRICS = {
     "brier": Metric(0, 1, 3, "by P(fake), lower is better"),
 }
 CHECKED = ("accuracy", "real_f1", "fake_f1")  # the first lies between the others, or a report is wrong
-BINS = 15
 POLICY = {
     "unparsed": "the opposite of the truth, with a P(fake) of 1 or 0 for it, never dropped",
     "edited": "counts as fake, in the truth and in an answer",
@@ -78,8 +83,8 @@ class VerdictScorer(Scorer[V]):
     baselines: Sequence[str] = ("majority verdict",)
     libraries: Sequence[str] = ("numpy",)
 
-    def measure(self, cases: Sequence[V], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
-        found = measured(cases, rows, draws)
+    def measure(self, cases: Sequence[V], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
+        found = measured(cases, rows, clusters)
         return {name: found[name] for name in self.metrics}
 
     def describe(self, case: V, cases: Sequence[V]) -> dict[str, Any]:
@@ -110,10 +115,10 @@ def p_fake_of(row: dict[str, Any], parsed: Parsed) -> float | None:
     return counted_p_fake(row["meta"]["label"], parsed.answer and parsed.answer.verdict, p_fake)
 
 
-def measured(cases: Sequence[Verdict], rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+def measured(cases: Sequence[Verdict], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
     """METRICS on the cases, which are these rows of the file."""
     fake, right = (np.array(flags) for flags in zip(*((case.fake, case.right) for case in cases), strict=True))
-    return verdict_metrics(fake, right, rows, draws) | probability_metrics(cases, fake, rows, draws)
+    return verdict_metrics(fake, right, rows, clusters) | probability_metrics(cases, fake, rows, clusters)
 
 
 def between(values: Mapping[str, float | None], rounding: float = 0.0) -> bool | None:
@@ -139,72 +144,45 @@ def checked(metrics: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def verdict_metrics(fake: np.ndarray, right: np.ndarray, rows: np.ndarray, draws: Draws) -> dict[str, Estimate]:
+def verdict_metrics(fake: np.ndarray, right: np.ndarray, rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
     """accuracy, the recalls and the F1s; a wrong answer is the opposite verdict."""
     hit = 100.0 * right
-    shares = {
-        "accuracy": (hit, np.ones(len(hit))),
-        "real_accuracy": (hit * ~fake, ~fake),
-        "fake_accuracy": (hit * fake, fake),
-    }
-    found = estimate(shares, draws, rows)
-    hits_and_errors = draws.sums(np.column_stack([right & ~fake, right & fake, ~right]).astype(float), rows)
-    for i, name in enumerate(("real", "fake")):
+    of_class = {"real": ~fake, "fake": fake}
+    columns = {"accuracy": (hit, np.ones(len(hit)))}
+    columns |= {f"{name}_accuracy": (hit * of, of) for name, of in of_class.items()}
+    found = shares(columns, clusters, rows)
+    for name, of in of_class.items():
         if found[f"{name}_accuracy"].value is None:
-            found[f"{name}_accuracy"] = Estimate(None, 0, None, f"no {name} row")
-        hits, errors = hits_and_errors[:, i], hits_and_errors[:, 2]
-        if not (2 * hits + errors).any():
-            found[f"{name}_f1"] = Estimate(None, len(fake), None, f"no {name} row and none answered")
-            continue
-        with np.errstate(invalid="ignore"):
-            replicates = 200 * hits / (2 * hits + errors)
-        true, answered = (fake, fake == right) if name == "fake" else (~fake, fake != right)
-        value = 100 * f1_score(true, answered)
-        found[f"{name}_f1"] = Estimate(value, len(fake), replicates)
+            found[f"{name}_accuracy"] = Estimate(None, 0, f"no {name} row")
+        found[f"{name}_f1"] = f1_of(of, right, rows, clusters) or Estimate(
+            None, len(fake), f"no {name} row and none answered"
+        )
     return found
 
 
+def f1_of(of: np.ndarray, right: np.ndarray, rows: np.ndarray, clusters: Clusters) -> Estimate | None:
+    """F1 of a class, the flags `of` its rows: 2 hits / (2 hits + errors), a share in which a hit weighs twice.
+
+    None where there is neither a hit nor an error.
+    """
+    hits, weights = 2.0 * (right & of), 2.0 * (right & of) + ~right
+    if not weights.any():
+        return None
+    statistic = sums(np.column_stack([100 * hits, weights, np.ones(len(of))]), ratio, clusters, rows)
+    value = 100 * f1_score(of, of == right)
+    return Estimate(value, len(of), statistic=statistic, interval=share_interval(weights, statistic))
+
+
 def probability_metrics(
-    cases: Sequence[Verdict], fake: np.ndarray, rows: np.ndarray, draws: Draws
+    cases: Sequence[Verdict], fake: np.ndarray, rows: np.ndarray, clusters: Clusters
 ) -> dict[str, Estimate]:
     """auc, ece and brier of P(fake)."""
     if unknown := sum(case.p_fake is None for case in cases):
         return missing(("auc", "ece", "brier"), len(cases), f"{unknown} rows have no P(fake) (p_fake)")
     p = np.array([case.p_fake for case in cases], float)
-    parts = np.zeros((len(p), BINS))
-    parts[np.arange(len(p)), bins_of(p)] = p - fake
-    sums = draws.sums(np.column_stack([parts, (p - fake) ** 2, np.ones(len(p))]), rows)
-    with np.errstate(invalid="ignore"):
-        ece, brier = abs(sums[:, :BINS]).sum(1) / sums[:, -1], sums[:, BINS] / sums[:, -1]
-    found = {
-        "ece": Estimate(float(abs(parts.sum(0)).sum()) / len(p), len(p), ece),
-        "brier": Estimate(brier_score(fake, p), len(p), brier),
+    square = sums(np.column_stack([(p - fake) ** 2, np.ones(len(p))]), ratio, clusters, rows)
+    return {
+        "ece": ece(p, fake, clusters, rows),
+        "brier": Estimate(brier_score(fake, p), len(p), statistic=square, interval=partial(log, high=1.0)),
+        "auc": auc(p, fake, clusters, rows),
     }
-    return found | {"auc": auc_of(p, fake, rows, draws)}
-
-
-def auc_of(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws) -> Estimate:
-    """The area under the ROC curve of P(fake), 0..100, or the reason why there is none."""
-    if fake.all() or not fake.any():
-        return Estimate(None, len(p), None, "all rows are real" if not fake.any() else "all rows are fake")
-    return Estimate(100 * roc_auc(fake, p), len(p), 100 * auc_replicates(p, fake, rows, draws))
-
-
-def bins_of(p: np.ndarray) -> np.ndarray:
-    """The bin, 0..BINS - 1, of each probability; a bin holds its lower edge, the last one also 1."""
-    return np.digitize(p, np.linspace(0, 1, BINS + 1)[1:-1])
-
-
-def auc_replicates(p: np.ndarray, fake: np.ndarray, rows: np.ndarray, draws: Draws) -> np.ndarray:
-    """The AUC of each replicate, the Mann-Whitney statistic of the weighted rows: nan where one class is not drawn."""
-    order = np.argsort(p, kind="stable")
-    index, fakes = draws.index[rows][order], fake[order].astype(float)
-    ties = np.unique(p[order], return_index=True)[1]
-    found = []
-    for weights in draws.blocks(len(p)):
-        drawn = weights[:, index]
-        high, low = (np.add.reduceat(drawn * some, ties, axis=1) for some in (fakes, 1 - fakes))
-        below = np.cumsum(low, axis=1) - low / 2
-        with np.errstate(invalid="ignore"):
-            found.append((high * below).sum(1) / (high.sum(1) * low.sum(1)))
-    return np.concatenate(found)

@@ -1,4 +1,4 @@
-"""How well two ratings agree: values by hand, and replicates as those of the resampled rows."""
+"""How well two ratings agree: values by hand, variances and intervals."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval.estimates.agreement import agreement, from_counts, values
-from eval.estimates.draws import Draws
-from tests.scoring import resampled
+from eval.estimates.clusters import Clusters
 
 
 def test_agreement_by_hand():
     """Truth 1 2 3 4, answers 1 2 4 2: errors 0 0 1 -2."""
     found = {
         name: value.value
-        for name, value in agreement([1, 2, 3, 4], [1, 2, 4, 2], 5, np.arange(4), Draws(list("abcd"))).items()
+        for name, value in agreement([1, 2, 3, 4], [1, 2, 4, 2], 5, np.arange(4), Clusters(list("abcd"))).items()
     }
     assert found["mse"] == 5 / 4
     assert found["rmse"] == pytest.approx(1.25**0.5)
@@ -43,22 +42,40 @@ def test_what_counts_give_is_what_the_libraries_give(pairs):
         assert np.isnan(found[name]) if isinstance(value, str) else found[name] == pytest.approx(value, abs=1e-9), name
 
 
-def test_replicates_of_agreement_are_those_of_the_resampled_rows():
+def test_variances_are_those_of_the_jackknife():
     rng = np.random.default_rng(5)
     x, y = rng.integers(1, 6, (2, 80))
-    draws, rows = Draws([f"c{i}" for i in rng.integers(0, 20, 80)], replicates=40), np.arange(80)
-    found = agreement(x, y, 5, rows, draws)
-    for i in range(40):
-        some = resampled(draws, i)
-        for name, value in values(x[some], y[some], 5).items():
-            assert found[name].samples[i] == pytest.approx(value, abs=1e-9), name
-        assert found["within_one"].samples[i] == pytest.approx(100 * (abs(x[some] - y[some]) <= 1).mean())
+    names = [f"c{i:02}" for i in rng.integers(0, 20, 80)]
+    clusters = Clusters(names)
+    found = agreement(x, y, 5, np.arange(80), clusters)
+    left = [values(x[some], y[some], 5) for some in (clusters.index != i for i in range(clusters.count))]
+    for name in left[0]:
+        without = np.array([one[name] for one in left])
+        variance = (1 - 1 / len(left)) * ((without - without.mean()) ** 2).sum()
+        assert (found[name].statistic.influence ** 2).sum() == pytest.approx(variance), name
+
+
+def test_intervals_are_students_on_the_scale_of_z_and_of_the_logarithm():
+    from scipy.stats import t
+
+    rng = np.random.default_rng(6)
+    x = rng.integers(1, 6, 100)
+    found = agreement(
+        x, np.clip(x + rng.integers(-1, 2, 100), 1, 5), 5, np.arange(100), Clusters([*map(str, range(100))])
+    )
+    t99, (r, e) = t.ppf(0.975, 99), (found[name].value for name in ("pearson", "rmse"))
+    z, log = (
+        t99 * (found[name].statistic.influence ** 2).sum() ** 0.5 / slope
+        for name, slope in (("pearson", 1 - r**2), ("rmse", e))
+    )
+    assert found["pearson"].ends() == pytest.approx(np.tanh([np.arctanh(r) - z, np.arctanh(r) + z]), abs=1e-4)
+    assert found["rmse"].ends() == pytest.approx([e * np.exp(-log), e * np.exp(log)], abs=1e-4)
 
 
 def test_a_constant_answer_has_no_correlation_and_kappa_0():
-    found = agreement([1, 2, 3], [3, 3, 3], 5, np.arange(3), Draws(list("abc")))
+    found = agreement([1, 2, 3], [3, 3, 3], 5, np.arange(3), Clusters(list("abc")))
     assert found["pearson"].reason == "undefined for a constant answer"
     assert (found["qwk"].value, found["cohen_kappa"].value) == (0.0, 0.0)
-    same = agreement([3, 3], [3, 3], 5, np.arange(2), Draws(list("ab")))
+    same = agreement([3, 3], [3, 3], 5, np.arange(2), Clusters(list("ab")))
     assert "one and the same value" in same["qwk"].reason
-    assert same["rmse"].as_json() == {"value": 0.0, "ci95": None, "n": 2}
+    assert same["rmse"].as_json() == {"value": 0.0, "ci95": None, "n": 2, "clusters": 2, "deff": 1.0}

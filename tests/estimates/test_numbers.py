@@ -1,6 +1,6 @@
 """Metrics as text."""
 
-from eval.estimates.draws import Estimate
+from eval.estimates.clusters import Estimate
 from eval.estimates.numbers import number, reasons
 
 

@@ -143,7 +143,9 @@ def test_explanations_count_only_where_one_was_written(score):
         real(),
     ]
     report = score(rows)
-    assert report["metrics"]["explanation"] == {"value": 25.0, "ci95": [0.0, 50.0], "n": 2}
+    # Of 0.5 and 0 the standard error is 25, t of 1 degree of freedom 12.7: the whole scale.
+    found = report["metrics"]["explanation"]
+    assert found == {"value": 25.0, "ci95": [0.0, 100.0], "n": 2, "clusters": 2, "deff": 1.0}
     parts = values(report)
     assert parts["overall"] == pytest.approx(
         (parts["accuracy"] + 25 + parts["bbox_iou"] + 100 - parts["time_distance"]) / 4, abs=1e-3
@@ -357,7 +359,8 @@ def test_another_file_is_compared_with_metric_by_metric(score, tmp_path):
     found = score(rows, "--baseline", f"other={tmp_path / 'other.jsonl'}")["comparisons"]["other"]
     assert found["metrics"]["accuracy"]["value"] == 60
     assert found["metrics"]["real_accuracy"]["value"] is None
-    assert found["mcnemar"] == {"n": 5, "only_this": 3, "only_other": 0, "p_value": 0.25}
+    assert found["accuracy"] == {"n": 5, "only_this": 3, "only_other": 0}
+    assert found["metrics"]["accuracy"]["p_value"] == found["metrics"]["bbox_iou"]["p_value"] == 0.25
 
 
 @pytest.mark.parametrize("name", ["deeptrace_test.csv", "deeptrace_val.csv"])

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from eval.estimates.draws import Draws
+from eval.estimates.clusters import Clusters
 from eval.scorers.dfj_detect import Detect
-from tests.scoring import dfj_row, refusal, score_rows, values, write_rows
+from tests.scoring import check_influences, check_swaps, dfj_row, refusal, score_rows, values, write_rows
 
 
 def verdict(row_id, label, answered, p_fake=None, **meta):
@@ -40,18 +40,19 @@ def test_metrics_by_hand(tmp_path):
     assert report["invariant"] == {"text": "accuracy lies between real_f1 and fake_f1", "holds": True}
 
 
-def test_replicates_are_those_of_the_resampled_rows():
+def test_variances_and_exchanges_are_those_of_the_rows_that_are_left_or_exchanged():
     rng = np.random.default_rng(4)
-    labels = rng.choice(["real", "fake", "edited"], 80)
-    rows = [verdict(f"r{i}", str(labels[i]), rng.choice(["real", "fake"]), float(rng.random())) for i in range(80)]
-    cases = [Detect().read_case(row, "trained") for row in rows]
-    draws = Draws([f"m{i // 2}" for i in range(80)], replicates=20)
-    found = Detect().measure(cases, np.arange(80), draws)
-    for i in range(20):
-        some = np.repeat(np.arange(80), draws.weights[i][draws.index])
-        again = Detect().measure([cases[k] for k in some], np.arange(len(some)), Draws(["m"] * len(some), 1))
-        for name, value in again.items():
-            assert found[name].samples[i] == pytest.approx(value.value), name
+    labels = rng.choice(["real", "fake", "edited"], 80).tolist()
+    cases, others = (
+        [
+            Detect().read_case(verdict(f"r{i}", label, rng.choice(["real", "fake"]), rng.random()), "trained")
+            for i, label in enumerate(labels)
+        ]
+        for _ in range(2)
+    )
+    names = [f"m{i // 2}" for i in range(80)]
+    check_influences(Detect(), cases, names)
+    check_swaps(Detect(), cases, others, names)
 
 
 @pytest.mark.slow
@@ -65,7 +66,7 @@ def test_ece_is_torchmetrics():
         Detect().read_case(verdict(f"r{i}", "fake" if fake[i] else "real", "fake", float(p[i])), "trained")
         for i in range(300)
     ]
-    found = Detect().measure(cases, np.arange(300), Draws([str(i) for i in range(300)], 2))["ece"].value
+    found = Detect().measure(cases, np.arange(300), Clusters([str(i) for i in range(300)]))["ece"].value
     assert found == pytest.approx(
         float(binary_calibration_error(torch.tensor(p), torch.tensor(fake).int(), 15)), abs=1e-6
     )
@@ -105,7 +106,8 @@ def test_two_detectors_are_compared(tmp_path):
         tmp_path / "other.jsonl", [row | {"response": "<answer>fake</answer>", "p_fake": 0.5} for row in rows]
     )
     found = score_rows(tmp_path, rows, "--baseline", f"other={other}")["comparisons"]["other"]
-    assert found["mcnemar"] == {"n": 20, "only_this": 10, "only_other": 0, "p_value": pytest.approx(2 / 2**10)}
+    assert found["accuracy"] == {"n": 20, "only_this": 10, "only_other": 0}
+    assert found["metrics"]["accuracy"]["p_value"] == pytest.approx(2 / 2**10, abs=1e-4)  # as McNemar's exact test
     assert found["metrics"]["auc"]["value"] == 50
     assert found["metrics"]["brier"]["value"] == pytest.approx(0.02 - 0.25)
 

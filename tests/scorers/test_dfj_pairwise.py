@@ -79,12 +79,13 @@ def test_kappa_is_scikit_learns(tmp_path):
     )
 
 
-def test_mcnemar_counts_only_the_published_order(tmp_path):
+def test_only_the_published_order_counts_in_what_one_alone_has_right(tmp_path):
     rows = [row for i in range(6) for row in both(f"p{i}", "A", "A", "B")]
     other = [row for i in range(6) for row in both(f"p{i}", "A", "A" if i < 2 else "B", "A")]
     path = write_rows(tmp_path / "other.jsonl", other)
     found = score_rows(tmp_path, rows, "--baseline", f"other={path}")["comparisons"]["other"]
-    assert found["mcnemar"] == {"n": 6, "only_this": 4, "only_other": 0, "p_value": 0.125}
+    assert found["accuracy"] == {"n": 6, "only_this": 4, "only_other": 0}
+    assert found["metrics"]["accuracy"]["p_value"] == 0.125
     assert found["metrics"]["accuracy"]["value"] == pytest.approx(400 / 6, abs=1e-4)
     assert found["metrics"]["accuracy_swapped"]["value"] == 100
 

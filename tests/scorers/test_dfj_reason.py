@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.estimates.draws import Draws
 from eval.scorers import dfj_reason
 from eval.scorers.dfj_reason import bleu, bleu_parts
-from tests.scoring import dfj_row, refusal, score_rows, values
+from tests.scoring import check_influences, check_swaps, dfj_row, refusal, score_rows, values
 
 GOLD = "the cup melts into the table"
 
@@ -49,28 +48,30 @@ def test_bleu_of_summed_parts_is_sacrebleus_of_the_corpus(pairs):
     assert bleu(bleu_parts(pairs).sum(0)) == pytest.approx(whole)
 
 
-def test_replicates_of_bleu_are_those_of_the_resampled_corpus():
-    from sacrebleu.metrics import BLEU
-
-    rng = np.random.default_rng(0)
-    words = GOLD.split()
-    rows = [reasoned(f"r{i}", " ".join(rng.choice(words, 6)), " ".join(rng.choice(words, 7))) for i in range(30)]
-    cases = [dfj_reason.Reason().read_case(row, "trained") for row in rows]
-    draws = Draws([f"m{i // 3}" for i in range(30)], replicates=15)
-    samples = dfj_reason.Reason().measure(cases, np.arange(30), draws)["bleu_3"].samples
-    for i in range(15):
-        some = np.repeat(np.arange(30), draws.weights[i][draws.index])
-        hypotheses, references = zip(*((cases[k].rationale, cases[k].gold) for k in some), strict=True)
-        whole = BLEU(max_ngram_order=3).corpus_score(list(hypotheses), [list(references)]).score / 100
-        assert samples[i] == pytest.approx(whole)
+def test_variances_and_exchanges_are_those_of_the_rows_that_are_left_or_exchanged():
+    rng, scorer, words = np.random.default_rng(0), dfj_reason.Reason(), GOLD.split()
+    golds = [" ".join(rng.choice(words, 7)) for _ in range(30)]
+    cases, others = (
+        [
+            scorer.read_case(
+                reasoned(f"r{i}", " ".join(rng.choice(words, 6)), gold, int(rng.integers(1, 6))), "trained"
+            )
+            for i, gold in enumerate(golds)
+        ]
+        for _ in range(2)
+    )
+    names = [f"m{i // 3}" for i in range(30)]
+    check_influences(scorer, cases, names)
+    check_swaps(scorer, cases, others, names)
 
 
 def test_a_missing_rationale_is_empty_and_has_the_lowest_score(tmp_path):
     rows = [reasoned("a", judge_score=4), reasoned("b", None), reasoned("c", judge_score=None)]
     rows.append(reasoned("d", judge_score=5) | {"response": "It is odd."})
     report = score_rows(tmp_path, rows)
-    assert report["metrics"]["judge_score"]["value"] == 2.0  # 4, 1 and 1: the judge has no answer to c
-    assert report["metrics"]["judge_score"]["n"] == 3
+    assert report["metrics"]["judge_score"]["value"] == 7 / 4  # 4, and 1 three times: the judge has no answer to c
+    assert report["metrics"]["judge_score"]["n"] == 4
+    assert "judge_score: the judge has no answer to 1 of 4 rows, which count as 1" in report["remarks"]
     assert values(report)["rouge_l"] == 50
     assert values(report)["accuracy"] == 75
 

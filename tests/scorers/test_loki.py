@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from eval.estimates.draws import Draws
+from eval.estimates.clusters import Clusters
 from eval.scorers import loki_open, loki_tf
-from tests.scoring import refusal, score_rows, values
+from tests.scoring import check_influences, check_swaps, refusal, score_rows, values
 
 
 def row(task, row_id, response, **meta):
@@ -70,8 +70,8 @@ def test_answers_and_questions_make_verdicts_by_hand(tmp_path):
         "auc": 75,
         "pair_accuracy": pytest.approx(100 / 3, abs=1e-4),
         "yes_rate": 60,  # 3 of the 5 that were parsed
-        # doc: reals 2 of 2, fakes 1 of 2; human has no reals, so its fakes' 1 of 2 stands for both; weighted 2 and 2.
-        "accuracy_upstream": (75 + 50) / 2,
+        # doc: reals 2 of 2, fakes 1 of 2; human's fakes 1 of 2: doc alone has reals, so theirs stand for human too.
+        "accuracy_upstream": (75 + 75) / 2,
     }
     assert report["confusion"] == {
         "real (asked fake)": {"real": 1},
@@ -82,6 +82,18 @@ def test_answers_and_questions_make_verdicts_by_hand(tmp_path):
     assert report["metrics"]["accuracy"]["n"] == 6
     assert report["metrics"]["pair_accuracy"]["n"] == 3
     assert report["n_unparsed"] == 1
+
+
+def test_a_class_without_reals_counts_by_its_fakes_where_several_others_have_some(tmp_path):
+    """doc 100 and 50, human 0 and 100, sky's fakes 50: (2 * 75 + 1 * 50 + 2 * 50) / 5."""
+    rows = [
+        *BY_HAND[:4],
+        asked("h", "real", "fake", "Yes", category="human"),
+        asked("i", "fake", "fake", "Yes", category="human"),
+        asked("s", "fake", "fake", "Yes", category="sky"),
+        asked("t", "fake", "fake", "No", category="sky"),
+    ]
+    assert values(score_rows(tmp_path, rows))["accuracy_upstream"] == pytest.approx(60)
 
 
 def test_a_constant_answer_is_worth_half_and_no_pair(tmp_path):
@@ -116,35 +128,23 @@ def test_without_probabilities_pairs_or_answers_there_is_a_reason(tmp_path):
     assert metrics["auc"]["reason"] == "2 rows have no probabilities of yes and no (choice_probs)"
 
 
-def test_replicates_are_those_of_the_resampled_media():
-    rng = np.random.default_rng(5)
-    labels, classes = rng.choice(["real", "fake"], 30), rng.choice(["doc", "human"], 30)
-    rows = [
-        asked(
-            f"m{i:02}",
-            str(labels[i]),
-            asks,
-            str(rng.choice(["Yes", "No"])),
-            float(rng.random()),
-            category=str(classes[i]),
-        )
-        for i in range(30)
-        for asks in ("real", "fake")
-    ]
-    cases = [loki_tf.TrueOrFalse().read_case(one, "trained") for one in rows]
-    draws = Draws([case.media_id for case in cases], replicates=15)
-    found = loki_tf.TrueOrFalse().measure(cases, np.arange(60), draws)
-    for i in range(15):
-        times = draws.weights[i][draws.index]
-        again = [
-            one | {"meta": one["meta"] | {"media_id": f"{one['meta']['media_id']}/{k}"}}
-            for one, n in zip(rows, times, strict=True)
-            for k in range(n)
+def test_variances_and_exchanges_are_those_of_the_media_that_are_left_or_exchanged():
+    rng, scorer = np.random.default_rng(5), loki_tf.TrueOrFalse()
+    labels, classes = rng.choice(["real", "fake"], 30).tolist(), rng.choice(["doc", "human"], 30).tolist()
+    cases, others = (
+        [
+            scorer.read_case(
+                asked(f"m{i:02}", labels[i], asks, str(rng.choice(["Yes", "No"])), rng.random(), category=classes[i]),
+                "trained",
+            )
+            for i in range(30)
+            for asks in ("real", "fake")
         ]
-        copies = [loki_tf.TrueOrFalse().read_case(one, "trained") for one in again]
-        values = loki_tf.TrueOrFalse().measure(copies, np.arange(len(copies)), Draws(["m"] * len(copies), 1))
-        for name, value in values.items():
-            assert found[name].samples[i] == pytest.approx(value.value), name
+        for _ in range(2)
+    )
+    names = [case.media_id for case in cases]
+    check_influences(scorer, cases, names)
+    check_swaps(scorer, cases, others, names)
 
 
 # ------------------------------------------------------------------------------------------------------ multiple choice
@@ -201,7 +201,7 @@ def test_css_is_that_of_the_explanations_with_the_gold_ones():
     cases = [scorer.read_case(one, "trained") for one in rows]
     cases = scorer.encoders["css"](cases, lambda pairs: seen.extend(pairs) or [0.5, 0.0])
     assert seen == [("odd shades", "odd shadows"), ("", "odd light")]
-    assert scorer.measure(cases, np.arange(2), Draws(["a", "b"], 5))["css"].value == 25
+    assert scorer.measure(cases, np.arange(2), Clusters(["a", "b"]))["css"].value == 25
 
 
 # ------------------------------------------------------------------------------------------------ reports and bad rows

@@ -59,11 +59,13 @@ def test_points_by_hand(tmp_path):
     assert jpeg[1]["minus_clean"]["metrics"]["accuracy"]["value"] == 25
     assert jpeg[3]["minus_clean"]["metrics"]["accuracy"]["value"] == -25
     # a and b are right on the clean image only, d on the perturbed one only: 3 discordant, at most 1 of one side.
-    assert jpeg[3]["minus_clean"]["mcnemar"] == {"n": 4, "only_this": 1, "only_other": 2, "p_value": 1}
+    assert jpeg[3]["minus_clean"]["accuracy"] == {"n": 4, "only_this": 1, "only_other": 2}
+    assert jpeg[3]["minus_clean"]["metrics"]["accuracy"]["p_value"] == 1
     assert "minus_clean" not in jpeg[0]
     assert (blur[0]["n"], blur[2]["n"], blur[2]["metrics"]["accuracy"]["value"]) == (4, 2, 0)
     assert blur[2]["minus_clean"]["metrics"]["accuracy"]["value"] == -100  # of a and c alone, not of all clean rows
-    assert blur[2]["minus_clean"]["mcnemar"] == {"n": 2, "only_this": 0, "only_other": 2, "p_value": 0.5}
+    assert blur[2]["minus_clean"]["accuracy"] == {"n": 2, "only_this": 0, "only_other": 2}
+    assert blur[2]["minus_clean"]["metrics"]["accuracy"]["p_value"] == 0.5
 
 
 def test_the_headline_is_that_of_the_clean_rows_and_every_row_is_accounted_for(tmp_path):
@@ -92,7 +94,7 @@ def test_intervals_are_paired_and_on_the_headlines_draws(tmp_path):
     assert report["robustness"]["followed"] == ["accuracy", "auc", "brier"]
     for name in ("accuracy", "auc", "brier"):
         assert clean["metrics"][name] == noise["metrics"][name] == report["metrics"][name]
-        assert noise["minus_clean"]["metrics"][name] == {"value": 0, "ci95": None, "n": 20}
+        assert noise["minus_clean"]["metrics"][name] == {"value": 0, "ci95": None, "n": 20, "p_value": 1}
     assert noise["metrics"]["accuracy"]["ci95"][1] - noise["metrics"]["accuracy"]["ci95"][0] > 20
 
 
@@ -100,7 +102,7 @@ def test_metrics_that_the_clean_rows_lack_are_not_followed(tmp_path):
     assert score_rows(tmp_path, ROWS)["robustness"]["followed"] == ["accuracy"]
 
 
-def test_a_task_without_accuracy_has_its_own_metrics_and_no_mcnemar(tmp_path):
+def test_a_task_without_accuracy_has_its_own_metrics_and_counts_no_rows_right(tmp_path):
     def judged(image, score, kind="none", strength=0):
         meta = {
             "media_id": image,
@@ -118,7 +120,7 @@ def test_a_task_without_accuracy_has_its_own_metrics_and_no_mcnemar(tmp_path):
     report = score_rows(tmp_path, rows, "--out", tmp_path / "report")
     first = report["robustness"]["followed"][0]
     assert first in ("rmse", "mae")
-    assert "mcnemar" not in points_of(report, "jpeg")[1]["minus_clean"]
+    assert "accuracy" not in points_of(report, "jpeg")[1]["minus_clean"]
     assert "<h2>Robustness</h2>" in (tmp_path / "report" / "report.html").read_text()
 
 
@@ -187,13 +189,14 @@ def test_other_detectors_are_compared_on_the_clean_rows_and_have_curves_of_their
     other = write_rows(tmp_path / "other.jsonl", rows[::-1])
     report = score_rows(tmp_path, ROWS, "--baseline", f"other={other}", "--out", tmp_path / "report")
     assert report["baselines"]["other"]["accuracy"]["value"] == 100
-    assert report["comparisons"]["other"]["mcnemar"]["n"] == 4
+    assert report["comparisons"]["other"]["accuracy"]["n"] == 4
     found = report["robustness"]["baselines"]["other"]
     assert {kind: [point["metrics"]["accuracy"]["value"] for point in points] for kind, points in found.items()} == {
         "jpeg": [100, 50, 50],
         "blur": [100, 50],
     }
-    assert found["jpeg"][2]["minus_clean"]["mcnemar"] == {"n": 4, "only_this": 0, "only_other": 2, "p_value": 0.5}
+    assert found["jpeg"][2]["minus_clean"]["accuracy"] == {"n": 4, "only_this": 0, "only_other": 2}
+    assert found["jpeg"][2]["minus_clean"]["metrics"]["accuracy"]["p_value"] == 0.5
     page, text = ((tmp_path / "report" / f"report.{end}").read_text() for end in ("html", "md"))
     assert page.count('<polyline class="curve other"') == 2
     assert "<title>other: clean 100.0, quality 80 50.0</title>" in page

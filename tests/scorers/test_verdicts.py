@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.estimates.draws import Draws
-from eval.scorers.verdicts import auc_replicates, between, bins_of, verdict_metrics
-from tests.scoring import resampled
+from eval.estimates.calibration import bins_of
+from eval.estimates.clusters import Clusters
+from eval.scorers.verdicts import between, verdict_metrics
 
 verdicts = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=50)
 
@@ -17,7 +17,7 @@ def test_values_are_scikit_learns_and_accuracy_lies_between_the_f1s(pairs):
     from sklearn import metrics
 
     fake, right = (np.array(flags) for flags in zip(*pairs, strict=True))
-    found = verdict_metrics(fake, right, np.arange(len(pairs)), Draws([str(i) for i in range(len(pairs))], 5))
+    found = verdict_metrics(fake, right, np.arange(len(pairs)), Clusters([str(i) for i in range(len(pairs))]))
     answered = fake == right
     assert found["accuracy"].value == pytest.approx(100 * metrics.accuracy_score(fake, answered))
     for name, positive in (("real", False), ("fake", True)):
@@ -33,17 +33,3 @@ def test_values_are_scikit_learns_and_accuracy_lies_between_the_f1s(pairs):
 
 def test_the_bins_hold_their_lower_edges():
     assert bins_of(np.array([0, 1 / 15, 0.0666, 0.5, 0.99, 1])).tolist() == [0, 1, 0, 7, 14, 14]
-
-
-@pytest.mark.parametrize("levels", [3, 1000])
-def test_auc_of_each_replicate_is_scikit_learns(levels, monkeypatch):
-    from sklearn.metrics import roc_auc_score
-
-    monkeypatch.setattr("eval.estimates.draws._BLOCK", 100)
-    rng = np.random.default_rng(levels)
-    p, fake = rng.integers(0, levels, 60) / levels, rng.random(60) < 0.5
-    draws, rows = Draws([f"c{i}" for i in rng.integers(0, 15, 60)], replicates=30), np.arange(60)
-    found = auc_replicates(p, fake, rows, draws)
-    for i in range(30):
-        some = resampled(draws, i)
-        assert found[i] == pytest.approx(roc_auc_score(fake[some], p[some]))

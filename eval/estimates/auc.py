@@ -1,0 +1,173 @@
+"""The area under the ROC curve, with its variance over clusters and its value after an exchange of answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from eval.estimates.clusters import Clusters, Ends, Estimate, design_effect, standard_error
+from eval.estimates.intervals import t_quantile
+from eval.estimates.shares import least
+from eval.estimates.statistics import roc_auc
+
+_BLOCK = 4_000_000  # weights at once: bounds the memory for any number of rows
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A Statistic: the AUC, 0..100, of scores `p` (n,) of fakes against those of reals, in clusters (n,) of `count`."""
+
+    p: np.ndarray
+    fake: np.ndarray
+    index: np.ndarray
+    count: int
+
+    @cached_property
+    def placements(self) -> np.ndarray:
+        """The share, 0..1, of the other class that each row is in order with (DeLong et al. 1988); ties count half."""
+        found = np.empty(len(self.p))
+        for of, others in ((self.fake, ~self.fake), (~self.fake, self.fake)):
+            against = np.sort(self.p[others])
+            below, upto = (np.searchsorted(against, self.p[of], side) for side in ("left", "right"))
+            found[of] = (below + upto) / (2 * len(against))
+        found[~self.fake] = 1 - found[~self.fake]
+        return found
+
+    def _of_classes(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For fakes and for reals the flags of their rows, and of the clusters that hold some."""
+        return [(of, np.bincount(self.index, weights=of, minlength=self.count) > 0) for of in (self.fake, ~self.fake)]
+
+    def _influence(self, index: np.ndarray, sizes: Sequence[int], count: int) -> np.ndarray:
+        """The weighted deviations of the placements, summed by `index`, for classes in so many clusters."""
+        found = np.zeros(count)
+        for (of, _), clusters in zip(self._of_classes(), sizes, strict=True):
+            apart = (self.placements[of] - self.placements[of].mean()) / of.sum()
+            factor = math.sqrt(clusters / (clusters - 1)) if clusters > 1 else math.nan
+            found += factor * np.bincount(index[of], weights=apart, minlength=count)
+        return 100 * found
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """The clusters with fakes, and those with reals."""
+        return [int(clusters.sum()) for _, clusters in self._of_classes()]
+
+    @cached_property
+    def influence(self) -> np.ndarray:
+        """By the structural components of clustered data (Obuchowski 1997, Biometrics 53, 567-578)."""
+        return self._influence(self.index, self.sizes, self.count)
+
+    @cached_property
+    def clusters(self) -> int:
+        return len(np.unique(self.index))
+
+    @property
+    def degrees(self) -> int:
+        return min(self.sizes) - 1
+
+    @cached_property
+    def pairs(self) -> int:
+        """How many pairs of a fake and a real of other clusters there are at least that have no cluster in common."""
+        return max(1, min(*self.sizes, self.clusters // 2))
+
+    @cached_property
+    def deff(self) -> float | None:
+        if self.clusters == len(self.p):
+            return 1.0
+        rows = self._influence(np.arange(len(self.p)), [int(self.fake.sum()), int((~self.fake).sum())], len(self.p))
+        return design_effect((self.influence**2).sum(), (rows**2).sum())
+
+    def apart(self, other: Ranking) -> np.ndarray:
+        return np.bincount(self.index, weights=self.p != other.p, minlength=self.count) > 0
+
+    def swapped(self, other: Ranking, swaps: np.ndarray) -> np.ndarray:
+        p, fake = np.append(self.p, other.p), np.append(self.fake, other.fake)
+        found = []
+        for some in _blocks(swaps, len(p)):
+            gone, come = some[:, self.index].astype(float), some[:, other.index].astype(float)
+            this, that = (weighted_auc(p, fake, np.hstack(w)) for w in ((1 - gone, come), (gone, 1 - come)))
+            found.append(100 * (this - that))
+        return np.concatenate(found)
+
+
+@dataclass(frozen=True)
+class Average:
+    """A Statistic: the mean of several AUCs of one file."""
+
+    rankings: Sequence[Ranking]
+
+    @cached_property
+    def influence(self) -> np.ndarray:
+        return np.mean([ranking.influence for ranking in self.rankings], axis=0)
+
+    @cached_property
+    def clusters(self) -> int:
+        return len(np.unique(np.concatenate([ranking.index for ranking in self.rankings])))
+
+    @property
+    def degrees(self) -> int:
+        return min(ranking.degrees for ranking in self.rankings)
+
+    @property
+    def pairs(self) -> int:
+        return min(ranking.pairs for ranking in self.rankings)
+
+    deff: float | None = None  # its parts share rows: it has no number of independent ones
+
+    def apart(self, other: Average) -> np.ndarray:
+        pairs = zip(self.rankings, other.rankings, strict=True)
+        return np.any([this.apart(that) for this, that in pairs], axis=0)
+
+    def swapped(self, other: Average, swaps: np.ndarray) -> np.ndarray:
+        pairs = zip(self.rankings, other.rankings, strict=True)
+        return np.mean([this.swapped(that, swaps) for this, that in pairs], axis=0)
+
+
+def _blocks(lines: np.ndarray, width: int) -> Iterator[np.ndarray]:
+    size = max(1, _BLOCK // max(lines.shape[1], width))
+    yield from (lines[begin : begin + size] for begin in range(0, len(lines), size))
+
+
+def weighted_auc(p: np.ndarray, fake: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The AUC, 0..1, for each line of weights (lines, n): the Mann-Whitney statistic of the weighted rows.
+
+    nan where one class has no weight.
+    """
+    order = np.argsort(p, kind="stable")
+    fakes, weights = fake[order].astype(float), weights[:, order]
+    ties = np.unique(p[order], return_index=True)[1]
+    high, low = (np.add.reduceat(weights * some, ties, axis=1) for some in (fakes, 1 - fakes))
+    below = np.cumsum(low, axis=1) - low / 2
+    with np.errstate(invalid="ignore"):
+        return (high * below).sum(1) / (high.sum(1) * low.sum(1))
+
+
+def logit(value: float, statistic: Any) -> Ends | None:
+    """On the scale of the logit, logit(AUC) +- t se / (AUC (1 - AUC)) (Pepe 2003, 5.2), in percent.
+
+    As with shares it never ends closer to 0 or 100 than where as many independent pairs of a fake and a real are all in
+    order, which is also the interval of an AUC of 0 or of 100: each such pair is, with a probability of AUC. None where
+    a class stands in one cluster alone.
+    """
+    if statistic.degrees < 1:
+        return None
+    area, least_of_all = value / 100, least(statistic.pairs)
+    if not 1e-9 < area < 1 - 1e-9:
+        return (0.0, 100 * (1 - least_of_all)) if area < 0.5 else (100 * least_of_all, 100.0)
+    if (error := standard_error(statistic)) is None:
+        return None
+    half = t_quantile(statistic.degrees) * error / 100 / (area * (1 - area))
+    low, high = (1 / (1 + (1 - area) / area * math.exp(min(shift, 700))) for shift in (half, -half))
+    return 100 * min(low, least_of_all), 100 * max(high, 1 - least_of_all)
+
+
+def auc(p: np.ndarray, fake: np.ndarray, clusters: Clusters, rows: np.ndarray) -> Estimate:
+    """The area under the ROC curve of P(fake), 0..100, or the reason why there is none."""
+    if fake.all() or not fake.any():
+        return Estimate(None, len(p), "all rows are real" if not fake.any() else "all rows are fake")
+    statistic = Ranking(p, fake, clusters.index[rows], clusters.count)
+    return Estimate(100 * roc_auc(fake, p), len(p), statistic=statistic, interval=logit)

@@ -1,0 +1,109 @@
+"""What must be the same in two runs whose scores are compared, read from their records and their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from swift_plugins.core.names import unknown
+from swift_plugins.core.records import Row, encode
+
+Rows = Sequence[tuple[str, Row]]  # each with its "file:line"
+# Name of what must agree -> where a run's record (OUT.run.json) states it.
+OF_RUN = {
+    "data": ("data", "sha256"),
+    "media": ("media_sha256",),
+    "prompts": ("prompts_sha256",),
+    "vision": ("model", "vision"),
+    "max_tokens": ("generation", "max_tokens"),
+    "candidates": ("candidates",),
+}
+# Name -> the keys of a row's meta, of which each must agree in every row, and for prompts its question.
+OF_ROWS = {
+    "prompts": (),
+    "truth": ("label", "score", "answer", "bbox", "start", "explanation", "reasoning", "categories"),
+    "width": ("width",),
+    "height": ("height",),
+    "duration": ("duration",),
+    "order": ("order",),
+    "asks": ("asks",),
+}
+NAMES = tuple(OF_RUN | OF_ROWS)
+
+
+def check_names(allowed: Collection[str]) -> None:
+    for name in allowed:
+        if name not in NAMES:
+            raise ValueError(unknown("name for --allow-different", name, NAMES))
+
+
+def check_same(
+    path: Path,
+    other: Path,
+    runs: tuple[Mapping[str, Any], Mapping[str, Any]],
+    rows: tuple[Rows, Rows],
+    allowed: Collection[str],
+) -> list[str]:
+    """What differs of NAMES between a baseline at `path` and the run of `other`, as far as both say what it is.
+
+    `rows` answer to the same ids in the same order. ValueError unless all that differs is `allowed`.
+    """
+    found = {name: text for name in OF_RUN if (text := of_run(name, *runs))}
+    found |= {name: text for name in OF_ROWS if (text := of_rows(name, *rows))}
+    if wrong := [f"{name} ({text})" for name, text in found.items() if name not in allowed]:
+        raise ValueError(
+            f"{path}: not asked what {other} was asked, and so not to be compared with it; here and there differ "
+            f"{', '.join(wrong)}. --allow-different NAME lets one differ"
+        )
+    return list(found)
+
+
+def of_run(name: str, run: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """How two records differ in what they both state."""
+    said: list[Any] = []
+    for record in (run, other):
+        value: Any = record
+        for key in OF_RUN[name]:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        said.append(value)
+    return None if not all(said) or said[0] == said[1] else _both(*said)
+
+
+def of_rows(name: str, rows: Rows, others: Rows) -> str | None:
+    """How rows differ in what both state: how many do, and the first one."""
+    differ = []
+    for (_, row), (_, other) in zip(rows, others, strict=True):
+        here, there = _facts(name, row), _facts(name, other)
+        differ += [(row["id"], key, here[key], there[key]) for key in here if key in there and here[key] != there[key]][
+            :1
+        ]
+    if not differ:
+        return None
+    row_id, key, here, there = differ[0]
+    return f"{len(differ)} rows, the first {row_id!r}: {key} {_both(here, there)}"
+
+
+def _facts(name: str, row: Row) -> dict[str, Any]:
+    """What a row states of it. The gold text counts where it does not hang on how boxes are written, too."""
+    meta = row["meta"]
+    found = {key: meta[key] for key in OF_ROWS[name] if meta.get(key) is not None}
+    if name == "prompts" and (asked := _asked(row)):
+        found["question"] = asked
+    if name == "truth" and "box_space" not in meta and row.get("labels") is not None:
+        found["labels"] = row["labels"]
+    return found
+
+
+def _asked(row: Row) -> list[Any]:
+    return [m.get("content") for m in row.get("messages") or () if isinstance(m, dict) and m.get("role") == "user"]
+
+
+def _both(here: Any, there: Any) -> str:
+    return " and ".join(f"{encode(value).decode():.60}" for value in (here, there))
+
+
+def with_facts(row: Row, true: Row) -> Row:
+    """A baseline's row with what only the other run's says; by what both say each is measured on its own."""
+    facts = {key: true[key] for key in ("labels", "images", "videos") if row.get(key) is None and key in true}
+    return row | facts | {"meta": true["meta"] | row["meta"]}

@@ -1,0 +1,65 @@
+"""Differences of two runs, their intervals, and the test by exchanges of whole clusters."""
+
+import numpy as np
+import pytest
+
+from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.permutation import SWAPS, difference, exchanges
+from eval.estimates.shares import mean, shares
+
+
+def share(hits, names):
+    hits = np.array(hits, float)
+    return shares({"m": (100 * hits, np.ones(len(hits)))}, Clusters(names), np.arange(len(hits)))["m"]
+
+
+def test_a_difference_is_taken_in_pairs():
+    """Each row of one is 1 above that of the other: the difference does not vary, however much the rows do."""
+    clusters, rows = Clusters([f"{i:02}" for i in range(30)]), np.arange(30)
+    x = np.random.default_rng(0).random(30) * 50
+    this, other = (mean(values, clusters, rows, 0, 100) for values in (x + 1, x))
+    found = difference(this, other)
+    assert (found["value"], found["ci95"], found["n"]) == (1.0, None, 30)
+    y = x + np.arange(30)
+    assert difference(mean(y, clusters, rows, 0, 100), other)["ci95"] == pytest.approx(
+        mean(y - x, clusters, rows, -100, 100).ends(), abs=1e-3
+    )
+
+
+def test_a_difference_to_nothing_is_null_with_its_reason():
+    found = difference(Estimate(1.0, 3), Estimate(None, 0, "why"))
+    assert found == {"value": None, "ci95": None, "n": 3, "p_value": None, "reason": "why"}
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(5, 0), (5, 1), (4, 4), (9, 2), (0, 0), (1, 0)])
+def test_of_independent_rows_it_is_mcnemars_exact_test(gained, lost):
+    from scipy.stats import binomtest
+
+    rows = [f"{i:02}" for i in range(30)]
+    this = [True] * gained + [False] * lost + [True] * (30 - gained - lost)
+    other = [False] * gained + [True] * lost + [True] * (30 - gained - lost)
+    expected = binomtest(gained, gained + lost).pvalue if gained + lost else 1
+    assert difference(share(this, rows), share(other, rows))["p_value"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_many_clusters_are_exchanged_at_random():
+    rows = [f"{i:03}" for i in range(200)]
+    this, other = np.arange(200) % 10 < 6, np.arange(200) % 10 < 4
+    assert difference(share(this, rows), share(other, rows))["p_value"] == pytest.approx(1 / (SWAPS + 1), abs=1e-4)
+    none = difference(share(np.arange(200) % 2 == 0, rows), share(np.arange(200) % 2 == 1, rows))
+    assert none["p_value"] == 1
+
+
+def test_rows_of_one_cluster_are_exchanged_together():
+    """Twenty rows of four clusters of which this run has three: as three of four coins, p = 10 / 16."""
+    names = [f"{i // 5}" for i in range(20)]
+    this = np.arange(20) < 15
+    assert difference(share(this, names), share(~this, names))["p_value"] == 10 / 16
+
+
+def test_exchanges_are_all_or_many_and_leave_what_is_equal():
+    lines, more = exchanges(np.array([True, False, True, True]))
+    assert (lines.shape, more, lines[:, 1].any()) == ((4, 4), 0, False)
+    assert len(np.unique(lines, axis=0)) == 4
+    lines, more = exchanges(np.ones(40, bool))
+    assert (lines.shape, more) == ((SWAPS, 40), 1)
