@@ -8,6 +8,7 @@ Zhang et al., "Common Sense Reasoning for Deep Fake Detection" (ECCV 2024), and 
 from __future__ import annotations
 
 import csv
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -92,13 +93,14 @@ class Said(NamedTuple):
     text: str
 
 
-def odd(text: str, label: str) -> set[str]:
+@functools.lru_cache(maxsize=16_384)  # asked of each answer when it is dropped or kept, and when they are counted
+def odd(text: str, label: str) -> frozenset[str]:
     """Which of ODD_RULES hold for an answer."""
     answer = fakevlm.parse_trained(text).answer
     explanation = (answer.explanation or "").lower() if answer else ""
     says = {match[1] for match in _SAYS.finditer(explanation)} | stated_verdicts(explanation)[0]
     found = {"contradictions"} if OPPOSITE[label] in says else set()
-    return found | ({"junk"} if not {*_WORD.findall(_FORM.sub(" ", explanation))} - _FILLERS else set())
+    return frozenset(found) | ({"junk"} if not {*_WORD.findall(_FORM.sub(" ", explanation))} - _FILLERS else set())
 
 
 def find_source(src: Path) -> dict[str, Path]:

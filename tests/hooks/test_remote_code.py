@@ -67,6 +67,7 @@ def installed() -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_place_where_the_libraries_run_code_is_known_and_closed():
     """A release that adds a route fails here until it is read, closed and recorded with its reason."""
     recorded = [line for lines in ROUTES.values() for line in lines.split("\n") if line]
@@ -247,6 +248,7 @@ def train(root, model, tmp_path):
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", ["--model", "--adapters"])
 def test_training_refuses_what_it_would_load(train, model, plant, tmp_path, flag):
     marker = tmp_path / "ran"
@@ -287,6 +289,7 @@ def test_states_of_a_training_pass_and_others_are_not_read(tmp_path):
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_training_does_not_go_on_from_states_that_would_run_code(train, tmp_path):
     marker = tmp_path / "ran"
     folder = states(tmp_path / "foreign" / "checkpoint-3")

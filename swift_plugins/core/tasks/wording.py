@@ -105,15 +105,20 @@ def plain(text: str) -> str:
     if text.isascii():
         return _CONTROL.sub("", text.translate(_MARKS))
     text = unicodedata.normalize("NFKC", text.translate(_MARKS))[:MAX_CHARS]  # a sign may become eighteen
-    return "".join(c for c in text if c == "\n" or c == "\t" or unicodedata.category(c) not in _UNSEEN)
+    return _seen(text)
+
+
+def _seen(text: str) -> str:
+    """The text without characters that are not seen; each is looked up once, however often it stands there."""
+    unseen = (ord(c) for c in set(text) if c not in "\n\t" and unicodedata.category(c) in _UNSEEN)
+    return text.translate(dict.fromkeys(unseen))
 
 
 def drawn(text: str) -> str:
     """A plain text with each letter that is drawn like a Latin one, accents aside, replaced by it."""
     if text.isascii():
         return text
-    letters = (c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in _UNSEEN or c in "\n\t")
-    return "".join(letters).translate(_LOOK_ALIKES)
+    return _seen(unicodedata.normalize("NFKD", text)).translate(_LOOK_ALIKES)
 
 
 # ---------------------------------------------------------------------------------------------------------- quotations
