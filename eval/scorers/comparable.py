@@ -66,7 +66,8 @@ def of_run(name: str, run: Mapping[str, Any], other: Mapping[str, Any]) -> str |
         value: Any = record
         for key in OF_RUN[name]:
             value = value.get(key) if isinstance(value, Mapping) else None
-        said.append(value)
+        # A recipe states settings as texts, a checkpoint perhaps as numbers.
+        said.append({key: str(x) for key, x in value.items()} if isinstance(value, Mapping) else value)
     return None if not all(said) or said[0] == said[1] else _both(*said)
 
 

@@ -111,6 +111,11 @@ def test_what_only_one_side_says_is_no_difference(tmp_path):
     assert report["comparisons"]["other"]["metrics"]["accuracy"]["p_value"] == 1
 
 
+def test_settings_are_the_same_as_texts_and_as_numbers(tmp_path):
+    report = compare(tmp_path, ROWS, model=RECORD["model"] | {"vision": {"MAX_PIXELS": 1000}})
+    assert report["baseline_runs"]["other"]["differs"] == []
+
+
 def test_a_name_that_is_not_on_the_list_is_refused(tmp_path, capsys):
     error = refusal(tmp_path, capsys, ROWS, "--allow-different", "max_token")
     assert "did you mean 'max_tokens'? Available: data, media, prompts, vision, max_tokens, candidates, truth" in error
