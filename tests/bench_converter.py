@@ -33,9 +33,10 @@ import msgspec
 from converters import deeptrace_to_swift
 from converters.layouts.rewarddata import Raw
 from converters.rows.deeptrace import Converter
+from tests.benching import REPEATS, fewer
 
 TARGET = 40_000  # rows a second
-SCALE, REPEATS = 10, 3
+SCALE = 10
 VIDEOS = 3318  # of each label, as published; TRACES says how many of the fakes have 1, 2, ... traces
 TRACES = {1: 2565, 2: 566, 3: 132, 4: 40, 5: 9, 6: 6}
 GENERATORS = {
@@ -130,11 +131,11 @@ def reward_data(scale: int, seed: int = 0) -> list[dict[str, Any]]:
     """`scale` times 7,652 rows, all fakes before all reals, as published."""
     rng, rows = random.Random(seed), []
     for count, videos in TRACES.items():
-        for _ in range(scale * videos):
+        for _ in range(fewer(scale * videos)):
             of = video(rng, f"cm2p{rng.getrandbits(84):021x}", True)
             rows += [of | trace(rng, of) for _ in range(count)]
     none = dict.fromkeys(key for key in rows[0] if key.startswith("faketrace"))
-    return rows + [video(rng, real_name(rng, index), False) | none for index in range(scale * VIDEOS)]
+    return rows + [video(rng, real_name(rng, index), False) | none for index in range(fewer(scale * VIDEOS))]
 
 
 def write_reward_data(folder: Path) -> int:

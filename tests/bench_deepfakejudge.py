@@ -33,11 +33,11 @@ from swift_plugins.core.tasks import get_task
 from swift_plugins.core.tasks.candidates import fill
 from swift_plugins.core.tasks.verdicts import LABELS
 from tests.bench_converter import apart, measured, sentence
+from tests.benching import REPEATS, fewer
 
 NAME = "pointwise/train"
 SUBSET = SUBSETS[NAME]
 TARGET = 10_000  # rows a second
-REPEATS = 3
 PROMPT = (
     "<image>\nYou grade explanations of whether an image is real, fake or edited. This one is {ground_truth_label}.\n"
     "### Candidate\n{candidate_response}\n### Form\n<reasoning>why {briefly}</reasoning>\n<score>1-5</score>\n"
@@ -49,8 +49,8 @@ def write_pointwise(folder: Path) -> int:
     rng, file = random.Random(0), folder / "src" / SUBSET.path
     file.parent.mkdir(parents=True)
     with file.open("w", encoding="utf-8") as out:
-        for i in range(SUBSET.rows):
-            image = i % SUBSET.images
+        for i in range(fewer(SUBSET.rows)):
+            image = i % fewer(SUBSET.images)
             label = LABELS[image % 3]
             said = f"<reasoning>{sentence(rng, 60, 140)}</reasoning> <answer>{rng.choice(LABELS)}</answer>"
             prompt = fill(PROMPT, {"ground_truth_label": label, "candidate_response": said}).text
@@ -64,7 +64,7 @@ def write_pointwise(folder: Path) -> int:
                 "source": "bench",
             }
             out.write(json.dumps(row) + "\n")
-    return SUBSET.rows
+    return fewer(SUBSET.rows)
 
 
 def by_converter(folder: Path) -> tuple[float, float]:

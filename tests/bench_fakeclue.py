@@ -33,9 +33,9 @@ from converters.layouts.fakeclue import CATEGORIES, PUBLISHED, SPLITS, Raw
 from converters.rows.fakeclue import make_row
 from swift_plugins.core.tasks import fakevlm
 from tests.bench_converter import apart, measured, sentence
+from tests.benching import REPEATS, fewer
 
 TARGET = 4.0  # s for the whole command
-REPEATS = 3
 SCRIPT = Path(fakeclue_to_swift.__file__)
 MANIPULATIONS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
 
@@ -63,7 +63,7 @@ def write_source(folder: Path) -> int:
     rng, total = random.Random(0), 0
     (folder / "data_json").mkdir()
     for split in SPLITS:
-        labels = [label for label, count in enumerate(PUBLISHED[split]) for _ in range(count)]
+        labels = [label for label, count in enumerate(PUBLISHED[split]) for _ in range(fewer(count))]
         rng.shuffle(labels)
         rows = [row(rng, total + i, label) for i, label in enumerate(labels)]
         (folder / "data_json" / f"{split}.json").write_text(json.dumps(rows, indent=2), encoding="utf-8")

@@ -27,9 +27,10 @@ from PIL import Image
 from swift_plugins.core.commands import whole_number
 from swift_plugins.core.guarded import run_guarded
 from swift_plugins.core.media import Media, check_many, check_media
+from tests.benching import REPEATS, fewer
 
 TARGET = 5000  # files a second
-WORKERS, REPEATS = 2, 3
+WORKERS = 2
 DISTINCT, SAMPLE = 2000, 2000
 SIZES = ((256, 256), (256, 256), (512, 512), (500, 375), (1024, 768))
 
@@ -74,7 +75,7 @@ def check_all(paths: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=whole_number(), default=20_000, help="image files (default 20000)")
+    parser.add_argument("--count", type=whole_number(), default=fewer(20_000), help="image files (default 20000)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         paths = write_images(Path(root), args.count)

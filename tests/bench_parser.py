@@ -23,9 +23,10 @@ if not __package__:
 
 from swift_plugins.core.tasks.deeptrace import GRAMMARS, render
 from swift_plugins.core.tasks.deeptrace_answer import Answer
+from tests.benching import fewer
 
 ORDINARY_TARGET, HOSTILE_TARGET = 200.0, 10_000.0  # microseconds
-COUNT, REPEATS, LIMIT = 2000, 5, 1.0
+COUNT, REPEATS, LIMIT = fewer(2000), 5, 1.0
 MEGA = 1_000_000
 REASONS = (
     "the left hand melts into the cup while the fingers change their number",

@@ -37,10 +37,11 @@ TEXT_METRICS = {
     "judge_score": Metric(1, 5, 2, "1 to 5"),
 }
 BLEU_ORDER = 3
+BASELINE = 0.831  # F of random pairs of English sentences, by the authors of BERTScore
 BERTSCORE_NOTE = (
-    "bertscore: neither encoder, layer nor rescaling is stated; 0.35 to 0.62 is no scale of roberta-large at layer 17 "
-    "without rescaling, which gives texts that have nothing in common about 0.83, so compare it only with an encoder "
-    "whose scale it is"
+    "bertscore: the paper states neither encoder, layer nor rescaling; 0.35 to 0.62 cannot be roberta-large, layer 17, "
+    f"without rescaling, where unlike texts have {BASELINE} (rescale_baseline of bert_score), but fits it after "
+    f"rescaling, (F - {BASELINE}) / (1 - {BASELINE})"
 )
 METRICS = verdicts.METRICS | TEXT_METRICS
 POLICY = verdicts.POLICY | {

@@ -27,7 +27,7 @@ def remarks(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
         names = "all metrics" if len(few) == len(known) else ", ".join(few)
         found.append(
             f"fewer than about {FEW} clusters (media): the intervals and tests of {names} are rough "
-            f"({min(few.values())} to {max(few.values())} clusters)"
+            f"({' to '.join(str(n) for n in sorted({min(few.values()), max(few.values())}))} clusters)"
         )
     if noted := {name: metric["note"] for name, metric in metrics.items() if "note" in metric}:
         found.append(f"{', '.join(noted)}: {next(iter(noted.values()))}")

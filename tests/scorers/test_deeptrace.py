@@ -79,6 +79,20 @@ def test_box_distance_and_time_by_hand(score):
     assert found["time_distance"] == pytest.approx(15.0)
 
 
+@pytest.mark.parametrize("grammar", ["trained", "tags", "json"])
+def test_a_box_without_an_area_has_a_centre(score, grammar):
+    """Its centre is 40 px of 400 and 20 px of 200 off, a tenth of the diagonal."""
+    point = [190, 120, 190, 120]
+    response = {
+        "trained": said(str(point)),
+        "tags": f"FAKE <coordinates>{point}</coordinates>",
+        "json": json.dumps({"label": "FAKE", "bbox": point}),
+    }[grammar]
+    report = score([fake(response=response), real()], "--grammar", grammar)
+    assert (values(report)["bbox_iou"], values(report)["bbox_distance"]) == (0, pytest.approx(10.0))
+    assert report["broken_fields"] == {}
+
+
 @pytest.mark.parametrize(
     "response",
     [

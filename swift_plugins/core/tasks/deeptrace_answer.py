@@ -34,9 +34,10 @@ def read_box(text: str, problems: list[str]) -> Box | None:
 
 
 def ordered(x0: float, y0: float, x1: float, y1: float, problems: list[str]) -> Box | None:
-    if x0 < x1 and y0 < y1:
+    """A box in its order; one without an area has an IoU of 0, but a centre, and so a distance (section 3.1)."""
+    if x0 <= x1 and y0 <= y1:
         return x0, y0, x1, y1
-    problems.append(f"bbox: reversed or empty: {[x0, y0, x1, y1]}")
+    problems.append(f"bbox: reversed: {[x0, y0, x1, y1]}")
     return None
 
 

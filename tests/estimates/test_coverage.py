@@ -1,0 +1,139 @@
+"""How often intervals hold the truth, and how often equally good runs are said to differ: simulated, with fixed seeds.
+
+The demands stand below the nominal 95 % by what that many simulated runs vary.
+"""
+
+import numpy as np
+import pytest
+
+from eval.estimates.agreement import agreement, from_counts
+from eval.estimates.auc import auc
+from eval.estimates.calibration import bins_of, ece
+from eval.estimates.clusters import Clusters
+from eval.estimates.permutation import difference
+from eval.estimates.shares import means, shares
+
+RUNS = 400
+pytestmark = pytest.mark.slow
+
+
+def clusters_of(count, size):
+    return Clusters([f"{i:05}" for i in range(count) for _ in range(size)])
+
+
+def correlated(rng, p, icc, count, size):
+    """Hits (count * size,) with probability p and an intraclass correlation of `icc` (beta-binomial)."""
+    if icc == 0:
+        return rng.random(count * size) < p
+    a = (1 - icc) / icc
+    return rng.random(count * size) < np.repeat(rng.beta(a * p, a * (1 - p), count), size)
+
+
+def covered(truth, ends):
+    return sum(end is not None and end[0] <= truth <= end[1] for end in ends) / len(ends)
+
+
+def share_ends(rng, p, icc, count, size):
+    clusters, rows, ones = clusters_of(count, size), np.arange(count * size), np.ones(count * size)
+    for _ in range(RUNS):
+        hits = 100.0 * correlated(rng, p, icc, count, size)
+        yield shares({"m": (hits, ones)}, clusters, rows)["m"].ends()
+
+
+@pytest.mark.parametrize("n", [50, 100, 400])
+@pytest.mark.parametrize("p", [0.5, 0.8, 0.95, 0.99, 0.995])
+def test_shares_of_independent_rows(p, n):
+    ends = list(share_ends(np.random.default_rng(n), p, 0, n, 1))
+    assert covered(100 * p, ends) >= 0.93
+    assert all(high - low > 0.5 for low, high in ends)
+
+
+@pytest.mark.parametrize(("count", "size"), [(20, 10), (50, 4), (200, 10), (700, 2)])
+@pytest.mark.parametrize("icc", [0, 0.3, 0.9])
+@pytest.mark.parametrize("p", [0.5, 0.9, 0.98])
+def test_shares_of_clusters(p, icc, count, size):
+    assert covered(100 * p, list(share_ends(np.random.default_rng(count), p, icc, count, size))) >= 0.92
+
+
+@pytest.mark.parametrize(("count", "size"), [(20, 1), (20, 5), (50, 1), (50, 5), (200, 2)])
+@pytest.mark.parametrize("area", [0.7, 0.95, 0.995])
+def test_auc(area, count, size):
+    """Normal scores; of those of a cluster, which is of one class, six tenths of the variance are in common."""
+    from scipy.special import ndtr, ndtri
+
+    rng, clusters, rows = np.random.default_rng(count + size), clusters_of(count, size), np.arange(count * size)
+    fake, common, ends = np.repeat(np.arange(count) % 2 == 0, size), 0.6 * (size > 1), []
+    for _ in range(RUNS):
+        noise = np.repeat(rng.normal(size=count), size) * common**0.5
+        noise += rng.normal(size=count * size) * (1 - common) ** 0.5
+        ends.append(auc(ndtr(noise + ndtri(area) * 2**0.5 * fake), fake, clusters, rows).ends())
+    assert covered(100 * area, ends) >= 0.92
+    assert all(high - low > 0.5 for low, high in ends)  # those of an AUC of 100 too
+
+
+@pytest.mark.parametrize(("count", "size"), [(50, 1), (50, 4), (200, 2)])
+@pytest.mark.parametrize("noise", [0.6, 1.2])
+def test_errors_and_correlations_of_scores(noise, count, size):
+    rng = np.random.default_rng(count)
+
+    def draw(count, size):
+        apart = np.repeat(rng.normal(size=count), size) * 0.5**0.5 + rng.normal(size=count * size) * 0.5**0.5
+        truth = rng.integers(1, 6, count * size)
+        return truth, np.clip(np.rint(truth + noise * apart), 1, 5).astype(int)
+
+    counts = np.zeros((5, 5))
+    x, y = draw(200_000, 1)
+    np.add.at(counts, (x - 1, y - 1), 1)
+    clusters, rows, found = clusters_of(count, size), np.arange(count * size), []
+    for _ in range(RUNS):
+        found.append(agreement(*draw(count, size), 5, rows, clusters))
+    for name, truth in from_counts(counts).items():
+        assert covered(truth, [one[name].ends() for one in found]) >= 0.92, name
+
+
+SHOWN = {"calibrated": lambda p: p, "too low": lambda p: np.clip(p + 0.1, 0, 1), "too sure": lambda p: 0.25 + 0.5 * p}
+
+
+@pytest.mark.parametrize(("count", "size"), [(50, 1), (50, 4), (200, 1), (200, 3)])
+@pytest.mark.parametrize("kind", SHOWN)
+def test_calibration_error(kind, count, size):
+    """The rows of a cluster are of one medium: one P(fake), one truth."""
+    rng, chance = np.random.default_rng(count + size), SHOWN[kind]
+    many = rng.beta(0.5, 0.5, 1_000_000)
+    truth = abs(np.bincount(bins_of(many), weights=many - chance(many))).sum() / len(many)
+    clusters, rows, found = clusters_of(count, size), np.arange(count * size), []
+    for _ in range(RUNS):
+        p = rng.beta(0.5, 0.5, count)
+        fake = rng.random(count) < chance(p)
+        found.append(ece(np.repeat(p, size), np.repeat(fake, size), clusters, rows))
+    ends = [one.ends() for one in found]
+    assert covered(truth, ends) >= 0.92
+    assert all(low - 1e-4 <= one.value <= high + 1e-4 for one, (low, high) in zip(found, ends, strict=True))
+
+
+@pytest.mark.parametrize(("count", "size"), [(50, 1), (50, 5), (300, 2)])
+def test_means_that_are_not_near_an_end(count, size):
+    rng, clusters, rows = np.random.default_rng(count), clusters_of(count, size), np.arange(count * size)
+    ends = []
+    for _ in range(RUNS):
+        middle = np.repeat(rng.beta(3, 2, count), size)
+        values = 100 * rng.beta(5 * middle + 1e-9, 5 * (1 - middle) + 1e-9)
+        ends.append(means({"m": (values, np.ones(len(values)))}, clusters, rows)["m"].ends())
+    assert covered(60, ends) >= 0.92
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "icc"),
+    [(100, 2, 0.9), (30, 10, 0.5), (200, 10, 0.9), (100, 1, 0)],
+    ids=["two questions an image", "ten pairs an image, few images", "ten pairs an image", "independent rows"],
+)
+def test_equally_good_runs_differ_as_often_as_they_are_said_to(count, size, icc):
+    """Each run's errors come by whole media; neither is better than the other."""
+    rng, clusters, rows = np.random.default_rng(count), clusters_of(count, size), np.arange(count * size)
+    ones, found = np.ones(count * size), []
+    for _ in range(300):
+        runs = (100.0 * correlated(rng, 0.75, icc, count, size) for _ in range(2))
+        this, other = (shares({"m": (hits, ones)}, clusters, rows)["m"] for hits in runs)
+        found.append(difference(this, other)["p_value"] < 0.05)
+    assert np.mean(found) <= 0.085  # 0.05 and three standard errors
+    assert np.mean(found) >= 0.01
