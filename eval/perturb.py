@@ -26,8 +26,8 @@ if not __package__:
 from eval.perturbing.copies import examine, outcomes, write_images
 from eval.perturbing.kinds import KINDS, STRENGTHS
 from eval.perturbing.rows import MANIFEST, ROWS, begin, load, settings_of, write_rows
-from swift_plugins.answering.outfile import held
 from swift_plugins.core.commands import run, whole_number
+from swift_plugins.core.locks import held
 from swift_plugins.core.names import names_of
 from swift_plugins.core.records import sha256_file, write_json
 from swift_plugins.core.tasks import get_task

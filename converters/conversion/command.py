@@ -14,6 +14,7 @@ from converters.conversion.media import check_files
 from converters.conversion.output import Output
 from converters.conversion.sources import Row, Sourced, made
 from swift_plugins.core.commands import whole_number
+from swift_plugins.core.locks import held
 from swift_plugins.core.media import LEVELS, Media
 
 T = TypeVar("T")
@@ -66,11 +67,12 @@ class Conversion(ABC, Generic[T]):
         items = self.locate(self.read())
         self.media = check_files(sorted(self.paths(items)), args.check, args.workers)
         output = Output(args.out, self.splits)
-        with output.open():
-            output.write(made(items, self.row), self.unit, self.hint())
-        images = self.images(items)
-        audit = None if images is None else audit_images(images, self.media)
-        manifest = output.manifest(self.sources, self.options(), **self.facts(items, output, audit))
+        with held(args.out):
+            with output.open():
+                output.write(made(items, self.row), self.unit, self.hint())
+            images = self.images(items)
+            audit = None if images is None else audit_images(images, self.media)
+            manifest = output.manifest(self.sources, self.options(), **self.facts(items, output, audit))
         self.report(manifest)
 
     @abstractmethod

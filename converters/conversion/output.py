@@ -26,6 +26,7 @@ class Output:
         self.out, self.splits = out, splits
         self.rows: Counter[tuple[str, str]] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.ids: set[str] = set()  # of the rows, which tell rows apart in all that follows
         self._files: dict[str, Any] = {}
         self._line = bytearray()  # reused, so that a row costs no allocation
 
@@ -47,11 +48,15 @@ class Output:
         """
         first = "there is nothing to convert"
         for line in lines:
-            if line.reason:
-                first = first if self.reasons else f"{line.where}: {line.reason}"
-                self.reasons[line.reason.split(":")[0]] += 1
-                self._write("rejects", {"where": line.where, "id": line.id, "reason": line.reason})
+            reason = line.reason
+            if not reason and line.row["id"] in self.ids:
+                reason = f"duplicate: another row has the id {line.row['id'][:80]!r}"
+            if reason:
+                first = first if self.reasons else f"{line.where}: {reason}"
+                self.reasons[reason.split(":")[0]] += 1
+                self._write("rejects", {"where": line.where, "id": line.id, "reason": reason})
             else:
+                self.ids.add(line.row["id"])
                 self.rows[line.split, line.row["meta"]["label"]] += 1
                 self._write(line.split, line.row)
         if not self.rows:

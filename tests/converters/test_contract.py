@@ -19,6 +19,7 @@ from PIL import Image
 
 from converters.conversion import command, output
 from swift_plugins.core import records
+from swift_plugins.core.locks import held
 from swift_plugins.core.records import check_row, read_rows, sha256_file
 from tests.converters import test_ddvqa as ddvqa
 from tests.converters import test_fakeclue as fakeclue
@@ -308,6 +309,14 @@ def test_an_interrupted_run_leaves_what_was_there(converter, whole, tmp_path, mo
     assert contents(out) == before
     converter(out)
     assert contents(out) == contents(whole)
+
+
+def test_two_never_write_one_folder(converter, tmp_path, capsys):
+    out = tmp_path / "out"
+    with held(out):
+        assert converter.main([*converter.options, "--out", str(out)]) == 2
+    assert capsys.readouterr().err.endswith(f"error: {out} is being written by another process\n")
+    assert not [path for path in out.rglob("*") if path.suffix in (".json", ".jsonl")]
 
 
 KILLED = """

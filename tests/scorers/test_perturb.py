@@ -17,8 +17,8 @@ from PIL import Image, ImageCms
 from eval import perturb as command
 from eval.perturbing import copies
 from eval.perturbing.kinds import KINDS, STRENGTHS, parameter, perturb, rgb, size_after
-from swift_plugins.answering.outfile import held
 from swift_plugins.answering.rows import load_data
+from swift_plugins.core.locks import held
 from swift_plugins.core.records import read_rows, sha256_file
 from swift_plugins.core.tasks import dfj_detect
 from tests.scoring import write_rows

@@ -13,6 +13,7 @@ from typing import Any
 
 from swift_plugins.core import boxes
 from swift_plugins.core.tasks import deeptrace
+from swift_plugins.core.tasks.verdicts import VERDICTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def read_gold(row: dict[str, Any]) -> Gold:
     """The truth as the row's meta states it; ValueError says what is wrong with it."""
     meta = row["meta"]
     label = meta.get("label")
-    if label not in deeptrace.VERDICT_WORDS:
+    if label not in VERDICTS:
         raise ValueError(f"meta.label must be real or fake, got {label!r}")
     judged = row.get("explanation_score")
     if judged is not None and (isinstance(judged, bool) or judged not in (0, 0.5, 1)):

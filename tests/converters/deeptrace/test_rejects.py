@@ -255,3 +255,10 @@ def test_an_output_that_cannot_be_written_is_one_line(tmp_path, capsys):
     assert main(["--src", str(source(tmp_path / "src", fake())), "--out", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err.startswith("error: ")
     assert (tmp_path / "out").read_text() == "a file"
+
+
+def test_two_rows_never_have_one_id(convert):
+    """The first trace of the fake "x" is "x/1", and a real video may be called so."""
+    done = convert([fake("x"), real() | {"video_id": "x/1"}])
+    assert [row["id"] for row in done.rows] == ["x/1"]
+    assert [row["reason"] for row in done.rejects] == ["duplicate: another row has the id 'x/1'"]
