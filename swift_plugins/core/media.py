@@ -66,6 +66,9 @@ def resolve_under(root: str, relative: str) -> str:
     return path
 
 
+BEGIN = 1024  # bytes by which a medium's kind is told
+
+
 def check_kind(path: str) -> str | None:
     """ffmpeg's name of a video's container, None for an image, by how the file begins; ValueError for anything else.
 
@@ -74,7 +77,11 @@ def check_kind(path: str) -> str | None:
     if not os.path.isfile(path):
         raise ValueError("the file does not exist")
     with open(path, "rb") as file:
-        begin = file.read(1024)
+        return kind_of(file.read(BEGIN))
+
+
+def kind_of(begin: bytes) -> str | None:
+    """The same of a medium's first BEGIN bytes."""
     if IMAGES.match(begin):
         return None
     for pattern, name in CONTAINERS:

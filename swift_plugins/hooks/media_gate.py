@@ -1,11 +1,13 @@
 """No template loads a medium that is not, by its content, an image or a video in a known container.
 
 decord, torchvision and Pillow read more than that: playlists, which name other files, and text, which is drawn. A URL
-is not opened either. This holds in training and in prediction, whatever was checked before.
+is not opened either, but for one that holds its medium, as a server's clients send them. This holds in training, in
+prediction and in a server, whatever was checked before.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from typing import Any
 
 from swift.template import Template
 
-from swift_plugins.core.media import check_kind
+from swift_plugins.core.media import BEGIN, check_kind, kind_of
 
 
 def paths_of(media: Any) -> Iterator[str]:
@@ -27,16 +29,24 @@ def paths_of(media: Any) -> Iterator[str]:
             yield from paths_of(one)
 
 
+def check_medium(path: str, root: str | None) -> None:
+    """ValueError for what is no medium: a file below `root`, if it is not there as it is named, or a data URI."""
+    head, comma, data = path.partition(",")
+    if comma and head.startswith("data:") and head.endswith(";base64"):
+        kind_of(base64.b64decode(data[: 4 * (BEGIN // 3)], validate=True))
+        return
+    check_kind(path if os.path.exists(path) else os.path.join(root or "", path))
+
+
 def _checked_first(prepare: Callable[..., None]) -> Callable[..., None]:
     """A template's preparation of a row's inputs, which loads its media, once they are checked."""
 
     @functools.wraps(prepare)
     def call(self: Template, inputs: Any) -> None:
         for path in paths_of([inputs.images, inputs.videos]):
-            place = path if os.path.exists(path) else os.path.join(self.root_image_dir or "", path)
             try:
-                check_kind(place)
-            except (ValueError, OSError) as error:
+                check_medium(path, self.root_image_dir)
+            except (ValueError, OSError) as error:  # binascii's error is a ValueError
                 raise ValueError(f"{path[:200]!r}: {error}") from None
         prepare(self, inputs)
 

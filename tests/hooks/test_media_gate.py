@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -74,9 +76,19 @@ def test_what_names_other_files_or_is_drawn_by_a_program_is_refused(encode, tmp_
 @MODES
 @pytest.mark.parametrize("key", ["images", "videos"])
 def test_a_url_and_a_missing_file_are_refused(encode, mode, key):
-    for media in ("http://127.0.0.1:9/x.mp4", "/missing.mp4", "data:image/png;base64,AAAA"):
+    for media in ("http://127.0.0.1:9/x.mp4", "/missing.mp4", "data:image/png,AAAA"):
         with pytest.raises(ValueError, match="the file does not exist"):
             encode(mode, key, media)
+
+
+@MODES
+def test_a_data_uri_holds_its_medium_or_is_refused(encode, mode, tmp_path):
+    Image.new("RGB", (56, 56)).save(tmp_path / "x.png")
+    held = base64.b64encode((tmp_path / "x.png").read_bytes()).decode()
+    assert encode(mode, "images", f"data:image/png;base64,{held}")["input_ids"]
+    for data in ("AAAA", base64.b64encode(b"#EXTM3U\n" * 300).decode(), "not base64"):
+        with pytest.raises(ValueError, match="base64"):
+            encode(mode, "images", f"data:image/png;base64,{data}")
 
 
 def test_a_path_below_the_folder_of_a_raw_dataset_is_found(encode, template, tmp_path, monkeypatch):
