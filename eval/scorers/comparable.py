@@ -8,6 +8,7 @@ from typing import Any
 
 from swift_plugins.core.names import unknown
 from swift_plugins.core.records import Row, encode
+from swift_plugins.core.settings import FOLLOWS_FROM
 
 Rows = Sequence[tuple[str, Row]]  # each with its "file:line"
 # Name of what must agree -> where a run's record (OUT.run.json) states it.
@@ -68,7 +69,16 @@ def of_run(name: str, run: Mapping[str, Any], other: Mapping[str, Any]) -> str |
             value = value.get(key) if isinstance(value, Mapping) else None
         # A recipe states settings as texts, a checkpoint perhaps as numbers.
         said.append({key: str(x) for key, x in value.items()} if isinstance(value, Mapping) else value)
-    return None if not all(said) or said[0] == said[1] else _both(*said)
+    if not all(said):
+        return None
+    if all(isinstance(value, dict) for value in said):
+        said = [_without_what_follows(*said), _without_what_follows(*said[::-1])]
+    return None if said[0] == said[1] else _both(*said)
+
+
+def _without_what_follows(settings: dict[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    """Settings less those that the others lack and that follow from one stated here."""
+    return {key: value for key, value in settings.items() if key in others or FOLLOWS_FROM.get(key) not in settings}
 
 
 def of_rows(name: str, rows: Rows, others: Rows) -> str | None:

@@ -37,6 +37,15 @@ VISION_ENV = (
     "SPATIAL_MERGE_SIZE",
     "MODEL_SEQ_LEN",
 )
+# Setting -> what ms-swift takes it from when it loads a model (swift 4.6, model/models/qwen.py): it then stands in the
+# environment and in a checkpoint's record, though the recipe does not state it.
+FOLLOWS_FROM = {
+    "VIDEO_TOTAL_PIXELS": "VIDEO_MAX_PIXELS",
+    "IMAGE_MIN_TOKEN_NUM": "MIN_PIXELS",
+    "IMAGE_MAX_TOKEN_NUM": "MAX_PIXELS",
+    "VIDEO_MIN_TOKEN_NUM": "VIDEO_MIN_PIXELS",
+    "VIDEO_MAX_TOKEN_NUM": "VIDEO_MAX_PIXELS",
+}
 ANSWER_FORMS = ("explained", "word")
 LIBRARIES = ("swift-forensics", "ms-swift", "torch", "transformers", "peft", "deepspeed", "qwen-vl-utils", "decord")
 

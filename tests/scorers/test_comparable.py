@@ -5,6 +5,7 @@ import json
 import pytest
 
 from eval.reporting.pages import plain_markdown
+from eval.scorers.comparable import of_run
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
 from tests.scorers.test_deeptrace import fake, real, said
 from tests.scorers.test_dfj_pairwise import compared
@@ -114,6 +115,22 @@ def test_what_only_one_side_says_is_no_difference(tmp_path):
 def test_settings_are_the_same_as_texts_and_as_numbers(tmp_path):
     report = compare(tmp_path, ROWS, model=RECORD["model"] | {"vision": {"MAX_PIXELS": 1000}})
     assert report["baseline_runs"]["other"]["differs"] == []
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "same"),
+    [
+        # What ms-swift puts into the environment by itself stands in a checkpoint's record and in no recipe.
+        ({"VIDEO_TOTAL_PIXELS": "90316800", "VIDEO_MAX_TOKEN_NUM": "9"}, {}, True),
+        ({}, {"VIDEO_TOTAL_PIXELS": "90316800"}, True),
+        ({"VIDEO_MAX_TOKEN_NUM": "9"}, {"VIDEO_MAX_TOKEN_NUM": "8"}, False),
+        ({"IMAGE_MAX_TOKEN_NUM": "9"}, {}, False),  # from nothing stated: chosen
+        ({"FPS": "4"}, {}, False),
+    ],
+)
+def test_what_follows_from_a_stated_setting_is_no_difference(here, there, same):
+    records = [{"model": {"vision": {"VIDEO_MAX_PIXELS": "7056"} | more}} for more in (here, there)]
+    assert (of_run("vision", *records) is None) == same
 
 
 def test_a_name_that_is_not_on_the_list_is_refused(tmp_path, capsys):
