@@ -91,7 +91,8 @@ def answer_file(
     `run`, what the answers depend on, stands beside it in <path>.<record>.json.
     """
     out = OutFile(path)
-    check_run(path.with_name(f"{path.name}.{record}.json"), run, has_output=path.stat().st_size > 0)
+    repaired = ("media_sha256",) if asking.retry_errors else ()  # a file that could not be read is another one then
+    check_run(path.with_name(f"{path.name}.{record}.json"), run, path.stat().st_size > 0, repaired)
     out.resume(asking.retry_errors)
     # Batches are cut by place in the input, so a row shares its batch with the same rows in every run.
     batches = [items[i : i + asking.batch_size] for i in range(0, len(items), asking.batch_size)]

@@ -53,4 +53,8 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--base-url", help="the server's address, such as http://127.0.0.1:8000/v1")
     parser.add_argument("--max-tokens", type=whole_number(), default=512, help="longest answer in tokens (default 512)")
-    parser.add_argument("--retry-errors", action="store_true", help="answer the rows with an error again")
+    parser.add_argument(
+        "--retry-errors",
+        action="store_true",
+        help="answer the rows with an error again, whose files may have been repaired",
+    )

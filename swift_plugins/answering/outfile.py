@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -64,8 +65,11 @@ class OutFile:
                 jsonl_writer(file).write_all(rows[i] for i in order)
 
 
-def check_run(path: Path, run: dict[str, Any], has_output: bool) -> None:
-    """Write run.json, or refuse when the one that is there says that the output came from another run."""
+def check_run(path: Path, run: dict[str, Any], has_output: bool, may_change: Collection[str] = ()) -> None:
+    """Write run.json, or refuse when the one that is there says that the output came from another run.
+
+    `may_change` are the keys in which the two may differ.
+    """
     import msgspec
 
     if has_output:
@@ -77,7 +81,7 @@ def check_run(path: Path, run: dict[str, Any], has_output: bool) -> None:
             raise ValueError(
                 f"{path} is not the record of a run ({error}): delete it and the output, or name another --out"
             ) from None
-        changed = sorted(k for k in run.keys() | before.keys() if run.get(k) != before.get(k))
+        changed = sorted(k for k in (run.keys() | before.keys()) - set(may_change) if run.get(k) != before.get(k))
         if changed:
             raise ValueError(
                 f"the output was made with other settings ({', '.join(changed)} differ, see {path.name}): "

@@ -68,3 +68,12 @@ def test_another_run_is_refused_by_what_differs(tmp_path):
     check_run(path, {"model": "m", "media_sha256": "1"}, has_output=True)
     with pytest.raises(ValueError, match="media_sha256 differ"):
         check_run(path, {"model": "m", "media_sha256": "2"}, has_output=True)
+
+
+def test_a_repaired_file_may_be_another_one_and_nothing_else(tmp_path):
+    path = tmp_path / "out.jsonl.run.json"
+    check_run(path, {"model": "m", "media_sha256": "1"}, has_output=False)
+    check_run(path, {"model": "m", "media_sha256": "2"}, has_output=True, may_change=("media_sha256",))
+    check_run(path, {"model": "m", "media_sha256": "2"}, has_output=True)
+    with pytest.raises(ValueError, match=r"\(model differ"):
+        check_run(path, {"model": "n", "media_sha256": "3"}, has_output=True, may_change=("media_sha256",))
