@@ -73,24 +73,21 @@ def values(report):
     return {name: metric["value"] for name, metric in report["metrics"].items()}
 
 
-def dfj_row(task, row_id, response, choice_probs=None, **meta):
-    """A row of one of DeepfakeJudge's tasks; each is of an image of its own unless meta says otherwise."""
-    facts = {
-        "media_id": row_id,
-        "image": "x.png",
-        "split": "test",
-        "source": "Gemini",
-        "label": "fake",
-        "task_version": "1",
-    }
-    prompt = {"role": "user", "content": "<image>Judge: it melts, it shines."}
+def answer_row(task, row_id, response, question, **meta):
+    """A row of predictions about one image of its own, unless meta says otherwise."""
+    facts = {"media_id": row_id, "image": "x.png", "split": "test", "label": "fake", "task_version": "1"}
     return {
         "id": row_id,
         "task": task,
-        "messages": [prompt],
+        "messages": [{"role": "user", "content": f"<image>{question}"}],
         "images": [],
         "labels": None,
         "response": response,
-        "choice_probs": choice_probs,
         "meta": facts | meta,
     }
+
+
+def dfj_row(task, row_id, response, choice_probs=None, **meta):
+    """A row of one of DeepfakeJudge's tasks."""
+    made = answer_row(task, row_id, response, "Judge: it melts, it shines.", **{"source": "Gemini"} | meta)
+    return made | {"choice_probs": choice_probs}

@@ -92,6 +92,14 @@ def noise(image: Image.Image, sigma: float, rng: np.random.Generator) -> Image.I
     return Image.fromarray(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
 
 
+def brightness(image: Image.Image, factor: float, _: np.random.Generator) -> Image.Image:
+    return ImageEnhance.Brightness(image).enhance(factor)
+
+
+def contrast(image: Image.Image, factor: float, _: np.random.Generator) -> Image.Image:
+    return ImageEnhance.Contrast(image).enhance(factor)
+
+
 def shown_on(level: Screen, width: int, height: int) -> Size:
     return scaled(level.side / max(width, height), width, height)
 
@@ -121,26 +129,10 @@ KINDS = {
         "Gaussian, sigma {} px",
     ),
     "noise": Kind(noise, (5, 10, 20, 40, 60), "Gaussian, sigma {} of 255"),
-    "darker": Kind(
-        lambda image, factor, _: ImageEnhance.Brightness(image).enhance(factor),
-        (0.85, 0.7, 0.55, 0.4, 0.25),
-        "brightness times {}",
-    ),
-    "brighter": Kind(
-        lambda image, factor, _: ImageEnhance.Brightness(image).enhance(factor),
-        (1.15, 1.3, 1.5, 1.75, 2),
-        "brightness times {}",
-    ),
-    "less_contrast": Kind(
-        lambda image, factor, _: ImageEnhance.Contrast(image).enhance(factor),
-        (0.8, 0.65, 0.5, 0.35, 0.2),
-        "contrast times {}",
-    ),
-    "more_contrast": Kind(
-        lambda image, factor, _: ImageEnhance.Contrast(image).enhance(factor),
-        (1.25, 1.5, 1.75, 2, 2.5),
-        "contrast times {}",
-    ),
+    "darker": Kind(brightness, (0.85, 0.7, 0.55, 0.4, 0.25), "brightness times {}"),
+    "brighter": Kind(brightness, (1.15, 1.3, 1.5, 1.75, 2), "brightness times {}"),
+    "less_contrast": Kind(contrast, (0.8, 0.65, 0.5, 0.35, 0.2), "contrast times {}"),
+    "more_contrast": Kind(contrast, (1.25, 1.5, 1.75, 2, 2.5), "contrast times {}"),
     "screenshot": Kind(
         screenshot,
         (Screen(1280, 95, 1), Screen(1080, 85, 1), Screen(800, 75, 2), Screen(640, 60, 2), Screen(480, 40, 3)),

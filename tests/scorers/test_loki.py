@@ -5,32 +5,12 @@ import pytest
 
 from eval.estimates.clusters import Clusters
 from eval.scorers import loki_open, loki_tf
-from tests.scoring import check_influences, check_swaps, refusal, score_rows, values
+from tests.scoring import answer_row, check_influences, check_swaps, refusal, score_rows, values
 
 
 def row(task, row_id, response, **meta):
-    facts = {
-        "media_id": row_id,
-        "image": "x.png",
-        "split": "test",
-        "label": "fake",
-        "dataset": "loki",
-        "source": "LOKI",
-        "category": "doc",
-        "class_on_disk": "doc",
-        "generator": "",
-        "task_version": "1",
-    }
-    prompt = {"role": "user", "content": "<image>Which?"}
-    return {
-        "id": row_id,
-        "task": task,
-        "messages": [prompt],
-        "images": [],
-        "labels": None,
-        "response": response,
-        "meta": facts | meta,
-    }
+    facts = {"dataset": "loki", "source": "LOKI", "category": "doc", "class_on_disk": "doc", "generator": ""}
+    return answer_row(task, row_id, response, "Which?", **facts | meta)
 
 
 def asked(medium, label, asks, response, yes=None, **meta):
