@@ -16,8 +16,10 @@ from swift_plugins.core.tasks.openings import (
     ENDS_AGAIN,
     LEAD,
     SAID_AGAIN,
-    STOP,
     choice_segments,
+    end_of,
+    opening_of,
+    read_back,
     said_again,
 )
 from swift_plugins.core.tasks.verdicts import with_reader
@@ -62,10 +64,7 @@ def render(answer: Answer) -> str:
     if answer.choice not in TEXTS:
         raise ValueError(f"the answer must be A or B, got {answer.choice!r}")
     text = answer.choice if answer.explanation is None else f"{answer.choice}. {answer.explanation}"
-    parsed = parse_trained(text)
-    if parsed.answer != answer:
-        raise ValueError(f"the answer does not read back as written: {parsed.reason or repr(text[:80])}")
-    return text
+    return read_back(text, answer, parse_trained)
 
 
 def _read(match: re.Match[str]) -> set[str]:
@@ -76,7 +75,7 @@ def _read(match: re.Match[str]) -> set[str]:
 @reads("trained")
 def parse_trained(text: str) -> Parsed:
     """The choice that the text begins with: its letter, its wording or both; two different ones are none."""
-    match = _OPENING.match(text, LEAD.match(text).end())  # type: ignore[union-attr]
+    match = opening_of(_OPENING, text)
     if match is None:
         return Parsed(None, "trained", "does not begin with A or B")
     said = _read(match)
@@ -86,13 +85,13 @@ def parse_trained(text: str) -> Parsed:
     again = said_again(_AGAIN, text[match.end() :])
     if again is None or len(said | {name[0] for name in again}) > 1:
         return Parsed(None, "trained", "both A and B")
-    explanation = text[STOP.match(text, match.end()).end() :].strip()  # type: ignore[union-attr]
+    explanation = text[end_of(match) :].strip()
     return Parsed(Answer(said.pop(), explanation or None), "trained")
 
 
 def segments(text: str) -> list[tuple[str, str]]:
     """Split an answer text into (piece, kind): "answer", "explanation" and "other", what stands around them."""
-    return choice_segments(text, _OPENING.match(text, LEAD.match(text).end()))  # type: ignore[union-attr]
+    return choice_segments(text, opening_of(_OPENING, text))
 
 
 GRAMMARS = {"trained": parse_trained}

@@ -16,8 +16,10 @@ from swift_plugins.core.tasks.openings import (
     ENDS_AGAIN,
     LEAD,
     SAID_AGAIN,
-    STOP,
     choice_segments,
+    end_of,
+    opening_of,
+    read_back,
     said_again,
 )
 from swift_plugins.core.tasks.verdicts import OPPOSITE, with_reader
@@ -72,16 +74,13 @@ def render(answer: Answer) -> str:
     text = answer.choice.capitalize()
     if answer.explanation is not None:
         text += f". {answer.explanation}"
-    parsed = parse_trained(text)
-    if parsed.answer != answer:
-        raise ValueError(f"the answer does not read back as written: {parsed.reason or repr(text[:80])}")
-    return text
+    return read_back(text, answer, parse_trained)
 
 
 @reads("trained")
 def parse_trained(text: str) -> Parsed:
     """The answer that the text begins with; there is none where the other one follows, or where it is taken back."""
-    match = _OPENING.match(text, LEAD.match(text).end())  # type: ignore[union-attr]
+    match = opening_of(_OPENING, text)
     if match is None:
         return Parsed(None, "trained", "does not begin with yes or no")
     choice = match[1].lower()
@@ -91,13 +90,13 @@ def parse_trained(text: str) -> Parsed:
             return Parsed(None, "trained", "both yes and no")
     if (later := said_again(_AGAIN, text[match.end() :])) is None or later - {choice}:
         return Parsed(None, "trained", "both yes and no")
-    explanation = text[STOP.match(text, match.end()).end() :].strip()  # type: ignore[union-attr]
+    explanation = text[end_of(match) :].strip()
     return Parsed(Answer(choice, explanation or None), "trained")
 
 
 def segments(text: str) -> list[tuple[str, str]]:
     """Split an answer text into (piece, kind): "answer", "explanation" and "other", what stands around them."""
-    return choice_segments(text, _OPENING.match(text, LEAD.match(text).end()))  # type: ignore[union-attr]
+    return choice_segments(text, opening_of(_OPENING, text))
 
 
 GRAMMARS = {"trained": parse_trained}

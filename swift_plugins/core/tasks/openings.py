@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
+from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.wording import drawn, plain
 
 LEAD = re.compile(r"[\s\"'*(]{0,8}")
@@ -27,6 +30,24 @@ _WITHDRAWN = re.compile(
 )
 
 
+def opening_of(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """Where a text begins with a choice."""
+    return pattern.match(text, LEAD.match(text).end())  # type: ignore[union-attr]
+
+
+def end_of(opening: re.Match[str]) -> int:
+    """Where an opening and the mark behind it end: there the explanation begins."""
+    return STOP.match(opening.string, opening.end()).end()  # type: ignore[union-attr]
+
+
+def read_back(text: str, answer: Any, parse: Callable[[str], Parsed]) -> str:
+    """The text of an answer; ValueError where it does not read back as that answer."""
+    parsed = parse(text)
+    if parsed.answer != answer:
+        raise ValueError(f"the answer does not read back as written: {parsed.reason or repr(text[:80])}")
+    return text
+
+
 def said_again(pattern: re.Pattern[str], text: str) -> set[str] | None:
     """The groups' names of `pattern` that stand in a text after its answer; None where the answer is taken back.
 
@@ -42,7 +63,7 @@ def choice_segments(text: str, opening: re.Match[str] | None) -> list[tuple[str,
     """The pieces of a text whose answer is `opening`; without one all of it is an explanation."""
     if opening is None:
         return [(text, "explanation")] if text else []
-    end = STOP.match(text, opening.end()).end()  # type: ignore[union-attr]
+    end = end_of(opening)
     pieces = [
         (text[: opening.start()], "other"),
         (opening.group(), "answer"),
