@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from unittest import mock
 
 import pytest
 from hypothesis import settings
@@ -32,9 +37,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> Iterator[None]:
+    """What a file's tests, and ms-swift called by them, leave in the environment is gone with them."""
+    with mock.patch.dict(os.environ):
+        yield
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture
+def vision() -> ModuleType:
+    """qwen-vl-utils' reader as it was released: ms-swift writes a loaded model's limits into the imported one."""
+    spec = importlib.util.find_spec("qwen_vl_utils.vision_process")
+    assert spec
+    assert spec.loader
+    untouched = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(untouched)
+    return untouched
 
 
 @pytest.fixture(scope="session")

@@ -37,8 +37,7 @@ def boxes() -> st.SearchStrategy[tuple[float, ...]]:
     return framed_boxes().map(lambda framed: framed[0])
 
 
-def test_resize_is_that_of_qwen_vl_utils():
-    vision = pytest.importorskip("qwen_vl_utils.vision_process")
+def test_resize_is_that_of_qwen_vl_utils(vision):
     assert VIDEO_MIN_PIXELS == vision.VIDEO_MIN_TOKEN_NUM * 28**2
     assert VIDEO_MAX_PIXELS == vision.VIDEO_MAX_TOKEN_NUM * 28**2
     draw = random.Random(0)
