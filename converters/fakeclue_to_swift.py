@@ -47,7 +47,6 @@ class FakeClue(Conversion[Raw]):
         self.folders: dict[str, MediaFolders] = {}
         self.roots: dict[str, str | None] = {}  # split -> the folder that its images were found in
         self.published: dict[str, dict[str, Any]] = {}
-        self.labels: dict[str, str] = {}  # of each image, by its first row
         self.written: list[tuple[str, dict[str, Any]]] = []  # (path, meta)
         self.questions: Counter[str] = Counter()
         items: list[Sourced[Raw]] = []
@@ -64,13 +63,11 @@ class FakeClue(Conversion[Raw]):
         return locate(items, lambda item: self.folders[item.split].path(item.row.image))
 
     def row(self, item: Sourced[Raw]) -> Row:
-        row = make_row(item, self.media)
-        label = row["meta"]["label"]
-        if self.labels.setdefault(item.path, label) != label:
-            raise ValueError(f"contradiction: an earlier row says {self.labels[item.path]} of this image")
+        return make_row(item, self.media)
+
+    def wrote(self, item: Sourced[Raw], row: Row) -> None:
         self.written.append((item.path, row["meta"]))
         self.questions[row["messages"][0]["content"]] += 1
-        return row
 
     def hint(self) -> str:
         return "" if any(self.roots.values()) else ". Unpack the images in --src, or convert with --check none"

@@ -68,9 +68,10 @@ class Ffpp(Conversion[Any]):
         video, medium = item.row
         answer = fakevlm.Answer(video.label, form=self.form)
         question = fakevlm.QUESTIONS[self.form]
-        row = make_row(item, video, medium, self.media, question, answer, dataset="ffpp", part="")
-        self.seen.add((item.split, video))
-        return row
+        return make_row(item, video, medium, self.media, question, answer, dataset="ffpp", part="")
+
+    def wrote(self, item: Sourced[tuple[Video, Medium]], row: Row) -> None:
+        self.seen.add((item.split, item.row[0]))
 
     def images(self, items: list[Sourced[tuple[Video, Medium]]]) -> dict[str, Pictured] | None:
         if self.form == "video":

@@ -1,24 +1,36 @@
 """Convert a folder of real and fake images to ms-swift JSONL for FakeVLM: GenImage, CNNDetection, Chameleon, your own.
 
     python converters/folder_to_swift.py --src GenImage --out data/genimage
-    python converters/folder_to_swift.py --src photos --csv photos.csv --out data/photos
+    python converters/folder_to_swift.py --src photos --csv photos.csv --out data/photos --split 8:1:1
+    python converters/folder_to_swift.py --src CASIA2 --label-map Au=real,Tp=fake --out data/casia
 
-What an image is follows from the folders above it, by their names in any case:
-  real, 0_real, nature, natural, authentic, real_*    the image is real
-  fake, 1_fake, ai, full_synthetic, tampered          the image is fake
-  train, val, valid, validation, test                 its split; val beside ai and nature is GenImage's test set
-Where no folder says fake and some are called real_*, as in DMimage, the folders beside those hold fakes and either
-name is the source. Else the source is the first folder that says none of this: the generator. A real_* with "fake" in
-its name (real_vs_fake) or above a plain name (real_world/fake) says nothing itself. An image whose folders say both or
-nothing is rejected.
+What an image is follows from the names of the folders above it, in any case:
+  real, authentic, genuine, original, natural …    the image is real
+  fake, ai, generated, synthetic, tampered …       the image is fake
+  train, val, valid, validation, dev, test …       its split; val above GenImage's ai and nature is its test set
+A name that says more (Fake_Images, AI_SD_baroque) counts where a folder of the other class lies beside it, nature where
+ai does; 0_real, fake or ai may stand alone. A name with both classes (real_vs_ai) says nothing. In DMimage, where
+nothing is called fake, its real_… and the generators beside them tell. Else the source is the first folder that says
+none of this: the generator.
+Set aside with a reason are images whose folders say both, nothing or only what they are not (not_fake), and what goes
+with images: folders called masks, thumbs, groundtruth, edges and the like, files called so (7_mask.png beside 7.png),
+and, unless --check is none, black-and-white images of the names and sizes of others. --label-map says what a folder
+holds, by its name (Tp=fake), the end of its path (real/masks=real) or a pattern (AI_*=fake); what was taken for what is
+printed, with an example.
 With --csv a table says it: columns path (below --src) and label (real or fake) and, if wanted, split, category, source,
-manipulation, video (the video that the image is a frame of) and explanation.
+manipulation, video (the video that the image is a frame of) and explanation; --columns names them where they are called
+otherwise. An explanation that states the other verdict than the label sets its row aside.
+--split 8:1:1 splits what has no splits of its own into train, val and test, each class in these shares. Together stay:
+the same bytes or pixels; the same video; one name, in whatever folder, but for words such as real, fake, edited, copy
+(img_001.png, img_001_fake.png) and for what follows "frame"; all of a folder below real or fake that holds no more than
+the smallest part, such as a clip's frames, with those of that name below the other class.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +43,11 @@ from converters.conversion.media import MediaFolders, locate
 from converters.conversion.output import Output
 from converters.conversion.reporting import report_audit, report_counts, report_leakage, report_missing
 from converters.conversion.sources import Row, Sourced, usable
-from converters.layouts.folders import SPLITS, Item, label_by_folders, label_map, leakage, read_table, understood, walk
+from converters.conversion.splitting import PARTS, Shares, shares
+from converters.layouts.folders import Item, label_by_folders, leakage, understood, unlabelled, walk
+from converters.layouts.grouping import RULE, set_masks_aside, split_items
+from converters.layouts.label_maps import label_map
+from converters.layouts.tables import Table, column_map
 from converters.rows.folders import make_row
 from swift_plugins.core.commands import run
 from swift_plugins.core.manifests import FILE as MANIFEST
@@ -39,7 +55,7 @@ from swift_plugins.core.records import sha256_text, spread
 from swift_plugins.core.tasks import fakevlm
 from swift_plugins.core.tasks.verdicts import VERDICTS
 
-SHOWN = 40  # folders that are printed
+SHOWN = 40  # places that are not used and are printed; those that are, are all printed
 LICENCE = (
     "Not known: the images keep the terms of their sources. GenImage's are those of ImageNet and of its generators; "
     "Chameleon is for academic use only."
@@ -59,32 +75,68 @@ class Folder(Conversion[Item]):
         self.others: Counter[str] = Counter()
         self.written: list[Sourced[Item]] = []
         self.sources = {args.csv.name: args.csv} if args.csv else {}
+        self.unused: dict[str, list[str]] = {}
         if not args.src.is_dir():
             raise ValueError(f"{args.src} is no folder: name the folder that holds the images with --src")
-        if args.csv:
-            labels = {verdict: verdict for verdict in VERDICTS} | args.label_map
-            items = list(read_table(args.csv, labels, self.dataset, args.split))
-        else:
-            items = list(walk(args.src, self.others))
-            label_by_folders(items, self.dataset, args.split)
+        if args.columns and not args.csv:
+            raise ValueError("--columns are those of --csv")
+        items = self.read_table() if args.csv else self.read_folders()
         if not items:
             found = ", ".join(f"{n} {suffix or 'without a suffix'}" for suffix, n in self.others.most_common(5))
             raise ValueError(f"{args.csv or args.src} holds no images{f', only other files: {found}' if found else ''}")
         return [items[i] for i in spread(len(items), args.limit)]
 
+    def read_table(self) -> list[Sourced[Item]]:
+        args = self.args
+        table = Table(args.csv, {verdict: verdict for verdict in VERDICTS} | args.label_map, args.columns)
+        items = list(table.read(self.dataset, self.split))
+        self.unused = {"columns": table.unused, "label_map": sorted({*args.label_map} - table.used)}
+        return items
+
+    def read_folders(self) -> list[Sourced[Item]]:
+        items = list(walk(self.args.src, self.others))
+        unused = label_by_folders(items, self.args.label_map, self.dataset, self.split)
+        self.unused = {"label_map": sorted(unused)}
+        return items
+
+    @property
+    def split(self) -> str:
+        """The split of what has none, "" where it is to be split."""
+        return "" if isinstance(self.args.split, Shares) else self.args.split
+
     def locate(self, items: list[Sourced[Item]]) -> list[Sourced[Item]]:
-        seen: set[str] = set()
+        args = self.args
+        seen: set[tuple[str, str]] = set()
         for item in usable(locate(items, lambda item: self.folders.path(item.row.image))):
-            if item.path in seen:
+            if (key := (item.path, item.row.label)) in seen:
                 item.reason = "duplicate: an earlier row has this image"
-            seen.add(item.path)
-        self.splits = [split for split in SPLITS if any(item.split == split for item in usable(items))]
+            seen.add(key)
+        if not args.csv and args.check != "none":
+            set_masks_aside(items)
+        self.groups = None
+        if isinstance(args.split, Shares):
+            self.groups = split_items(items, args.split, args.seed, args.workers)
+        self.splits = [split for split in PARTS if any(item.split == split for item in usable(items))]
+        self.unlabelled = unlabelled(items)
         return items
 
     def row(self, item: Sourced[Item]) -> Row:
-        row = make_row(item, self.media, self.dataset)
+        return make_row(item, self.media, self.dataset)
+
+    def wrote(self, item: Sourced[Item], row: Row) -> None:
         self.written.append(item)
-        return row
+
+    def hint(self) -> str:
+        """What to do where folders say nothing."""
+        if self.args.csv or not self.unlabelled:
+            return ""
+        name = self.unlabelled[0].rpartition("/")[2]
+        return f". Say what folders hold, such as --label-map {name}=fake; these say nothing: {few(self.unlabelled)}"
+
+    def options(self) -> dict[str, Any]:
+        if isinstance(self.args.split, Shares):
+            return super().options() | {"split": str(self.args.split)}
+        return {name: value for name, value in super().options().items() if name != "seed"}
 
     def images(self, items: list[Sourced[Item]]) -> dict[str, Pictured]:
         return {item.path: Pictured(item.row.label, item.split == "train") for item in self.written}
@@ -100,35 +152,62 @@ class Folder(Conversion[Item]):
             "media_missing": len(self.folders.missing),
             "other_files": dict(self.others.most_common(20)),
             "understood": understood(items),
+            "not_used": self.unused,
+            "split": None if self.groups is None else {"groups": self.groups, "kept_together": RULE},
             "images_sha256": sha256_text("\n".join(item.row.image for item in items)),
-            "leakage": leakage(self.written),
+            "leakage": leakage(self.written, self.alike),
             "licence": LICENCE,
             "image_audit": audit,
         }
 
     def report(self, manifest: dict[str, Any]) -> None:
-        for row in manifest["understood"][:SHOWN]:
-            taken = f"{row['label']}, {row['split']}" if row["label"] else f"not used ({row['problem']})"
-            print(f"  {row['place']}: {taken}, {row['images']} images")
-        if (more := len(manifest["understood"]) - SHOWN) > 0:
-            print(f"  and {more} more: see {self.args.out / MANIFEST}")
+        taken = [row for row in manifest["understood"] if row["label"]]
+        others = manifest["understood"][len(taken) :]
+        for row in [*taken, *others[:SHOWN]]:
+            what = f"{row['label']}, {row['split']}" if row["label"] else f"not used ({row['problem']})"
+            print(f"  {row['place']}: {what}, {row['images']} images, such as {row['such_as']}")
+        if (more := len(others) - SHOWN) > 0:
+            print(f"  and {more} more that are not used: see {self.args.out / MANIFEST}")
         report_counts(self.args, manifest)
         report_missing(manifest)
         if n := sum(manifest["other_files"].values()):
             print(f"  note: {n} files are no images by their suffix: {', '.join(manifest['other_files'])}")
-        report_leakage(manifest["leakage"], "video")
+        for what, names in manifest["not_used"].items():
+            if names:
+                print(f"  note: of the {what.replace('_', ' ')} nothing is used by the name of {few(names)}")
+        if split := manifest["split"]:
+            print(f"  split {self.args.split} by {split['groups']} groups, seed {self.args.seed}; together are {RULE}")
+        report_leakage(manifest["leakage"], "image", "video")
         report_audit(manifest["image_audit"])
+
+
+def split_or_shares(text: str) -> str | Shares:
+    """A type for argparse: the name of a split, or 8:1:1."""
+    return text if text in PARTS else shares(text)
+
+
+def few(names: Sequence[str]) -> str:
+    """The first of the names."""
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argument_parser(__doc__, "data/images", "data/folder", check="header")
     parser.add_argument("--csv", type=Path, help="table of the images; without it their folders say what they are")
     parser.add_argument(
+        "--columns",
+        type=column_map,
+        default={},
+        metavar="image=filename,label=typ",
+        help="names of columns of --csv that are called otherwise; what is not named is passed over (default none)",
+    )
+    parser.add_argument(
         "--label-map",
         type=label_map,
         default={},
         metavar="0=fake,1=real",
-        help="what other labels of --csv mean (default: only the words real and fake are known)",
+        help="what other labels of --csv, or other names of folders, mean; 1.0 is read as 1, True and yes too "
+        "(default: what stands above, of --csv only the words real and fake)",
     )
     parser.add_argument(
         "--dataset",
@@ -136,8 +215,14 @@ def main(argv: list[str] | None = None) -> int:
         "paper's table of DMimage (default the name of --src in lower case)",
     )
     parser.add_argument(
-        "--split", choices=SPLITS, default="test", help="split of the images of which nothing says it (default test)"
+        "--split",
+        type=split_or_shares,
+        default="test",
+        metavar="train|val|test|8:1:1",
+        help="split of the images of which nothing says it, or the shares of train, val and test into which a source "
+        "without splits is split (default test)",
     )
+    parser.add_argument("--seed", type=int, default=0, help="seed of --split 8:1:1 (default 0)")
     return run(Folder.convert, parser.parse_args(argv))
 
 

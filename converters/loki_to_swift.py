@@ -31,9 +31,10 @@ from converters.conversion.reporting import (
     report_unchecked,
 )
 from converters.conversion.sources import Row, Sourced
+from converters.conversion.splitting import clusters
 from converters.layouts import loki
 from converters.layouts.loki import Part, Raw
-from converters.layouts.loki_media import Library, clusters
+from converters.layouts.loki_media import Library
 from converters.rows.loki import DATASET, medium_facts, medium_row, question_facts, question_row
 from swift_plugins.core.commands import run
 from swift_plugins.core.tasks import loki_mc, loki_open

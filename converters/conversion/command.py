@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from converters.conversion.audit import Pictured, audit_images
+from converters.conversion.contents import twins
 from converters.conversion.media import check_files
 from converters.conversion.output import Output
+from converters.conversion.reporting import report_called_both
 from converters.conversion.sources import Row, Sourced, made
 from swift_plugins.core.commands import whole_number
 from swift_plugins.core.locks import held
 from swift_plugins.core.media import LEVELS, Media
+from swift_plugins.core.tasks.verdicts import FOLD
 
 T = TypeVar("T")
 
@@ -47,8 +50,9 @@ class Conversion(ABC, Generic[T]):
     """A conversion, of which a converter gives the parts that are its own; `convert` tells the whole.
 
     `read` sets `splits`, the files to write, and `sources`, those of the source by the names that the manifest records.
-    `media` is what --check found of each file, empty without it. ValueError in `read` and `locate` ends the conversion,
-    in `row` it is why there is no row.
+    `media` is what --check found of each file, empty without it; `alike` tells of each
+    with the bytes of others the first of those. ValueError in `read` and `locate` ends the conversion, in `row` it is
+    why there is no row.
     """
 
     unit = "row"  # what the source holds, where none of it is usable
@@ -59,21 +63,27 @@ class Conversion(ABC, Generic[T]):
     def __init__(self, args: argparse.Namespace):
         self.args = args
         self.media: dict[str, Media | str] = {}
+        self.alike: dict[str, str] = {}
+        self.called: dict[str, str] = {}  # what each medium is, by its first row
 
     @classmethod
     def convert(cls, args: argparse.Namespace) -> None:
         """Read, locate, check, write, audit, put the manifest beside the files, report."""
         self = cls(args)
         items = self.locate(self.read())
-        self.media = check_files(sorted(self.paths(items)), args.check, args.workers)
+        paths = sorted(self.paths(items))
+        self.media = check_files(paths, args.check, args.workers)
+        self.alike = twins(paths) if self.media else {}
         output = Output(args.out, self.splits)
         with held(args.out):
             with output.open():
-                output.write(made(items, self.row), self.unit, self.hint())
+                output.write(made(items, self.agreed), self.unit, self.hint())
             images = self.images(items)
             audit = None if images is None else audit_images(images, self.media)
-            manifest = output.manifest(self.sources, self.options(), **self.facts(items, output, audit))
+            sections = self.facts(items, output, audit) | {"called_both": self.called_both()}
+            manifest = output.manifest(self.sources, self.options(), **sections)
         self.report(manifest)
+        report_called_both(manifest)
 
     @abstractmethod
     def read(self) -> list[Sourced[T]]:
@@ -90,6 +100,30 @@ class Conversion(ABC, Generic[T]):
     @abstractmethod
     def row(self, item: Sourced[T]) -> Row:
         """The training row of an item that has a row of the source."""
+
+    def agreed(self, item: Sourced[T]) -> Row:
+        """The training row; ValueError also where an earlier one calls the same file otherwise, real or fake."""
+        row = self.row(item)
+        media = [*row.get("images", ()), *row.get("videos", ())]
+        if len(media) == 1:
+            label, medium = FOLD[row["meta"]["label"]], "image" if "images" in row else "video"
+            if (earlier := self.called.setdefault(media[0], label)) != label:
+                raise ValueError(f"contradiction: an earlier row says {earlier} of this {medium}")
+        self.wrote(item, row)
+        return row
+
+    def called_both(self) -> dict[str, Any]:
+        """How many contents of several files, as far as --check looks at them, are called real and fake; the first."""
+        found: dict[str, dict[str, str]] = {}
+        for path, label in self.called.items():
+            found.setdefault(self.alike.get(path, path), {}).setdefault(label, path)
+        both = [paths for paths in found.values() if len(paths) > 1]
+        root = os.path.realpath(self.args.src)
+        such = {label: os.path.relpath(path, root) for label, path in sorted(both[0].items())} if both else {}
+        return {"contents": len(both), "such_as": such}
+
+    def wrote(self, item: Sourced[T], row: Row) -> None:
+        """Take note of a row that is written."""
 
     def hint(self) -> str:
         """What to do where no row is usable."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -46,10 +47,23 @@ class MediaFolders:
     def __init__(self, place: Path):
         self.place, self.root = place, os.path.realpath(place)
         self.folders: dict[str, Folder] = {}
+        self.names: dict[str, dict[str, str]] = {}
         self.missing: set[str] = set()
 
     def path(self, relative: str) -> str:
-        """The absolute path of a file under --src, links resolved; each folder is resolved and listed once."""
+        """The absolute path of a file under --src, links resolved; each folder is resolved and listed once.
+
+        What is not there as it is written is looked for in other Unicode forms and with "/" for the "\\" of Windows.
+        """
+        path, there = self._find(relative)
+        if not there and (other := self._on_disk(relative)) != relative:
+            path, there = self._find(other)
+        if not there:
+            self.missing.add(relative)
+        return path
+
+    def _find(self, relative: str) -> tuple[str, bool]:
+        """(the absolute path, whether a file is there)"""
         head, slash, name = relative.rpartition("/")
         if not name:
             raise ValueError(f"not a file path: the path is {relative[:80]!r}")
@@ -57,15 +71,34 @@ class MediaFolders:
         if parent not in self.folders:
             self.folders[parent] = list_folder(self._resolve(parent, relative))
         folder, files, links = self.folders[parent]
-        if name in files:
-            return f"{folder}/{name}"
         path = f"{folder}/{name}"
+        if name in files:
+            return path, True
         if links is None or name in links or name in (".", "..") or "\0" in name:
             path = self._resolve(relative, relative)
-            if os.path.isfile(path):
-                return path
-        self.missing.add(relative)
-        return path
+            return path, os.path.isfile(path)
+        return path, False
+
+    def _on_disk(self, relative: str) -> str:
+        """The path with "/" between its folders, and each name in the Unicode form that it has on disk."""
+        parts = relative.replace("\\", "/").split("/")
+        if relative.isascii() or ".." in parts:
+            return "/".join(parts)
+        for i, part in enumerate(parts):
+            above = "/".join(parts[:i])
+            if not part.isascii():
+                parts[i] = self._names(above).get(unicodedata.normalize("NFC", part), part)
+        return "/".join(parts)
+
+    def _names(self, folder: str) -> dict[str, str]:
+        """NFC -> the name itself, of all that lies in a folder below the root."""
+        if folder not in self.names:
+            try:
+                names = sorted(os.listdir(self._resolve(folder, folder)))
+            except (OSError, ValueError):
+                names = []
+            self.names[folder] = {unicodedata.normalize("NFC", name): name for name in names}
+        return self.names[folder]
 
     def _resolve(self, part: str, relative: str) -> str:
         """Where `part` of a path leads; ValueError names the whole of it."""

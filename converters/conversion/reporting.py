@@ -77,3 +77,11 @@ def report_audit(audit: Mapping[str, Any] | None) -> None:
     """Print what gives the images away without a look at them."""
     for line in audit_lines(audit) if audit else ():
         print(f"  {line}")
+
+
+def report_called_both(manifest: Mapping[str, Any]) -> None:
+    """Print how many files of the same bytes are called real and fake."""
+    both = manifest["called_both"]
+    if n := both["contents"]:
+        such = " and ".join(f"{path} {label}" for label, path in both["such_as"].items())
+        print(f"  contradiction: {n} contents are called real and fake in files of the same bytes, such as {such}")

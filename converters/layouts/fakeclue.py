@@ -14,7 +14,7 @@ import msgspec
 from converters.conversion.media import MediaFolders, find_folder
 from converters.conversion.sources import Sourced, usable
 from converters.layouts.ffpp import ORIGINAL, spelled
-from converters.layouts.folders import FAKE, REAL, SPLIT_OF
+from converters.layouts.folder_names import SPLIT_OF
 
 SPLITS = ("train", "test")
 LABELS = {0: "fake", 1: "real"}  # FakeClue's own polarity
@@ -59,7 +59,13 @@ class Raw(msgspec.Struct, gc=False):
 
 _FFPP = ("ff++", "ffpp", "faceforensics++")
 _CLIP = re.compile(r"\d{3}(_\d{3})?")
-_PLAIN = {"images", *SPLIT_OF, *REAL, *FAKE}  # tell no origin
+_PLAIN = {"images", *SPLIT_OF, "real", "0_real", "nature", "natural", "authentic"} | {  # tell no origin
+    "fake",
+    "1_fake",
+    "ai",
+    "full_synthetic",
+    "tampered",
+}
 
 
 class Origin(NamedTuple):

@@ -1,30 +1,29 @@
-"""How folders of real and fake images are laid out: what an image is follows from the folders above it, or a table."""
+"""How folders of real and fake images are laid out: what an image is follows from the folders above it.
+
+A name is evidence: it counts where a folder of the other class lies beside it, or where it says nothing but the class.
+"""
 
 from __future__ import annotations
 
-import argparse
-import csv
-import io
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from converters.conversion.sources import Sourced, read_text, usable
+from converters.conversion.sources import Sourced, usable
+from converters.layouts.folder_names import NOT_ALONE, TOPICS, class_of, goes_with_images, pairs_with, split_of
+from converters.layouts.label_maps import meaning
 from swift_plugins.core.media import IMAGE_SUFFIXES
-from swift_plugins.core.names import unknown
-from swift_plugins.core.tasks.verdicts import VERDICTS
+from swift_plugins.core.tasks.verdicts import OPPOSITE
 
-REAL = {"real", "0_real", "nature", "natural", "authentic"}
-FAKE = {"fake", "1_fake", "ai", "full_synthetic", "tampered"}
-SPLITS = ("train", "val", "test")
-SPLIT_OF = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-COLUMNS = ("path", "label", "split", "category", "source", "manipulation", "video", "explanation")
-_REST = "values without a column"
+GENIMAGE = {"ai", "nature"}
+DMIMAGE = {"real_coco_valid", "real_imagenet_valid", "real_ucid"}  # its reals; its fakes are called by generator
+_ITS_GENERATORS = re.compile("biggan|dalle|eg3d|gaugan|glide|guided|latent|progan|stable|stylegan|taming")
 
 
 class Item(msgspec.Struct):
@@ -39,29 +38,15 @@ class Item(msgspec.Struct):
     explanation: str = ""
     place: str = ""
 
+    @property
+    def parts(self) -> list[str]:
+        """The folders above it and its name; a zip of Windows may have been unpacked with "\\" in its names."""
+        return self.image.replace("\\", "/").split("/")
+
 
 def nameless(where: str, reason: str) -> Sourced[Item]:
     """What stands for a file or folder that cannot be looked into."""
     return Sourced(where, where, "", Item(where), reason)
-
-
-# ----------------------------------------------------------------------------------------------------------- by folders
-
-
-def marks_of(parts: list[str]) -> dict[int, str]:
-    """place -> "real" or "fake" for those of an image's folders whose names say it.
-
-    A plain name outdoes a real_* above it: real_world/fake holds fakes.
-    """
-    names = [part.lower() for part in parts]
-    plain = {i: "real" if name in REAL else "fake" for i, name in enumerate(names) if name in REAL | FAKE}
-    last = max(plain, default=-1)
-    return plain | {i: "real" for i, name in enumerate(names) if i > last and _is_named(name)}
-
-
-def _is_named(part: str) -> bool:
-    """Whether a folder is called real_*, but not as real_vs_fake, which holds both."""
-    return part.lower().startswith("real_") and "fake" not in part.lower()
 
 
 def walk(root: Path, others: Counter[str]) -> Iterator[Sourced[Item]]:
@@ -96,8 +81,11 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+# -------------------------------------------------------------------------------------------------- what folders say
+
+
 class Said(NamedTuple):
-    """What the folders above an image say of it; `place` is their path up to the one that says the label."""
+    """What the folders above an image say of it; `place` is their path up to the one that says it."""
 
     place: str
     label: str = ""
@@ -106,109 +94,177 @@ class Said(NamedTuple):
     reason: str = ""
 
 
-def label_by_folders(items: list[Sourced[Item]], dataset: str, split: str) -> None:
-    """Fill in what the folders say, or why they do not say it."""
-    folders = {os.path.dirname(item.row.image) for item in usable(items)}
-    parts = {folder: folder.split("/") if folder else [] for folder in folders}
-    marks = {folder: marks_of(some) for folder, some in parts.items()}
-    beside: set[str] = set()  # the folders that hold a real_*, where nothing is called fake
-    if not any("fake" in of.values() for of in marks.values()):
-        beside = {"/".join(some[:i]) for folder, some in parts.items() for i in marks[folder] if _is_named(some[i])}
-    said = {folder: understand(some, marks[folder], beside, dataset, split) for folder, some in parts.items()}
+def label_by_folders(items: list[Sourced[Item]], labels: Mapping[str, str], dataset: str, split: str) -> set[str]:
+    """Fill in what the folders say, or why they do not say it; returns what of a label map stands for no folder.
+
+    Where they say no source and no split they are `dataset` and `split`.
+    """
+    folders = {tuple(item.row.parts[:-1]) for item in usable(items)}
+    layout = Layout(folders, labels)
+    said = {parts: layout.understand([*parts], dataset, split) for parts in folders}
+    stems = {stem_of(item.row) for item in usable(items)}
     for item in usable(items):
         of = item.row
-        of.place, of.label, item.split, of.source, item.reason = said[os.path.dirname(of.image)]
+        of.place, of.label, item.split, of.source, item.reason = said[tuple(of.parts[:-1])]
+        if not item.reason and (whose := pairs_with(stem_of(of))) in stems:
+            item.reason = f"auxiliary: it is called as the mask or thumbnail of {whose[:80]!r}"
+    return {*labels} - layout.used
 
 
-def understand(parts: list[str], marks: dict[int, str], beside: set[str], dataset: str, split: str) -> Said:
-    """What a folder says of its images; where it says no source and no split they are `dataset` and `split`."""
-    if not marks:
-        marks = {i: "fake" for i in range(len(parts)) if "/".join(parts[:i]) in beside}
-    labels = set(marks.values())
-    if len(labels) != 1:
-        says = f"both real and fake ({', '.join(parts[i] for i in marks)})" if labels else "neither real nor fake"
-        return Said("/".join(parts) or ".", reason=f"label: the folders say {says}")
-    names = [part.lower() for part in parts]
-    stated = next((SPLIT_OF[name] for name in names if name in SPLIT_OF), split)
-    if "val" in names and not {"ai", "nature"}.isdisjoint(names):
-        stated = "test"
-    telling = [part for i, part in enumerate(parts) if i in marks and part.lower() not in REAL | FAKE]
-    others = [part for i, part in enumerate(parts) if i not in marks and part.lower() not in SPLIT_OF]
-    source = (telling + others if beside else others + telling) or [dataset]
-    return Said("/".join(parts[: max(marks) + 1]), labels.pop(), stated, source[0])
+def stem_of(item: Item) -> str:
+    """An image's name without its suffix, in whatever case and Unicode form it is written."""
+    return unicodedata.normalize("NFC", os.path.splitext(item.parts[-1])[0]).casefold()
 
 
-# ------------------------------------------------------------------------------------------------------------- by table
+class Layout:
+    """The folders of a set, beside each other, by which it is judged what the name of one says.
 
+    `labels` are what the user says of folders by their names, or by the end of their paths; `used` those that fit one.
+    """
 
-def label_map(text: str) -> dict[str, str]:
-    """A type for argparse: 0=fake,1=real."""
-    pairs = [pair.strip().lower().split("=") for pair in text.split(",")]
-    if any(len(pair) != 2 or not pair[0] or pair[1] not in VERDICTS for pair in pairs):
-        raise argparse.ArgumentTypeError(f"must be like 0=fake,1=real, got {text!r}")
-    if len(dict(pairs)) < len(pairs):
-        raise argparse.ArgumentTypeError(f"says twice what a label means, got {text!r}")
-    return dict(pairs)
+    def __init__(self, folders: Iterable[tuple[str, ...]], labels: Mapping[str, str]):
+        self.labels, self.used = labels, set[str]()
+        # where folders lie, splits aside -> class, "" for none -> their names
+        self.beside: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        self.splits: set[str] = set()
+        for parts in folders:
+            self.splits |= {split for part in parts if (split := split_of(part))}
+            for i, part in enumerate(parts):
+                if class_of(part).label or not (split_of(part) or goes_with_images(part)):
+                    self.beside[_above(parts, i)][class_of(part).label].add(part.lower())
 
-
-def read_table(file: Path, labels: dict[str, str], dataset: str, split: str) -> Iterator[Sourced[Item]]:
-    """The rows of a CSV file; ValueError where it is none or has wrong columns."""
-    try:
-        text = read_text(file).decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not a CSV file: {error}") from None
-    with io.StringIO(text, newline="") as lines:
-        reader = csv.DictReader(lines, restkey=_REST, strict=True)
+    def understand(self, parts: list[str], dataset: str, split: str) -> Said:
+        """What a folder says of its images."""
         try:
-            columns = reader.fieldnames or []
-            if len(columns) == 1 and (mark := re.search(r"[;\t|]", columns[0])):
-                raise ValueError(f"{file}:1: the values must be separated by commas, here {mark.group()!r} stands")
-            if len({*columns}) < len(columns):
-                raise ValueError(f"{file}:1: a column is there twice: {', '.join(columns)[:160]}")
-            if wrong := [name for name in columns if name not in COLUMNS]:
-                raise ValueError(f"{file}:1: {unknown('column', wrong[0], COLUMNS)}")
-            if missing := [name for name in COLUMNS[:2] if name not in columns]:
-                raise ValueError(f"{file}:1: there is no column {' and no column '.join(missing)}")
-            for row in reader:
-                yield read_line(f"{file.name}:{reader.line_num}", row, labels, dataset, split)
-        except csv.Error as error:
-            raise ValueError(f"{file}:{reader.line_num + 1}: not a CSV file: {error}") from None
+            telling, label = self._classify(parts)
+        except ValueError as error:
+            place = next((i for i, part in enumerate(parts) if goes_with_images(part)), len(parts))
+            return Said("/".join(parts[: place + 1]) or ".", reason=str(error))
+        splits = {stated for part in parts if (stated := split_of(part))}
+        if len(splits) > 1:
+            return Said("/".join(parts), reason=f"split: the folders say {' and '.join(sorted(splits))}")
+        stated = splits.pop() if splits else split
+        if stated == "val" and "test" not in self.splits and any(self._is_genimage(parts, i) for i in telling):
+            stated = "test"
+        named = [parts[i] for i in telling if not class_of(parts[i]).label or class_of(parts[i]).named]
+        others = [part for i, part in enumerate(parts) if i not in telling and not split_of(part)]
+        sources = named + others if self._is_dmimage(parts, telling[-1]) else others + named
+        return Said("/".join(parts[: telling[-1] + 1]), label, stated, (sources or [dataset])[0])
+
+    def _classify(self, parts: list[str]) -> tuple[list[int], str]:
+        """(the places of the folders that tell the class, the class); ValueError says why they do not."""
+        mapped = self._mapped(parts)
+        end = max(mapped, default=-1)
+        if beside := [part for part in parts[end + 1 :] if goes_with_images(part)]:
+            raise ValueError(f"auxiliary: {beside[0]!r} is called as what goes with images: masks, thumbnails, edges")
+        marks = {i: mark for i, part in enumerate(parts) if (mark := class_of(part)).label}
+        if negated := [part for part in parts[end + 1 :] if class_of(part).negated]:
+            raise ValueError(f"label: {negated[0]!r} says only what the images are not")
+        counted = mapped or self._counted(parts, marks) or self._in_dmimage(parts)
+        if not counted:
+            alone = [parts[i] for i in marks]
+            raise ValueError(
+                f"label: no folder of the other class lies beside {alone[-1]!r}"
+                if alone
+                else "label: the folders say neither real nor fake"
+            )
+        last = max(counted)
+        label = counted[last]
+        against = [i for i in counted if counted[i] != label] + [
+            i for i in marks if i > last and marks[i].label != label and parts[i].lower() not in TOPICS
+        ]
+        if against:
+            names = ", ".join(parts[i] for i in sorted({*counted, *against}))
+            raise ValueError(f"label: the folders say both real and fake ({names})")
+        return sorted(counted), label
+
+    def _mapped(self, parts: list[str]) -> dict[int, str]:
+        """place -> class of the nearest folder that the user tells of."""
+        for i in reversed(range(len(parts))):
+            if key := meaning("/".join(parts[: i + 1]), self.labels):
+                self.used.add(key)
+                return {i: self.labels[key]}
+        return {}
+
+    def _counted(self, parts: list[str], marks: Mapping[int, Any]) -> dict[int, str]:
+        """place -> class of the names that count: those with the other class beside them, else those that say it alone.
+
+        "ai" or "tampered" beside folders that say nothing may be one topic of many.
+        """
+        paired = {i: mark.label for i, mark in marks.items() if self._partners(parts, i)}
+        return paired or {
+            i: mark.label
+            for i, mark in marks.items()
+            if mark.bare or (mark.exact and parts[i].lower() not in NOT_ALONE and not self.beside[_above(parts, i)][""])
+        }
+
+    def _partners(self, parts: list[str], i: int) -> set[str]:
+        """The folders of the other class beside one; nature is a class beside ai alone."""
+        others = self.beside[_above(parts, i)][OPPOSITE[class_of(parts[i]).label]]
+        name = parts[i].lower()
+        return others & GENIMAGE if name == "nature" else others - ({"nature"} if name != "ai" else set())
+
+    def _is_genimage(self, parts: list[str], i: int) -> bool:
+        beside = self.beside[_above(parts, i)]
+        return parts[i].lower() in GENIMAGE and beside["real"] | beside["fake"] >= GENIMAGE
+
+    def _is_dmimage(self, parts: list[str], i: int) -> bool:
+        return not DMIMAGE.isdisjoint(self.beside[_above(parts, i)]["real"])
+
+    def _in_dmimage(self, parts: list[str]) -> dict[int, str]:
+        """The same of DMimage, where nothing is called fake: its reals, and its generators beside them."""
+        for i, part in enumerate(parts):
+            name = part.lower()
+            if self._is_dmimage(parts, i) and (name in DMIMAGE or _ITS_GENERATORS.match(name)):
+                return {i: "real" if name in DMIMAGE else "fake"}
+        return {}
 
 
-def read_line(where: str, row: dict[str, Any], labels: dict[str, str], dataset: str, split: str) -> Sourced[Item]:
-    """A row of the table; where it says no source and no split they are `dataset` and `split`."""
-    if _REST in row or None in row.values():
-        image = row["path"] or ""
-        return Sourced(where, image, "", Item(image), "columns: the row has more or fewer values than the header")
-    path, label, of, category, source, *others = ((row.get(name) or "").strip() for name in COLUMNS)
-    said = Item(path, labels.get(label.lower(), ""), category, source or dataset, *others)
-    said.place = "by --csv"
-    item = Sourced(where, path, of.lower() or split, said)
-    if not said.label:
-        hint = "; say what it means, such as --label-map 0=fake,1=real" if label in ("0", "1") else ""
-        item.reason = f"label: must be real or fake, got {label[:40]!r}{hint}"
-    elif item.split not in SPLITS:
-        item.reason = f"split: must be train, val or test, got {of[:40]!r}"
-    return item
+def _above(parts: tuple[str, ...] | list[str], i: int) -> str:
+    """Where a folder lies, splits aside: train/real and test/fake lie beside each other."""
+    return "/".join(part for part in parts[:i] if class_of(part).label or not split_of(part))
 
 
 # ------------------------------------------------------------------------------------------------------- what they tell
 
 
 def understood(items: Iterable[Sourced[Item]]) -> list[dict[str, Any]]:
-    """What was taken for what: each place with its label and split, or why it has none, and its number of images."""
-    counts = Counter(
-        (of.place, of.label, item.split, "" if of.label else item.reason) for item in items if (of := item.row).place
-    )
+    """What was taken for what: each place with its label and split, or why it has none, its images and the first."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for item in items:
+        if (of := item.row).place:
+            taken = not item.reason or not item.reason.startswith(("label", "auxiliary", "split"))
+            key = (of.place, of.label if taken else "", item.split if taken else "", "" if taken else item.reason)
+            found.setdefault(key, []).append(of.image)
     return [
-        {"place": place, "label": label, "split": split, "problem": problem, "images": n}
-        for (place, label, split, problem), n in sorted(counts.items())
+        {
+            "place": place,
+            "label": label,
+            "split": split,
+            "problem": problem,
+            "images": len(images),
+            "such_as": images[0],
+        }
+        for (place, label, split, problem), images in sorted(
+            found.items(), key=lambda entry: (not entry[0][1], entry[0])
+        )
     ]
 
 
-def leakage(items: Iterable[Sourced[Item]]) -> dict[str, int]:
-    """How many test rows have the video that they are of in train."""
-    items = list(items)
-    videos = {item.row.video for item in items if item.split == "train" and item.row.video}
-    tested = [item.row.video for item in items if item.split == "test"]
-    return {"test_rows": len(tested), "test_rows_whose_video_is_in_train": sum(video in videos for video in tested)}
+def unlabelled(items: Iterable[Sourced[Item]]) -> list[str]:
+    """The folders whose images have no label for what their folders say, in their order."""
+    return list(dict.fromkeys(item.row.place for item in items if item.reason.startswith(("label", "auxiliary"))))
+
+
+def leakage(items: list[Sourced[Item]], alike: Mapping[str, str]) -> dict[str, int]:
+    """How many test rows have their image, by its bytes, or the video that they are of in train.
+
+    `alike` tells of the files with the bytes of others which those are, as Conversion has it.
+    """
+    trained, tested = [[item for item in items if item.split == split] for split in ("train", "test")]
+    images, videos = {alike.get(item.path) for item in trained} - {None}, {item.row.video for item in trained} - {""}
+    return {
+        "test_rows": len(tested),
+        "test_rows_whose_image_is_in_train": sum(alike.get(item.path) in images for item in tested),
+        "test_rows_whose_video_is_in_train": sum(item.row.video in videos for item in tested),
+    }

@@ -1,4 +1,4 @@
-"""The images and videos of LOKI: where they lie, what their check found, and which of them belong together."""
+"""The images and videos of LOKI: where they lie, and what their check found."""
 
 from __future__ import annotations
 
@@ -74,21 +74,3 @@ class Library:
             for name, labels in self.labels.items()
             if self.kinds[name] == "image" and name in self.paths and len(labels) == 1
         }
-
-
-def clusters(pairs: Iterable[tuple[str, ...]]) -> dict[str, str]:
-    """medium -> the first in order of all media that are linked to it by pairs: media that share one are not
-    independent."""
-    parent: dict[str, str] = {}
-
-    def root(name: str) -> str:
-        while (above := parent.setdefault(name, name)) != name:
-            parent[name] = parent[above]
-            name = above
-        return name
-
-    for first, *others in pairs:
-        for other in others:
-            low, high = sorted((root(first), root(other)))
-            parent[high] = low
-    return {name: root(name) for name in [*parent]}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from converters.conversion.media import image_size
-from converters.conversion.sources import Row, Sourced
+from converters.conversion.sources import Row, Sourced, said
 from converters.layouts.folders import Item
 from converters.rows.fakevlm import fakevlm_row
 from swift_plugins.core.media import Media
 from swift_plugins.core.tasks import fakevlm
+from swift_plugins.core.tasks.verdicts import OPPOSITE, stated_verdicts
 
 
 def answer_of(item: Item) -> fakevlm.Answer:
@@ -17,12 +18,11 @@ def answer_of(item: Item) -> fakevlm.Answer:
 
     It may be a whole answer, as FakeClue has them, whose verdict is not said twice.
     """
-    said = fakevlm.parse_trained(item.explanation).answer
-    if said is None or said.form in fakevlm.PARTS:
-        return fakevlm.Answer(item.label, item.explanation or None)
-    if said.verdict != item.label:
-        raise ValueError(f"contradiction: the explanation says {said.verdict}, the label is {item.label}")
-    return fakevlm.Answer(item.label, said.explanation)
+    answer = fakevlm.parse_trained(item.explanation).answer
+    whole = answer is not None and answer.form not in fakevlm.PARTS
+    if answer.verdict != item.label if whole else stated_verdicts(item.explanation).contradicts(item.label):
+        raise ValueError(f"contradiction: the explanation says {OPPOSITE[item.label]}, the label is {item.label}")
+    return fakevlm.Answer(item.label, said(answer.explanation if whole else item.explanation) or None)
 
 
 def make_row(item: Sourced[Item], media: Mapping[str, Media | str], dataset: str) -> Row:

@@ -112,8 +112,8 @@ def test_an_image_becomes_this_row(convert, tmp_path):
     ("layout", "found"),
     [
         (  # GenImage, whose val is the test set
-            ["ADM/train/ai/1.png", "ADM/train/nature/2.jpg", "ADM/val/ai/3.png", "glide/val/nature/4.jpg"],
-            [("fake", "train", "ADM"), ("real", "train", "ADM"), ("fake", "test", "ADM"), ("real", "test", "glide")],
+            ["ADM/train/ai/1.png", "ADM/train/nature/2.jpg", "glide/val/ai/3.png", "glide/val/nature/4.jpg"],
+            [("fake", "train", "ADM"), ("real", "train", "ADM"), ("fake", "test", "glide"), ("real", "test", "glide")],
         ),
         (  # CNNDetection and AIDE, with and without classes
             ["progan/0_real/1.png", "progan/1_fake/2.png", "test/gaugan/car/1_fake/3.png", "train/gaugan/0_real/4.png"],
@@ -170,8 +170,10 @@ def test_folders_that_say_both_or_nothing_are_not_guessed(convert, capsys):
         "5.png": "label: the folders say neither real nor fake",
     }
     printed = capsys.readouterr().out
-    assert "  fake: fake, test, 2 images\n" in printed
-    assert "  others: not used (label: the folders say neither real nor fake), 1 images\n" in printed
+    assert "  fake: fake, test, 2 images, such as fake/2.png\n" in printed
+    assert (
+        "  others: not used (label: the folders say neither real nor fake), 1 images, such as others/4.png\n" in printed
+    )
 
 
 def test_beside_real_something_nothing_is_fake_once_a_folder_says_fake(convert):
@@ -183,14 +185,14 @@ def test_a_real_something_above_a_plain_name_or_with_fake_in_its_name_says_nothi
     done = convert(
         "real_vs_fake/train/fake/1.png",
         "Real_vs_Fake/train/real/2.png",
-        "real_world/ai/3.png",
+        "sets/real_world/ai/3.png",
         "real_and_fake/4.png",
         "fake/real_people/5.png",
     )
     assert done.of("label", "source") == {
         "real_vs_fake/train/fake/1.png": ("fake", "real_vs_fake"),
         "Real_vs_Fake/train/real/2.png": ("real", "Real_vs_Fake"),
-        "real_world/ai/3.png": ("fake", "real_world"),
+        "sets/real_world/ai/3.png": ("fake", "sets"),
     }
     assert done.rejects == {
         "real_and_fake/4.png": "label: the folders say neither real nor fake",
@@ -374,14 +376,15 @@ def test_a_map_that_says_twice_what_a_label_means_is_refused(text, capsys):
     [
         ("b.png,maybe,", "label: must be real or fake, got 'maybe'"),
         ("b.png,,", "label: must be real or fake, got ''"),
-        ("b.png,fake,dev", "split: must be train, val or test, got 'dev'"),
+        ("b.png,fake,holdout", "split: must be train, val or test, got 'holdout'"),
         ("b.png,fake", "columns: "),
         ("b.png,fake,test,more", "columns: "),
         ("../secret.png,fake,", "image: the path leaves Set/"),
         ("https://example.org/a.png,fake,", "image: not a file path"),
         (",fake,", "image: not a file path"),
         ("gone.png,fake,", "media: the file does not exist"),
-        ("./a.png,real,", "duplicate: an earlier row has this image"),
+        ("./a.png,fake,", "duplicate: an earlier row has this image"),
+        ("./a.png,real,", "contradiction: an earlier row says fake of this image"),
     ],
 )
 def test_a_bad_line_is_set_aside_with_its_reason(table, line, reason):
@@ -394,7 +397,7 @@ def test_a_bad_line_is_set_aside_with_its_reason(table, line, reason):
 
 def test_an_explanation_that_contradicts_the_label_is_set_aside(table):
     done = table("path,label,explanation\na.png,fake,\nb.png,fake,Odd. This is a real image.\n")
-    assert done.rejects["t.csv:3"].startswith("explanation: the answer does not read back")
+    assert done.rejects == {"t.csv:3": "contradiction: the explanation says real, the label is fake"}
 
 
 def test_an_explanation_with_a_media_tag_is_set_aside(table):
@@ -429,7 +432,8 @@ def test_a_table_that_is_not_utf_8_is_refused(tmp_path, refused):
 
 def test_a_video_in_train_and_test_is_reported(table, capsys):
     done = table("path,label,split,video\na.png,fake,train,v\nb.png,fake,test,v\n")
-    assert done.manifest["leakage"] == {"test_rows": 1, "test_rows_whose_video_is_in_train": 1}
+    found = {"test_rows": 1, "test_rows_whose_image_is_in_train": 0, "test_rows_whose_video_is_in_train": 1}
+    assert done.manifest["leakage"] == found
     assert "leakage: 1 test rows have their video in train" in capsys.readouterr().out
 
 

@@ -58,12 +58,12 @@ def test_a_link_may_stay_in_the_dataset_but_not_leave_it(tmp_path):
     src = source(tmp_path / "Judge", {"pointwise/test": rows})
     folder = (src / SUBSETS["pointwise/test"].path).parent
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
-    (folder / "images" / "inside.png").symlink_to("b.png")
+    (folder / "images" / "inside.png").symlink_to("d.png")  # whose label it has
     (folder / "images" / "outside.png").symlink_to(tmp_path / "a.png")
     (folder / "away").symlink_to(tmp_path)
     done = Converted(src, tmp_path / "out")
     assert all(r["reason"].startswith("image: the path leaves Judge/: ") for r in fate(done, "pointwise/test", 2))
-    assert done.rows[0]["images"] == [str(folder / "images" / "b.png")]
+    assert done.rows[0]["images"] == [str(folder / "images" / "d.png")]
 
 
 def test_a_video_is_no_image(tmp_path, sample):

@@ -11,7 +11,7 @@ from converters.layouts.deepfakejudge_rows import Raw
 from converters.rows.judge_prompts import recover_prompt
 from swift_plugins.core.tasks import TASKS, get_task
 from swift_plugins.core.tasks.candidates import fill
-from tests.converters.deepfakejudge.making import LABELS, PAIR, POINT, messages, pairwise, pointwise, said
+from tests.converters.deepfakejudge.making import LABELS, NAMES, PAIR, POINT, messages, pairwise, pointwise, said
 
 LONG = (
     "You judge explanations. An image may be real, fake or edited; Fake means generated, EDITED means retouched.\n"
@@ -152,7 +152,7 @@ def test_candidates_stated_by_fields_are_found_in_any_order(convert):
     rows = []
     for i in range(6):
         slots = {"ground_truth_label": LABELS[i % 3], "response_a": f"free {i}", "response_b": f"odd [{i}]"}
-        row = {"query": fill(template, slots).text, "response": "<answer>A</answer>", "image": "images/a.png"}
+        row = {"query": fill(template, slots).text, "response": "<answer>A</answer>", "image": f"images/{NAMES[i]}.png"}
         rows.append(row | {key: slots[key] for key in ("response_a", "response_b")})
     done = convert({"pairwise/train": rows})
     assert done.manifest["subsets"]["pairwise/train"]["prompt"] == template
