@@ -90,13 +90,13 @@ class Folder(Conversion[Item]):
         args = self.args
         table = Table(args.csv, {verdict: verdict for verdict in VERDICTS} | args.label_map, args.columns)
         items = list(table.read(self.dataset, self.split))
-        self.unused = {"columns": table.unused, "label_map": sorted({*args.label_map} - table.used)}
+        self.unused = {"columns": table.unused, "labels of --label-map": sorted({*args.label_map} - table.used)}
         return items
 
     def read_folders(self) -> list[Sourced[Item]]:
         items = list(walk(self.args.src, self.others))
         unused = label_by_folders(items, self.args.label_map, self.dataset, self.split)
-        self.unused = {"label_map": sorted(unused)}
+        self.unused = {"folders of --label-map": sorted(unused)}
         return items
 
     @property
@@ -174,9 +174,9 @@ class Folder(Conversion[Item]):
             print(f"  note: {n} files are no images by their suffix: {', '.join(manifest['other_files'])}")
         for what, names in manifest["not_used"].items():
             if names:
-                print(f"  note: of the {what.replace('_', ' ')} nothing is used by the name of {few(names)}")
+                print(f"  note: {what} not used: {few(names)}")
         if split := manifest["split"]:
-            print(f"  split {self.args.split} by {split['groups']} groups, seed {self.args.seed}; together are {RULE}")
+            print(f"  split {self.args.split} by {split['groups']} groups, seed {self.args.seed}")
         report_leakage(manifest["leakage"], "image", "video")
         report_audit(manifest["image_audit"])
 

@@ -58,7 +58,7 @@ def made(items: Iterable[Sourced[T]], make: Callable[[Sourced[T]], Row]) -> Iter
 _NOTHING = {"", "nan", "none", "null", "nil", "n/a", "na", "<na>", "#n/a", "nat", "undefined", "-", "--", "?"}
 
 
-def said(text: str | None) -> str:
+def worded(text: str | None) -> str:
     """A text that may be missing, without the space around it; "" where there is none, however that is written."""
     text = (text or "").strip()
     return "" if text.lower().rstrip(".") in _NOTHING else text

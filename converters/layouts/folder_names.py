@@ -39,32 +39,31 @@ _FILLERS = _words("image images img imgs photo photos picture pictures face face
 _MASKS = _words("mask masks gt gts groundtruth groundtruths thumb thumbs thumbnail thumbnails")
 _BESIDE = _MASKS | _words(
     "edge edges depth depths depthmap depthmaps annotation annotations label labels segmentation segmentations heatmap "
-    "heatmaps landmark landmarks preview previews binary matte mattes"
+    "heatmaps landmark landmarks preview previews binary matte mattes trimap trimaps seg overlay overlays saliency "
+    "contour contours bbox bboxes gtmask gtmasks"
 )
 _SAYS_LITTLE = _FILLERS.union(SPLIT_OF, *CLASSES.values())
 _EDGES = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d])(?=\d)|(?<=\d)(?=[^\W\d])")
+_GROUND_TRUTH = re.compile(r"ground[\W_]?truth", re.I)
 _OF_AN_IMAGE = re.compile(rf"(.{{1,200}}?)[ _.-]{{1,3}}(?:{'|'.join(sorted(_BESIDE))})", re.I)
 
 
 class Mark(NamedTuple):
     """The class that a name states, "" for none.
 
-    `exact`: it says nothing else, but for a number, and `bare`: by the word real or fake itself; `named`: it says more,
-    such as a generator; `negated`: it denies a class.
+    `exact`: it says nothing else, but for a number, and `bare`: by the word real or fake itself; `negated`: it denies a
+    class.
     """
 
     label: str = ""
     exact: bool = False
     bare: bool = False
-    named: bool = False
     negated: bool = False
 
 
 def words_of(name: str) -> list[str]:
     """AI-GeneratedImages_2 -> ai, generated, images, 2"""
-    words = [word.lower() for word in _EDGES.split(name) if word]
-    pairs = itertools.pairwise([*words, ""])
-    return ["groundtruth" if pair == ("ground", "truth") else pair[0] for pair in pairs]
+    return [word.lower() for word in _EDGES.split(_GROUND_TRUTH.sub("groundtruth", name)) if word]
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -80,8 +79,7 @@ def class_of(name: str) -> Mark:
     if len(said) != 1 or not _OF_BOTH.isdisjoint(words) or goes_with_images(name):
         return Mark(negated=bool(words) and _NEGATED.issuperset({*words} - _FILLERS) and not _FILLERS.issuperset(words))
     label = said.pop()
-    exact, named = classes.issuperset({*words} - {"full"}), not _SAYS_LITTLE.issuperset(words)
-    return Mark(label, exact, words == [label], named)
+    return Mark(label, classes.issuperset({*words} - {"full"}), words == [label])
 
 
 @functools.lru_cache(maxsize=65_536)

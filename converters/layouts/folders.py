@@ -10,13 +10,22 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from converters.conversion.sources import Sourced, usable
-from converters.layouts.folder_names import NOT_ALONE, TOPICS, class_of, goes_with_images, pairs_with, split_of
+from converters.layouts.folder_names import (
+    NOT_ALONE,
+    TOPICS,
+    class_of,
+    goes_with_images,
+    pairs_with,
+    says_little,
+    split_of,
+)
 from converters.layouts.label_maps import meaning
 from swift_plugins.core.media import IMAGE_SUFFIXES
 from swift_plugins.core.tasks.verdicts import OPPOSITE
@@ -132,6 +141,8 @@ class Layout:
             for i, part in enumerate(parts):
                 if class_of(part).label or not (split_of(part) or goes_with_images(part)):
                     self.beside[_above(parts, i)][class_of(part).label].add(part.lower())
+        pairs = [place for place, names in self.beside.items() if names["real"] and names["fake"]]
+        self.containers = {part for place in pairs for part in accumulate(place.split("/"), "{}/{}".format)}
 
     def understand(self, parts: list[str], dataset: str, split: str) -> Said:
         """What a folder says of its images."""
@@ -146,8 +157,8 @@ class Layout:
         stated = splits.pop() if splits else split
         if stated == "val" and "test" not in self.splits and any(self._is_genimage(parts, i) for i in telling):
             stated = "test"
-        named = [parts[i] for i in telling if not class_of(parts[i]).label or class_of(parts[i]).named]
-        others = [part for i, part in enumerate(parts) if i not in telling and not split_of(part)]
+        named = [parts[i] for i in telling if not says_little(parts[i])]
+        others = [part for i, part in enumerate(parts) if i not in telling and not says_little(part)]
         sources = named + others if self._is_dmimage(parts, telling[-1]) else others + named
         return Said("/".join(parts[: telling[-1] + 1]), label, stated, (sources or [dataset])[0])
 
@@ -189,9 +200,14 @@ class Layout:
     def _counted(self, parts: list[str], marks: Mapping[int, Any]) -> dict[int, str]:
         """place -> class of the names that count: those with the other class beside them, else those that say it alone.
 
-        "ai" or "tampered" beside folders that say nothing may be one topic of many.
+        A name that says more is a container's where both classes lie below. "ai" or "tampered" beside folders that say
+        nothing may be one topic of many.
         """
-        paired = {i: mark.label for i, mark in marks.items() if self._partners(parts, i)}
+        paired = {
+            i: mark.label
+            for i, mark in marks.items()
+            if self._partners(parts, i) and (mark.exact or _above(parts, i + 1) not in self.containers)
+        }
         return paired or {
             i: mark.label
             for i, mark in marks.items()
@@ -199,14 +215,17 @@ class Layout:
         }
 
     def _partners(self, parts: list[str], i: int) -> set[str]:
-        """The folders of the other class beside one; nature is a class beside ai alone."""
+        """The folders of the other class beside one; nature is a class in GenImage alone."""
         others = self.beside[_above(parts, i)][OPPOSITE[class_of(parts[i]).label]]
-        name = parts[i].lower()
-        return others & GENIMAGE if name == "nature" else others - ({"nature"} if name != "ai" else set())
+        if self._is_genimage(parts, i):
+            return others
+        return others - {"nature"} if parts[i].lower() != "nature" else set()
 
     def _is_genimage(self, parts: list[str], i: int) -> bool:
+        """Whether ai and nature lie beside each other here, and are no topics of a class."""
         beside = self.beside[_above(parts, i)]
-        return parts[i].lower() in GENIMAGE and beside["real"] | beside["fake"] >= GENIMAGE
+        there = parts[i].lower() in GENIMAGE and beside["real"] | beside["fake"] >= GENIMAGE
+        return there and not any(class_of(part).label for part in parts[:i])
 
     def _is_dmimage(self, parts: list[str], i: int) -> bool:
         return not DMIMAGE.isdisjoint(self.beside[_above(parts, i)]["real"])

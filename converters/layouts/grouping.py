@@ -32,6 +32,7 @@ def set_masks_aside(items: Iterable[Sourced[Item]]) -> None:
         looked_at = [some[i] for i in spread(len(some), _LOOKED_AT)]
         if some[0].row.place != folder and all(_is_mask(item, named) for item in looked_at):
             for item in some:
+                item.row.place = folder
                 item.reason = f"auxiliary: {folder!r} holds black-and-white images of the names and sizes of others"
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from converters.conversion.sources import Sourced, read_text, unusable, usable
+from converters.conversion.sources import Sourced, read_text, unusable, usable, worded
 from swift_plugins.core.records import spread
 from swift_plugins.core.tasks import loki_mc, loki_open, loki_tf
 from swift_plugins.core.tasks.verdicts import OPPOSITE
@@ -187,18 +187,18 @@ def _truth(item: dict[str, Any], subset: Subset) -> tuple[tuple[str, ...], str, 
 def _problems(problems: Any) -> dict[str, Any]:
     """What people found in a fake image: the global descriptions, then the regional ones, and the regions."""
     try:
-        overall = [part["desc"].strip() for part in problems["global"]]
-        regions = [(_box(part["region"]), part["desc"].strip()) for part in problems["regional"]]
+        overall = [worded(part["desc"].strip()) for part in problems["global"]]
+        regions = [(_box(part["region"]), worded(part["desc"].strip())) for part in problems["regional"]]
     except (TypeError, KeyError, AttributeError):
         raise ValueError(
             f"problems: expected global and regional with desc and, the latter, region: {problems!r:.120}"
         ) from None
-    said = [text for text in (*overall, *(text for _, text in regions)) if text]
+    texts = [text for text in (*overall, *(text for _, text in regions)) if text]
     return {
-        "explanation": "\n".join(said),
+        "explanation": "\n".join(texts),
         "regions": tuple(regions),
-        "descriptions": len(said),
-        "translator_remarks": sum(bool(_TRANSLATOR.search(text)) for text in said),
+        "descriptions": len(texts),
+        "translator_remarks": sum(bool(_TRANSLATOR.search(text)) for text in texts),
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from converters.conversion.sources import Sourced, read_text, said
+from converters.conversion.sources import Sourced, read_text, worded
 from converters.layouts.folder_names import SPLIT_OF
 from converters.layouts.folders import Item
 from converters.layouts.label_maps import meaning, spelled
@@ -91,7 +91,7 @@ class Table:
             image = row["path"] or ""
             return Sourced(where, image, "", Item(image), "columns: the row has more or fewer values than the header")
         path, label = (row[name].strip() for name in _NEEDED)
-        stated, category, source, *others = (said(row.get(name)) for name in COLUMNS[2:])
+        stated, category, source, *others = (worded(row.get(name)) for name in COLUMNS[2:])
         key = meaning(label, self.labels)
         of = Item(path, self.labels.get(key, ""), category, source or dataset, *others)
         of.place = f"{self.file.name}, label {label[:40]}"
@@ -108,4 +108,4 @@ def _hint(label: str) -> str:
     """How to say what a label means."""
     if spelled(label) in ("0", "1"):
         return "; say what it means, such as --label-map 0=fake,1=real"
-    return f"; if it means fake, say --label-map {label[:40]}=fake" if said(label) and "," not in label else ""
+    return f"; if it means fake, say --label-map {label[:40]}=fake" if worded(label) and "," not in label else ""

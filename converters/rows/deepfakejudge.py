@@ -9,6 +9,7 @@ from typing import Any
 from converters.conversion.sources import Row, Sourced, checked_row
 from converters.layouts.deepfakejudge import Subset
 from converters.layouts.deepfakejudge_rows import DECISION_OF, Raw
+from converters.rows.explanations import agreeing
 from swift_plugins.core.records import encode
 from swift_plugins.core.tasks import JudgeTask, dfj_detect, dfj_reason, get_judge, get_task
 from swift_plugins.core.tasks.candidates import LABEL_SLOT, fill, neutralise
@@ -62,6 +63,7 @@ def detected(raw: Raw, task: Any) -> tuple[str, str, dict[str, Any]]:
     if raw.label is None:
         raise ValueError("label: the row has none")
     wanted = task is dfj_reason
+    reasoning = agreeing(reasoning, raw.label)
     if wanted and not reasoning:
         raise ValueError("reasoning: the row has none")
     if gold is None:

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from converters.conversion.media import MediaFolders
+from converters.conversion.sources import worded
 from converters.layouts.rewarddata import Raw, bad_number, parent_of
 from swift_plugins.core import boxes
 from swift_plugins.core.media import Media
@@ -54,7 +55,7 @@ class Converter:
             start = math.inf
         if not 0 <= start <= raw.video_duration + 1 / raw.video_frame_rate:
             raise ValueError(f"onset outside the video: {start:.2f} s of {raw.video_duration} s")
-        explanation = (raw.faketrace_explanations or "").strip()
+        explanation = worded(raw.faketrace_explanations)
         answer = Answer(
             "fake",
             boxes.from_pixels(box, w, h, *span) if self.with_box else None,
@@ -113,7 +114,7 @@ class Converter:
                 "start": start,
                 "categories": _categories(tags),
                 "raw_tags": tags,
-                "explanation": (raw.faketrace_explanations or "").strip() if fake else "",
+                "explanation": worded(raw.faketrace_explanations) if fake else "",
                 "setting": self.args.setting,
                 "box_space": self.args.box_space,
                 "box_width": span[0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from converters.conversion.sources import Row, checked_row
+from converters.conversion.sources import Row, checked_row, worded
 from swift_plugins.core.tasks import fakevlm
 from swift_plugins.core.tasks.fakevlm import Answer
 from swift_plugins.core.tasks.verdicts import VERDICTS
@@ -23,6 +23,8 @@ def read_answer(text: str, label: str) -> Answer:
         raise ValueError(f"answer: {parsed.reason}: {text[:60]!r}")
     if answer.verdict != label:
         raise ValueError(f"contradiction: the answer says {answer.verdict}, the label is {label}")
+    if answer.explanation and not worded(answer.explanation):
+        raise ValueError(f"answer: nothing explains it: {text[-60:]!r}")
     if text != f"{OPENINGS[answer.form, label]} {answer.explanation}":  # else it was read back already
         try:
             fakevlm.render(answer)  # reads back what it wrote

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from converters.conversion.media import image_size
-from converters.conversion.sources import Row, Sourced, said
+from converters.conversion.sources import Row, Sourced, worded
 from converters.layouts.folders import Item
+from converters.rows.explanations import agreeing
 from converters.rows.fakevlm import fakevlm_row
 from swift_plugins.core.media import Media
 from swift_plugins.core.tasks import fakevlm
-from swift_plugins.core.tasks.verdicts import OPPOSITE, stated_verdicts
 
 
 def answer_of(item: Item) -> fakevlm.Answer:
@@ -19,10 +19,11 @@ def answer_of(item: Item) -> fakevlm.Answer:
     It may be a whole answer, as FakeClue has them, whose verdict is not said twice.
     """
     answer = fakevlm.parse_trained(item.explanation).answer
-    whole = answer is not None and answer.form not in fakevlm.PARTS
-    if answer.verdict != item.label if whole else stated_verdicts(item.explanation).contradicts(item.label):
-        raise ValueError(f"contradiction: the explanation says {OPPOSITE[item.label]}, the label is {item.label}")
-    return fakevlm.Answer(item.label, said(answer.explanation if whole else item.explanation) or None)
+    if answer is None or answer.form in fakevlm.PARTS:
+        return fakevlm.Answer(item.label, agreeing(item.explanation, item.label) or None)
+    if answer.verdict != item.label:
+        raise ValueError(f"contradiction: the explanation says {answer.verdict}, the label is {item.label}")
+    return fakevlm.Answer(item.label, worded(answer.explanation) or None)
 
 
 def make_row(item: Sourced[Item], media: Mapping[str, Media | str], dataset: str) -> Row:

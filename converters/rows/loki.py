@@ -8,6 +8,7 @@ from typing import Any
 
 from converters.conversion.sources import Row, Sourced, checked_row
 from converters.layouts.loki import CLASSES, Part, Raw, Subset
+from converters.rows.explanations import agreeing
 from converters.rows.fakevlm import fakevlm_row
 from swift_plugins.core.media import Media
 from swift_plugins.core.records import encode, sha256_text
@@ -40,6 +41,7 @@ def question_row(item: Sourced[Raw], subset: Subset, cluster: str, paths: list[s
     prompt = raw.question + task.PROMPT_END
     answer, pair = task.answer_of(raw.answer or raw.explanation), len(raw.media) == 2
     own = {"asks": raw.asks} if raw.answer else described(raw)
+    agreeing(raw.explanation, "fake")
     if pair:
         own |= {"answer": raw.answer, "second": raw.media[1]}
     row = {
