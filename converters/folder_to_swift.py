@@ -44,18 +44,17 @@ from converters.conversion.output import Output
 from converters.conversion.reporting import report_audit, report_counts, report_leakage, report_missing
 from converters.conversion.sources import Row, Sourced, usable
 from converters.conversion.splitting import PARTS, Shares, shares
-from converters.layouts.folders import Item, label_by_folders, leakage, understood, unlabelled, walk
+from converters.layouts.folders import Item, contradicted, label_by_folders, leakage, understood, unlabelled, walk
 from converters.layouts.grouping import RULE, set_masks_aside, split_items
 from converters.layouts.label_maps import label_map
 from converters.layouts.tables import Table, column_map
 from converters.rows.folders import make_row
 from swift_plugins.core.commands import run
-from swift_plugins.core.manifests import FILE as MANIFEST
 from swift_plugins.core.records import sha256_text, spread
 from swift_plugins.core.tasks import fakevlm
 from swift_plugins.core.tasks.verdicts import VERDICTS
 
-SHOWN = 40  # places that are not used and are printed; those that are, are all printed
+SHOWN = 40  # places of a kind that are printed each by itself
 LICENCE = (
     "Not known: the images keep the terms of their sources. GenImage's are those of ImageNet and of its generators; "
     "Chameleon is for academic use only."
@@ -76,6 +75,7 @@ class Folder(Conversion[Item]):
         self.written: list[Sourced[Item]] = []
         self.sources = {args.csv.name: args.csv} if args.csv else {}
         self.unused: dict[str, list[str]] = {}
+        self.contradicted: dict[str, Any] = {"images": 0}
         if not args.src.is_dir():
             raise ValueError(f"{args.src} is no folder: name the folder that holds the images with --src")
         if args.columns and not args.csv:
@@ -90,6 +90,7 @@ class Folder(Conversion[Item]):
         args = self.args
         table = Table(args.csv, {verdict: verdict for verdict in VERDICTS} | args.label_map, args.columns)
         items = list(table.read(self.dataset, self.split))
+        self.contradicted = contradicted(items)
         self.unused = {"columns": table.unused, "labels of --label-map": sorted({*args.label_map} - table.used)}
         return items
 
@@ -153,6 +154,7 @@ class Folder(Conversion[Item]):
             "other_files": dict(self.others.most_common(20)),
             "understood": understood(items),
             "not_used": self.unused,
+            "in_folders_that_contradict": self.contradicted,
             "split": None if self.groups is None else {"groups": self.groups, "kept_together": RULE},
             "images_sha256": sha256_text("\n".join(item.row.image for item in items)),
             "leakage": leakage(self.written, self.alike),
@@ -161,13 +163,9 @@ class Folder(Conversion[Item]):
         }
 
     def report(self, manifest: dict[str, Any]) -> None:
-        taken = [row for row in manifest["understood"] if row["label"]]
-        others = manifest["understood"][len(taken) :]
-        for row in [*taken, *others[:SHOWN]]:
+        for row in [row for of in (True, False) for row in shown(manifest["understood"], of)]:
             what = f"{row['label']}, {row['split']}" if row["label"] else f"not used ({row['problem']})"
             print(f"  {row['place']}: {what}, {row['images']} images, such as {row['such_as']}")
-        if (more := len(others) - SHOWN) > 0:
-            print(f"  and {more} more that are not used: see {self.args.out / MANIFEST}")
         report_counts(self.args, manifest)
         report_missing(manifest)
         if n := sum(manifest["other_files"].values()):
@@ -175,6 +173,9 @@ class Folder(Conversion[Item]):
         for what, names in manifest["not_used"].items():
             if names:
                 print(f"  note: {what} not used: {few(names)}")
+        if n := (against := manifest["in_folders_that_contradict"])["images"]:
+            hint = "; is the label map the wrong way round?" if self.args.label_map else ""
+            print(f"  note: {n} images lie in folders that say otherwise, such as {against['such_as']}{hint}")
         if split := manifest["split"]:
             print(f"  split {self.args.split} by {split['groups']} groups, seed {self.args.seed}")
         report_leakage(manifest["leakage"], "image", "video")
@@ -184,6 +185,19 @@ class Folder(Conversion[Item]):
 def split_or_shares(text: str) -> str | Shares:
     """A type for argparse: the name of a split, or 8:1:1."""
     return text if text in PARTS else shares(text)
+
+
+def shown(places: list[dict[str, Any]], labelled: bool) -> list[dict[str, Any]]:
+    """The places that have a label, or those that have none; where they are many, those of one folder's name as one."""
+    some = [row for row in places if bool(row["label"]) == labelled]
+    if len(some) <= SHOWN:
+        return some
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in some:
+        key = (name := row["place"].rpartition("/")[2], row["label"], row["split"], row["problem"])
+        images = found[key]["images"] if key in found else 0
+        found[key] = found.get(key, row | {"place": f"…/{name}"}) | {"images": images + row["images"]}
+    return [*found.values()]
 
 
 def few(names: Sequence[str]) -> str:

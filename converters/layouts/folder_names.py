@@ -1,6 +1,6 @@
 """What a folder's name says: real or fake, a split, that it holds masks or thumbnails; most names say nothing.
 
-A name is read by its words: Fake_Images, FakeImages and 1_fake hold the word fake; realistic and unreal hold no word.
+A name is read by its words: Fake_Images, FakeImages and 1_fake hold the word fake, realistic does not hold real.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FILLERS = _words("image images img imgs photo photos picture pictures face face
 # words may stand there, for "depth" may end a generator's name.
 _MASKS = _words("mask masks gt gts groundtruth groundtruths thumb thumbs thumbnail thumbnails")
 _BESIDE = _MASKS | _words(
-    "edge edges depth depths depthmap depthmaps annotation annotations label labels segmentation segmentations heatmap "
+    "edge edges depth depths depthmap depthmaps annotation annotations labels segmentation segmentations heatmap "
     "heatmaps landmark landmarks preview previews binary matte mattes trimap trimaps seg overlay overlays saliency "
     "contour contours bbox bboxes gtmask gtmasks"
 )

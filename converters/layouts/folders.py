@@ -9,7 +9,7 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ from converters.layouts.folder_names import (
     says_little,
     split_of,
 )
-from converters.layouts.label_maps import meaning
+from converters.layouts.label_maps import meaning_of_folder
 from swift_plugins.core.media import IMAGE_SUFFIXES
 from swift_plugins.core.tasks.verdicts import OPPOSITE
 
@@ -131,8 +131,8 @@ class Layout:
     `labels` are what the user says of folders by their names, or by the end of their paths; `used` those that fit one.
     """
 
-    def __init__(self, folders: Iterable[tuple[str, ...]], labels: Mapping[str, str]):
-        self.labels, self.used = labels, set[str]()
+    def __init__(self, folders: Set[tuple[str, ...]], labels: Mapping[str, str]):
+        self.folders, self.labels, self.used = folders, labels, set[str]()
         # where folders lie, splits aside -> class, "" for none -> their names
         self.beside: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         self.splits: set[str] = set()
@@ -192,7 +192,7 @@ class Layout:
     def _mapped(self, parts: list[str]) -> dict[int, str]:
         """place -> class of the nearest folder that the user tells of."""
         for i in reversed(range(len(parts))):
-            if key := meaning("/".join(parts[: i + 1]), self.labels):
+            if key := meaning_of_folder("/".join(parts[: i + 1]), self.labels):
                 self.used.add(key)
                 return {i: self.labels[key]}
         return {}
@@ -268,6 +268,14 @@ def understood(items: Iterable[Sourced[Item]]) -> list[dict[str, Any]]:
             found.items(), key=lambda entry: (not entry[0][1], entry[0])
         )
     ]
+
+
+def contradicted(items: list[Sourced[Item]]) -> dict[str, Any]:
+    """How many images of a table lie in folders that say the other class than it does; the first."""
+    layout = Layout({tuple(item.row.parts[:-1]) for item in usable(items)}, {})
+    said = {parts: layout.understand([*parts], "", "").label for parts in layout.folders}
+    found = [of for item in usable(items) if said[tuple((of := item.row).parts[:-1])] == OPPOSITE[of.label]]
+    return {"images": len(found), "such_as": f"{found[0].image}, called {found[0].label}" if found else ""}
 
 
 def unlabelled(items: Iterable[Sourced[Item]]) -> list[str]:

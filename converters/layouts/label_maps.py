@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from swift_plugins.core.tasks.verdicts import VERDICTS
@@ -31,7 +31,13 @@ def spelled(label: str) -> str:
     return "/".join(_TRUTHS.get(part, _WHOLE.sub(r"\1", part)) for part in parts)
 
 
-def meaning(label: str, labels: Mapping[str, str] | Iterable[str]) -> str:
-    """The first key of a label map that fits a label or the end of a folder's path, "" for none; ai_* fits ai_sdxl."""
-    path = f"/{spelled(label)}"
-    return next((key for key in labels if fnmatchcase(path, f"*/{key}") or path.endswith(f"/{key}")), "")
+def meaning(label: str, labels: Iterable[str]) -> str:
+    """The first key of a label map that fits a label, "" for none; ai-* fits ai-sdxl."""
+    text = spelled(label)
+    return next((key for key in labels if text == key or fnmatchcase(text, key)), "")
+
+
+def meaning_of_folder(path: str, labels: Iterable[str]) -> str:
+    """The first that fits the end of a folder's path: tp and casia/tp fit sets/CASIA/Tp."""
+    text = f"/{spelled(path)}"
+    return next((key for key in labels if text.endswith(f"/{key}") or fnmatchcase(text, f"*/{key}")), "")

@@ -10,6 +10,7 @@ from typing import Any
 from converters.conversion.media import MediaFolders
 from converters.conversion.sources import worded
 from converters.layouts.rewarddata import Raw, bad_number, parent_of
+from converters.rows.explanations import agreeing
 from swift_plugins.core import boxes
 from swift_plugins.core.media import Media
 from swift_plugins.core.records import check_row
@@ -55,7 +56,7 @@ class Converter:
             start = math.inf
         if not 0 <= start <= raw.video_duration + 1 / raw.video_frame_rate:
             raise ValueError(f"onset outside the video: {start:.2f} s of {raw.video_duration} s")
-        explanation = worded(raw.faketrace_explanations)
+        explanation = agreeing(raw.faketrace_explanations, "fake")
         answer = Answer(
             "fake",
             boxes.from_pixels(box, w, h, *span) if self.with_box else None,

@@ -40,6 +40,7 @@ def test_a_map_fits_a_label_however_it_is_spelled(table, labels, given):
         ("1.0", "such as --label-map 0=fake,1=real"),
         ("True", "such as --label-map 0=fake,1=real"),
         ("generated", "if it means fake, say --label-map generated=fake"),
+        ("real/fake", "if it means fake, say --label-map real/fake=fake"),
         ("nan", "got 'nan'"),
     ],
 )
@@ -47,6 +48,19 @@ def test_a_label_that_is_not_known_is_never_guessed(table, label, hint):
     done = table(f"path,label\na.png,fake\nb.png,{label}\n")
     assert done.rejects["t.csv:3"].startswith("label: must be real or fake, got ")
     assert done.rejects["t.csv:3"].endswith(hint)
+
+
+def test_folders_that_say_otherwise_than_a_table_are_told(tmp_path, capsys):
+    """The table decides; where its map is the wrong way round the folders give that away."""
+    src = tree(tmp_path / "Set", "real/1.png", "fake/2.png", "3.png")
+    (tmp_path / "t.csv").write_text("path,label\nreal/1.png,0\nfake/2.png,1\n3.png,1\n")
+    done = Converted(src, tmp_path / "out", "--csv", str(tmp_path / "t.csv"), "--label-map", "0=fake,1=real")
+    assert done.of("label") == {"real/1.png": ("fake",), "fake/2.png": ("real",), "3.png": ("real",)}
+    assert done.manifest["in_folders_that_contradict"]["images"] == 2
+    told = (
+        "note: 2 images lie in folders that say otherwise, such as real/1.png, called fake; is the label map the wrong"
+    )
+    assert told in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

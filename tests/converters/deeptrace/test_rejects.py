@@ -34,7 +34,11 @@ from tests.converters.deeptrace.making import REAL_ID, Converted, earlier, fake,
         (fake("cm2", split=None), "unknown split: None"),
         (fake(video_path="../secret.mp4"), "the path leaves RewardData/: "),
         (fake(video_path="https://example.org/x.mp4"), "not a file path: "),
-        (fake(faketrace_explanations="Odd. REAL. Or not."), "the explanation is too long or holds a verdict"),
+        (
+            fake(faketrace_explanations="Odd. REAL. Or not."),
+            "contradiction: the explanation says real, the label is fake",
+        ),
+        (fake(faketrace_explanations="Odd. FAKE. Or not."), "the explanation is too long or holds a verdict"),
         (fake(faketrace_explanations="see <video>"), "2 <video> tags but 1 videos"),
     ],
 )
