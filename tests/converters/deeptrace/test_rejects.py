@@ -38,7 +38,6 @@ from tests.converters.deeptrace.making import REAL_ID, Converted, earlier, fake,
             fake(faketrace_explanations="Odd. REAL. Or not."),
             "contradiction: the explanation says real, the label is fake",
         ),
-        (fake(faketrace_explanations="Odd. FAKE. Or not."), "the explanation is too long or holds a verdict"),
         (fake(faketrace_explanations="see <video>"), "2 <video> tags but 1 videos"),
     ],
 )
