@@ -44,8 +44,9 @@ _BESIDE = _MASKS | _words(
 )
 _SAYS_LITTLE = _FILLERS.union(SPLIT_OF, *CLASSES.values())
 _EDGES = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d])(?=\d)|(?<=\d)(?=[^\W\d])")
-_GROUND_TRUTH = re.compile(r"ground[\W_]?truth", re.I)
-_OF_AN_IMAGE = re.compile(rf"(.{{1,200}}?)[ _.-]{{1,3}}(?:{'|'.join(sorted(_BESIDE))})", re.I)
+# Names of one thing, of which a part says another: RealVisXL and Real-ESRGAN are generators.
+_JOINED = re.compile(r"(ground)[\W_]?(truth)|(real)[\W_]?(vis|esrgan)", re.I)
+_OF_AN_IMAGE = re.compile(rf"(.{{1,200}}?)[ _.-]{{1,3}}(?:[a-z]{{0,9}}masks?|{'|'.join(sorted(_BESIDE))})", re.I)
 
 
 class Mark(NamedTuple):
@@ -63,7 +64,8 @@ class Mark(NamedTuple):
 
 def words_of(name: str) -> list[str]:
     """AI-GeneratedImages_2 -> ai, generated, images, 2"""
-    return [word.lower() for word in _EDGES.split(_GROUND_TRUTH.sub("groundtruth", name)) if word]
+    joined = _JOINED.sub(lambda match: "".join(filter(None, match.groups())).lower(), name)
+    return [word.lower() for word in _EDGES.split(joined) if word]
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -74,7 +76,8 @@ def class_of(name: str) -> Mark:
     words = [word for word in words_of(name) if not word.isdigit()]
     said = {label for label, of in CLASSES.items() if not of.isdisjoint(words)}
     classes = set().union(*CLASSES.values())
-    if any(word in _NEGATIONS and following in classes for word, following in itertools.pairwise(words)):
+    pairs = [*itertools.pairwise(words)]
+    if ("human", "generated") in pairs or any(word in _NEGATIONS and of in classes for word, of in pairs):
         return Mark(negated=True)
     if len(said) != 1 or not _OF_BOTH.isdisjoint(words) or goes_with_images(name):
         return Mark(negated=bool(words) and _NEGATED.issuperset({*words} - _FILLERS) and not _FILLERS.issuperset(words))
@@ -101,7 +104,7 @@ def goes_with_images(name: str) -> bool:
     """Whether a folder is called as one of masks, thumbnails, edges or the like: Masks, fake_masks, Tp_groundtruth."""
     words = [word for word in words_of(name) if not word.isdigit()]
     only = not _BESIDE.isdisjoint(words) and {*words} <= _SAYS_LITTLE | _BESIDE | {"of"}
-    return only or (bool(words) and words[-1] in _MASKS)
+    return only or (bool(words) and (words[-1] in _MASKS or words[-1].endswith(("mask", "masks"))))
 
 
 def pairs_with(stem: str) -> str:

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from swift_plugins.core.tasks.verdicts import VERDICTS
 
 _TRUTHS = {**dict.fromkeys(("true", "yes"), "1"), **dict.fromkeys(("false", "no"), "0")}
-_WHOLE = re.compile(r"(\d{1,9})\.0{1,9}")
+_WHOLE = re.compile(r"(-?\d{1,9})\.0{1,9}")
 
 
 def label_map(text: str) -> dict[str, str]:
@@ -28,7 +28,7 @@ def label_map(text: str) -> dict[str, str]:
 def spelled(label: str) -> str:
     """A label, or a path of folders, so that two that mean one are equal: in any case, 1.0 as 1, True and yes as 1."""
     parts = unicodedata.normalize("NFC", label.strip()).casefold().split("/")
-    return "/".join(_TRUTHS.get(part, _WHOLE.sub(r"\1", part)) for part in parts)
+    return "/".join(_TRUTHS.get(part, found[1] if (found := _WHOLE.fullmatch(part)) else part) for part in parts)
 
 
 def meaning(label: str, labels: Iterable[str]) -> str:

@@ -105,6 +105,11 @@ LAYOUTS = {
         "original_sequences/youtube/c23/frames/000/1.png": "real test",
         "manipulated_sequences/Deepfakes/c23/frames/000_001/2.png": "fake test",
     },
+    "generators of a telling name": {
+        "fake/RealVisXL_V4/1.png": "fake test",
+        "fake/Real-ESRGAN/2.png": "fake test",
+        "real/Human-generated/3.png": "label: 'Human-generated' says only what the images are not",
+    },
     "two that contradict": {
         "fake/1.png": "fake test",
         "real/2.png": "real test",
@@ -121,7 +126,7 @@ def test_a_name_counts_where_it_says_one_class(convert, layout):
     assert (done.of("label", "split"), done.rejects) == labelled(layout)
 
 
-AUXILIARY = ("masks", "Mask", "thumbs", "Thumbnails", "gt", "GroundTruth", "ground_truth", "edges", "depth")
+AUXILIARY = ("masks", "Mask", "thumbs", "Thumbnails", "gt", "GroundTruth", "ground_truth", "edges", "depth", "edgemask")
 
 
 @pytest.mark.parametrize("name", AUXILIARY)
