@@ -23,7 +23,7 @@ otherwise. An explanation that states the other verdict than the label sets its 
 --split 8:1:1 splits what has no splits of its own into train, val and test, each class in these shares. Together stay:
 the same bytes or pixels; the same video; one name, in whatever folder, but for words such as real, fake, edited, copy
 (img_001.png, img_001_fake.png) and for what follows "frame"; all of a folder below real or fake that holds no more than
-the smallest part, such as a clip's frames, with those of that name below the other class.
+the smallest part, and no more than 1,000, such as a clip's frames, with those of that name below the other class.
 """
 
 from __future__ import annotations

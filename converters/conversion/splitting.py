@@ -66,14 +66,14 @@ def assign(groups: Mapping[str, Mapping[str, int]], wanted: Shares, seed: int) -
         left.update(counts.keys())
     asked = {part: share / sum(wanted) for part, share in zip(PARTS, wanted, strict=True) if share}
     have: dict[str, Counter[str]] = {part: Counter() for part in asked}
+    want = {part: {label: n * share for label, n in total.items()} for part, share in asked.items()}
     parts: dict[str, str] = {}
     for name in sorted(groups, key=lambda name: (-sum(groups[name].values()), _drawn(name, seed), name)):
         counts = groups[name]
         empty = {label: [part for part in asked if not have[part][label]] for label in counts}
         urgent = [label for label in counts if empty[label] and left[label] <= len(empty[label])]
         some = empty[urgent[0]] if urgent else [*asked]
-        part = min(some, key=lambda part: _fill(counts, have[part], {k: total[k] * asked[part] for k in counts}))
-        parts[name] = part
+        part = parts[name] = min(some, key=lambda part: _fill(counts, have[part], want[part]))
         have[part].update(counts)
         left.subtract(counts.keys())
     if bare := [part for part in asked if not have[part]]:

@@ -157,6 +157,20 @@ def test_too_little_to_split_is_refused(tmp_path, refused):
     assert "--split 8:1:1: nothing is left for test: there are 2 groups" in refused("--split", "8:1:1")
 
 
+def test_where_nothing_is_usable_that_is_said_first(tmp_path, refused):
+    tree(tmp_path / "Set", "Au/1.png", "Tp/1.png")
+    assert "no usable image; the first one: Au/1.png: label: the folders say neither" in refused("--split", "8:1:1")
+
+
+def test_files_that_are_not_there_are_split_by_their_names(tmp_path):
+    (tmp_path / "Set").mkdir()
+    lines = [f"{'ab'[i % 2]}/{i // 2}.png,{('real', 'fake')[i % 2]}" for i in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label", *lines]))
+    done, parts = split(tmp_path / "Set", "--csv", str(tmp_path / "t.csv"), "--check", "none")
+    assert done.manifest["split"]["groups"] == 20
+    assert Counter(parts.values()) == {"train": 32, "val": 4, "test": 4}
+
+
 @pytest.mark.parametrize("text", ["8:1", "8:1:1:1", "0:0:0", "a:b:c", "8:1:-1", "dev", ""])
 def test_shares_of_another_form_are_refused(text, capsys):
     with pytest.raises(SystemExit):
