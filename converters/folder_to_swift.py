@@ -118,7 +118,7 @@ class Folder(Conversion[Item]):
         if isinstance(args.split, Shares):
             self.groups = split_items(items, args.split, args.seed, args.workers)
         self.splits = [split for split in PARTS if any(item.split == split for item in usable(items))]
-        self.unlabelled = unlabelled(items)
+        self.unlabelled = [] if args.csv else unlabelled(items)
         return items
 
     def row(self, item: Sourced[Item]) -> Row:
@@ -128,11 +128,12 @@ class Folder(Conversion[Item]):
         self.written.append(item)
 
     def hint(self) -> str:
+        return f". {self.asked()}; not used: {few(self.unlabelled)}" if self.unlabelled else ""
+
+    def asked(self) -> str:
         """What to do where folders say nothing."""
-        if self.args.csv or not self.unlabelled:
-            return ""
         name = self.unlabelled[0].rpartition("/")[2]
-        return f". Say what folders hold, such as --label-map {name}=fake; these say nothing: {few(self.unlabelled)}"
+        return f"Say what folders hold, if it is images of one class, such as --label-map {name}=fake"
 
     def options(self) -> dict[str, Any]:
         if isinstance(self.args.split, Shares):
@@ -166,6 +167,8 @@ class Folder(Conversion[Item]):
         for row in [row for of in (True, False) for row in shown(manifest["understood"], of)]:
             what = f"{row['label']}, {row['split']}" if row["label"] else f"not used ({row['problem']})"
             print(f"  {row['place']}: {what}, {row['images']} images, such as {row['such_as']}")
+        if self.unlabelled:
+            print(f"  {self.asked()}")
         report_counts(self.args, manifest)
         report_missing(manifest)
         if n := sum(manifest["other_files"].values()):

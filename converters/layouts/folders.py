@@ -20,6 +20,7 @@ from converters.conversion.sources import Sourced, usable
 from converters.layouts.folder_names import (
     NOT_ALONE,
     TOPICS,
+    Mark,
     class_of,
     goes_with_images,
     pairs_with,
@@ -141,7 +142,7 @@ class Layout:
             for i, part in enumerate(parts):
                 if class_of(part).label or not (split_of(part) or goes_with_images(part)):
                     self.beside[_above(parts, i)][class_of(part).label].add(part.lower())
-        pairs = [place for place, names in self.beside.items() if names["real"] and names["fake"]]
+        pairs = [place for place, names in self.beside.items() if names["real"] - GENIMAGE and names["fake"]]
         self.containers = {part for place in pairs for part in accumulate(place.split("/"), "{}/{}".format)}
 
     def understand(self, parts: list[str], dataset: str, split: str) -> Said:
@@ -168,7 +169,7 @@ class Layout:
         end = max(mapped, default=-1)
         if beside := [part for part in parts[end + 1 :] if goes_with_images(part)]:
             raise ValueError(f"auxiliary: {beside[0]!r} is called as what goes with images: masks, thumbnails, edges")
-        marks = {i: mark for i, part in enumerate(parts) if (mark := class_of(part)).label}
+        marks = _marks(parts)
         if negated := [part for part in parts[end + 1 :] if class_of(part).negated]:
             raise ValueError(f"label: {negated[0]!r} says only what the images are not")
         counted = mapped or self._counted(parts, marks) or self._in_dmimage(parts)
@@ -197,7 +198,7 @@ class Layout:
                 return {i: self.labels[key]}
         return {}
 
-    def _counted(self, parts: list[str], marks: Mapping[int, Any]) -> dict[int, str]:
+    def _counted(self, parts: list[str], marks: Mapping[int, Mark]) -> dict[int, str]:
         """place -> class of the names that count: those with the other class beside them, else those that say it alone.
 
         A name that says more is a container's where both classes lie below. "ai" or "tampered" beside folders that say
@@ -225,7 +226,7 @@ class Layout:
         """Whether ai and nature lie beside each other here, and are no topics of a class."""
         beside = self.beside[_above(parts, i)]
         there = parts[i].lower() in GENIMAGE and beside["real"] | beside["fake"] >= GENIMAGE
-        return there and not any(class_of(part).label for part in parts[:i])
+        return there and not any(mark.exact or self._partners(parts, k) for k, mark in _marks(parts[:i]).items())
 
     def _is_dmimage(self, parts: list[str], i: int) -> bool:
         return not DMIMAGE.isdisjoint(self.beside[_above(parts, i)]["real"])
@@ -237,6 +238,11 @@ class Layout:
             if self._is_dmimage(parts, i) and (name in DMIMAGE or _ITS_GENERATORS.match(name)):
                 return {i: "real" if name in DMIMAGE else "fake"}
         return {}
+
+
+def _marks(parts: list[str]) -> dict[int, Mark]:
+    """place -> what a name says, for those that state a class."""
+    return {i: mark for i, part in enumerate(parts) if (mark := class_of(part)).label}
 
 
 def _above(parts: tuple[str, ...] | list[str], i: int) -> str:
@@ -280,7 +286,8 @@ def contradicted(items: list[Sourced[Item]]) -> dict[str, Any]:
 
 def unlabelled(items: Iterable[Sourced[Item]]) -> list[str]:
     """The folders whose images have no label for what their folders say, in their order."""
-    return list(dict.fromkeys(item.row.place for item in items if item.reason.startswith(("label", "auxiliary"))))
+    asked = (item.row.place for item in items if item.reason.startswith(("label", "auxiliary")))
+    return [place for place in dict.fromkeys(asked) if place != "."]
 
 
 def leakage(items: list[Sourced[Item]], alike: Mapping[str, str]) -> dict[str, int]:

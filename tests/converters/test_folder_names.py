@@ -83,6 +83,16 @@ LAYOUTS = {
         "val/fake/ai/2.png": "fake val",
         "val/real/ai/3.png": "label: the folders say both real and fake (real, ai)",
     },
+    "topics below names of several words": {
+        "fake_images/nature/1.png": "fake test",
+        "fake_images/ai/2.png": "fake test",
+        "real_images/nature/3.png": "real test",
+        "real_images/ai/4.png": "label: the folders say both real and fake (real_images, ai)",
+    },
+    "GenImage in a container": {
+        "fake_detection_sets/GenImage/ADM/train/ai/1.png": "fake train",
+        "fake_detection_sets/GenImage/ADM/train/nature/2.png": "real train",
+    },
     "nature without ai": {"nature/1.png": alone("nature"), "people/2.png": UNSAID, "x/fake/3.png": "fake test"},
     "ai as one topic of many": {"ai/1.png": alone("ai"), "people/2.png": UNSAID, "x/fake/3.png": "fake test"},
     "GenImage beside a set with a test split": {
@@ -199,9 +209,13 @@ def test_a_map_has_a_name_the_end_of_a_path_or_a_pattern(convert, given, layout)
     assert (done.of("label", "split"), done.rejects) == labelled(layout)
 
 
-def test_where_no_folder_says_anything_it_is_asked_what_they_hold(tmp_path, refused):
+def test_where_a_folder_says_nothing_it_is_asked_what_it_holds(tmp_path, refused, capsys):
     tree(tmp_path / "Set", "Au/1.png", "Tp/2.png")
-    assert refused().endswith("Say what folders hold, such as --label-map Au=fake; these say nothing: Au, Tp")
+    asked = "Say what folders hold, if it is images of one class, such as --label-map Au=fake"
+    assert refused().endswith(f". {asked}; not used: Au, Tp")
+    tree(tmp_path / "Set", "real/3.png")
+    assert main(["--src", str(tmp_path / "Set"), "--out", str(tmp_path / "out")]) == 0
+    assert f"  {asked}\n" in capsys.readouterr().out
 
 
 def test_what_became_which_label_is_printed_however_many_folders_there_are(tmp_path, capsys):
