@@ -73,7 +73,7 @@ class Conversion(ABC, Generic[T]):
         items = self.locate(self.read())
         paths = sorted(self.paths(items))
         self.media = check_files(paths, args.check, args.workers)
-        self.alike = twins(paths) if self.media else {}
+        self.alike = twins(path for path, found in self.media.items() if isinstance(found, Media))
         output = Output(args.out, self.splits)
         with held(args.out):
             with output.open():

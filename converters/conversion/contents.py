@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from swift_plugins.core.media import MAX_PIXELS
+from swift_plugins.core.media import IMAGE_FORMATS, MAX_PIXELS, check_kind
 from swift_plugins.core.records import sha256_file
 
 _BLOCK = 4096  # bytes of a file's middle that are compared before all of it
@@ -72,12 +72,14 @@ def _hash_picture(path: str) -> str | None:
 
 @contextlib.contextmanager
 def _opened(path: str):
-    """An image, not yet decoded; ValueError where it cannot be."""
+    """An image, not yet decoded; ValueError where it cannot be. What is no image by its first bytes is not opened."""
     from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
-        with Image.open(path) as image:
+        if check_kind(path) is not None:
+            raise ValueError("a video")
+        with Image.open(path, formats=[*IMAGE_FORMATS]) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError("too large")
             yield image

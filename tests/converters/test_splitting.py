@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections import Counter, defaultdict
@@ -169,6 +170,17 @@ def test_files_that_are_not_there_are_split_by_their_names(tmp_path):
     done, parts = split(tmp_path / "Set", "--csv", str(tmp_path / "t.csv"), "--check", "none")
     assert done.manifest["split"]["groups"] == 20
     assert Counter(parts.values()) == {"train": 32, "val": 4, "test": 4}
+
+
+def test_what_is_no_image_is_not_waited_for(photos):
+    """A pipe is called as an image; nothing ever comes out of it."""
+    src = photos(*(f"{name}/{name}{i}.png" for name in ("real", "fake") for i in range(10)))
+    for folder in ("real", "fake/more"):
+        (src / folder).mkdir(exist_ok=True)
+        os.mkfifo(src / folder / "pipe.png")
+    done, _ = split(src)
+    assert {reason.split(":")[0] for reason in done.rejects.values()} == {"media"}
+    assert len(done.rejects) == 2
 
 
 @pytest.mark.parametrize("text", ["8:1", "8:1:1:1", "0:0:0", "a:b:c", "8:1:-1", "dev", ""])
