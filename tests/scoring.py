@@ -42,15 +42,18 @@ def refusal(folder, capsys, rows, *options):
     return error
 
 
-def check_influences(scorer, cases, names):
-    """The variance of every metric but the AUCs is the jackknife's, by measuring without each cluster in turn."""
+def check_influences(scorer, cases, names, weighted=()):
+    """The variance of every metric but the AUCs is the jackknife's, by measuring without each cluster in turn.
+
+    Not of those `weighted` by what the other rows are.
+    """
     index = Clusters(names).index
     without = [
         scorer.measure([cases[i] for i in np.flatnonzero(keep)], np.arange(keep.sum()), Clusters(np.array(names)[keep]))
         for keep in (index != cluster for cluster in range(index.max() + 1))
     ]
     for name, found in scorer.measure(cases, np.arange(len(cases)), Clusters(names)).items():
-        if isinstance(found.statistic, Sums) and found.value is not None:
+        if isinstance(found.statistic, Sums) and found.value is not None and name not in weighted:
             left = np.array([one[name].value for one in without])[found.statistic.measured]
             variance = (1 - 1 / len(left)) * ((left - left.mean()) ** 2).sum()
             assert (found.statistic.influence**2).sum() == pytest.approx(variance), name

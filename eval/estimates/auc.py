@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from eval.estimates.bounds import least
 from eval.estimates.clusters import Clusters, Ends, Estimate, design_effect, standard_error
 from eval.estimates.intervals import t_quantile
-from eval.estimates.shares import least
 from eval.estimates.statistics import roc_auc
 
 _BLOCK = 4_000_000  # weights at once: bounds the memory for any number of rows

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+from eval.estimates.bounds import ALPHA
 from eval.estimates.clusters import Ends, Statistic, standard_error
-
-ALPHA = 0.05
 
 
 @lru_cache(maxsize=4096)

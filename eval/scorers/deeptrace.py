@@ -7,14 +7,14 @@ IoU 0 and distances of 100, as the tables of the paper count them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from eval.estimates.clusters import Clusters, Estimate
-from eval.estimates.shares import PERCENT, Column, means, ratio, shares
+from eval.estimates.shares import Column, ratio, share, shares
 from eval.scorers import base
 from eval.scorers.base import Figure, Metric, most_frequent, parse
 from eval.scorers.tables import may_be_of, no_table, published_table
@@ -28,13 +28,6 @@ from swift_plugins.core.tasks.deeptrace_answer import Answer
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
 
 OVERALL_PARTS = ("accuracy", "explanation", "bbox_iou", "time_distance")
-SHARES = (
-    "accuracy",
-    "fake_accuracy",
-    "real_accuracy",
-    "accuracy_by_video",
-    "category_accuracy",
-)  # the others are means
 _NOTHING_TO_MEASURE = {
     "fake_accuracy": "no fake row",
     "real_accuracy": "no real row",
@@ -175,7 +168,18 @@ def with_reasons(found: dict[str, Estimate], unjudged: int) -> dict[str, Estimat
     return found
 
 
-def overall(estimates: Sequence[Estimate]) -> Estimate:
+def overall_column(columns: Mapping[str, Column]) -> Column:
+    """Overall as one mean over rows, which weigh by what is measured on them; nothing where a part has no row."""
+    parts = [columns[name] for name in OVERALL_PARTS]
+    up, down = parts[-1]
+    parts[-1] = 100 * down - up, down
+    if not all(down.any() for _, down in parts):
+        return np.zeros(len(up)), np.zeros(len(up))
+    of_rows = (sum(part[i] / part[1].sum() for part in parts) for i in (0, 1))
+    return tuple(of_rows)
+
+
+def overall(estimates: Sequence[Estimate], of_rows: Estimate) -> Estimate:
     """(accuracy + explanation + IoU + 100 - time distance) / 4, or the reason why there is none."""
     parts = {name: part.as_json()["value"] for name, part in zip(OVERALL_PARTS, estimates, strict=True)}
     if missing := next((part.reason for part in estimates if part.value is None), None):
@@ -184,7 +188,7 @@ def overall(estimates: Sequence[Estimate]) -> Estimate:
     value = float(overall_of(*np.array([part.value for part in estimates], float)))
     of_parts = [part.statistic for part in estimates]
     statistic = replace(of_parts[0], parts=np.hstack([of.parts for of in of_parts]), of=overall_of_totals)
-    return Estimate(value, estimates[0].n, statistic=statistic, interval=PERCENT, parts=parts)
+    return replace(of_rows, value=value, n=estimates[0].n, statistic=statistic, parts=parts)
 
 
 def overall_of_totals(totals: np.ndarray) -> np.ndarray:
@@ -277,10 +281,9 @@ class DeepTrace(base.Scorer[Case]):
     def measure(self, cases: Sequence[Case], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """Every metric on these cases, `rows` of the file."""
         of_rows = columns(cases)
-        counted = {name: of_rows.pop(name) for name in SHARES}
-        found = shares(counted, clusters, rows) | means(of_rows, clusters, rows)
-        found = with_reasons(found, _unjudged(cases))
-        found["overall"] = overall([found[name] for name in OVERALL_PARTS])
+        found = with_reasons(shares(of_rows, clusters, rows), _unjudged(cases))
+        parts = [found[name] for name in OVERALL_PARTS]
+        found["overall"] = overall(parts, share(overall_column(of_rows), clusters, rows))
         return {name: found[name] for name in self.metrics}
 
     def slices(self, case: Case) -> dict[str, Sequence[str]]:

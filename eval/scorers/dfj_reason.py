@@ -16,7 +16,7 @@ import numpy as np
 
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.intervals import plain
-from eval.estimates.shares import mean, means
+from eval.estimates.shares import mean, shares
 from eval.estimates.sums import sums
 from eval.scorers import judges, verdicts
 from eval.scorers.base import AddScores, Metric, Similarities, missing, most_frequent, parse
@@ -86,7 +86,7 @@ def add_bertscore(cases: Sequence[Reasoned], similarities: Similarities) -> list
 def text_metrics(cases: Sequence[Reasoned], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
     """bleu_3, rouge_l and bertscore of rows that have a written rationale."""
     scored = 100 * np.array([case.rouge_l for case in cases])
-    found = means({"rouge_l": (scored, np.ones(len(cases)))}, clusters, rows)
+    found = shares({"rouge_l": (scored, np.ones(len(cases)))}, clusters, rows)
     parts = bleu_parts([(case.rationale, case.gold) for case in cases])
     statistic = sums(parts, lambda totals: np.apply_along_axis(bleu, -1, totals), clusters, rows)
     interval = partial(plain, low=0.0, high=1.0)

@@ -15,7 +15,7 @@ import numpy as np
 
 from eval.estimates.auc import Average, auc, logit
 from eval.estimates.clusters import Clusters, Estimate
-from eval.estimates.shares import means, shares
+from eval.estimates.shares import shares
 from eval.scorers import fakevlm_tables, verdicts
 from eval.scorers.base import AddScores, Metric, Similarities, check_texts, missing, most_frequent, parse
 from eval.scorers.verdicts import Verdict, VerdictScorer
@@ -157,7 +157,7 @@ def text_metrics(cases: Sequence[Explained], rows: np.ndarray, clusters: Cluster
         for name in TEXT_METRICS
         if name not in unasked
     }
-    return means(scores, clusters, rows[explained]) | missing(unasked, len(some), "not asked for: score with --css")
+    return shares(scores, clusters, rows[explained]) | missing(unasked, len(some), "not asked for: score with --css")
 
 
 def manipulation_aucs(

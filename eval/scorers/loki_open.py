@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from eval.estimates.clusters import Clusters, Estimate
-from eval.estimates.shares import means
+from eval.estimates.shares import shares
 from eval.scorers import loki
 from eval.scorers.base import AddScores, Case, Metric, Scorer, Similarities, missing, parse
 from swift_plugins.core.measures.texts import rouge_l
@@ -94,7 +94,7 @@ class OpenEnded(Scorer[Explained]):
         if asked := all(case.css is not None for case in cases):
             scores["css"] = [case.css or 0.0 for case in cases]
         ones = np.ones(len(cases))
-        found = means({name: (100 * np.array(some), ones) for name, some in scores.items()}, clusters, rows)
+        found = shares({name: (100 * np.array(some), ones) for name, some in scores.items()}, clusters, rows)
         return found if asked else found | missing(["css"], len(cases), "not asked for: score with --css")
 
     def slices(self, case: Explained) -> dict[str, Sequence[str]]:

@@ -7,6 +7,7 @@ of the truth.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,8 +16,7 @@ import numpy as np
 
 from eval.estimates.auc import auc
 from eval.estimates.clusters import Clusters, Estimate
-from eval.estimates.shares import Column, share_interval, shares
-from eval.estimates.sums import sums
+from eval.estimates.shares import Column, shares
 from eval.scorers import loki
 from eval.scorers.base import Metric, missing, parse
 from eval.scorers.verdicts import Verdict, VerdictScorer, verdict_metrics
@@ -74,31 +74,23 @@ def columns(cases: Sequence[Reply]) -> dict[str, Column]:
             pairs[places[0]], both[places[0]] = 1, all(cases[i].right for i in places)
     parsed = np.array([case.parsed.answer is not None for case in cases], float)
     yes = np.array([case.answered == case.asks for case in cases], float)
-    return {"pair_accuracy": (100 * both, pairs), "yes_rate": (100 * yes, parsed)}
+    right, weights = np.array([case.right for case in cases]), upstream_weights(cases)
+    return {
+        "pair_accuracy": (100 * both, pairs),
+        "yes_rate": (100 * yes, parsed),
+        "accuracy_upstream": (100 * right * weights, weights),
+    }
 
 
-def accuracy_upstream(cases: Sequence[Reply], rows: np.ndarray, clusters: Clusters) -> Estimate:
-    """The policy above says what it is (opendatalab/LOKI, lm_evaluate/tasks/loki.py, aggregate_results)."""
-    groups = sorted({group_of(case) for case in cases})
-    parts = np.zeros((len(cases), len(groups), 4))  # real rows and hits, fake rows and hits
-    for i, case in enumerate(cases):
-        parts[i, groups.index(group_of(case)), 2 * case.fake : 2 * case.fake + 2] = 1, case.right
-    if not any(case.fake for case in cases):
-        return Estimate(None, 0, "no fake row")
-    ones = np.ones(len(cases))
-    statistic = sums(np.column_stack([parts.reshape(len(cases), -1), ones]), weighed, clusters, rows)
-    value = float(weighed(statistic.parts.sum(0)))
-    return Estimate(value, len(cases), statistic=statistic, interval=share_interval(ones, statistic))
-
-
-def weighed(totals: np.ndarray) -> np.ndarray:
-    """The total of sums (..., 4 a group [real rows, real hits, fake rows, fake hits], and the rows)."""
-    real, real_hits, fake, fake_hits = np.moveaxis(totals[..., :-1].reshape(*totals.shape[:-1], -1, 4), -1, 0)
-    lone = (real > 0).sum(-1, keepdims=True) == 1
-    with np.errstate(invalid="ignore", divide="ignore"):
-        own = np.where(real > 0, fake * real_hits / real, fake_hits)
-        shared = fake * real_hits.sum(-1, keepdims=True) / real.sum(-1, keepdims=True)
-        return 50 * (fake_hits + np.where(lone, shared, own)).sum(-1) / fake.sum(-1)
+def upstream_weights(cases: Sequence[Reply]) -> np.ndarray:
+    """What each row weighs in accuracy_upstream (opendatalab/LOKI, lm_evaluate/tasks/loki.py, aggregate_results)."""
+    fakes, reals = (Counter(group_of(case) for case in cases if case.fake is fake) for fake in (True, False))
+    if len(reals) == 1:
+        of_reals = {group: fakes.total() / n for group, n in reals.items()}
+        return np.array([1.0 if case.fake else of_reals[group_of(case)] for case in cases])
+    of_reals = {group: fakes[group] / n for group, n in reals.items()}
+    of_fakes = {group: 1.0 if group in reals else 2.0 for group in fakes}
+    return np.array([(of_fakes if case.fake else of_reals)[group_of(case)] for case in cases])
 
 
 def group_of(case: Reply) -> str:
@@ -130,8 +122,11 @@ class TrueOrFalse(VerdictScorer[Reply]):
             found |= missing(["auc"], len(cases), f"{unknown} rows have no probabilities of yes and no (choice_probs)")
         else:
             found["auc"] = auc(np.array([case.p_fake for case in cases], float), fake, clusters, rows)
-        found["accuracy_upstream"] = accuracy_upstream(cases, rows, clusters)
-        reasons = {"pair_accuracy": "no medium has both questions in these rows", "yes_rate": "no parsed answer"}
+        reasons = {
+            "pair_accuracy": "no medium has both questions in these rows",
+            "yes_rate": "no parsed answer",
+            "accuracy_upstream": "no fake row",
+        }
         found |= {name: replace(found[name], reason=reason) for name, reason in reasons.items() if not found[name].n}
         return {name: found[name] for name in self.metrics}
 

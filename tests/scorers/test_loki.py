@@ -123,7 +123,7 @@ def test_variances_and_exchanges_are_those_of_the_media_that_are_left_or_exchang
         for _ in range(2)
     )
     names = [case.media_id for case in cases]
-    check_influences(scorer, cases, names)
+    check_influences(scorer, cases, names, weighted=["accuracy_upstream"])
     check_swaps(scorer, cases, others, names)
 
 
