@@ -21,7 +21,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from eval.scorers import SCORERS, scorer_of
-from eval.scorers.comparable import NAMES, check_names, check_same, with_facts
+from eval.scorers.comparable import NAMES, OF_RUN, check_names, check_same, with_facts
 from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of
 from swift_plugins.core.commands import run
 from swift_plugins.core.names import unknown
@@ -170,7 +170,7 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         "n_unparsed": unparsed,
         "parse_rate": round(1 - unparsed / len(cases), 6),
         **found,
-        "remarks": [*found["remarks"], *different(named)],
+        "remarks": [*found["remarks"], *different(named, facts)],
         "policy": {"grammar": grammar, **found["policy"]},
         "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **facts.get("versions", {})},
         "run": {key: value for key, value in facts.items() if key != "versions"} | judge_facts(args.pred),
@@ -179,13 +179,20 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     return report, cases
 
 
-def different(named: Mapping[str, Baseline]) -> list[str]:
-    """The remarks on baselines that were asked otherwise than --pred."""
-    return [
+def different(named: Mapping[str, Baseline], facts: Row) -> list[str]:
+    """The remarks on baselines that were asked otherwise than --pred, or of which it is not known."""
+    found = [
         f"{title} differs from this run in {', '.join(baseline.record['differs'])}, as --allow-different permits"
         for title, baseline in named.items()
         if baseline.record["differs"]
     ]
+    without = [title for title, baseline in named.items() if not (baseline.record["run"] and facts)]
+    if without:
+        found.append(
+            f"compared with {', '.join(without)} by the rows alone: with no record (OUT.run.json) on both sides it is "
+            f"not known whether {', '.join(OF_RUN)} are the same"
+        )
+    return found
 
 
 def print_scores(args: argparse.Namespace) -> None:

@@ -20,8 +20,10 @@ OF_RUN = {
     "max_tokens": ("generation", "max_tokens"),
     "candidates": ("candidates",),
 }
-# Name -> the keys of a row's meta, of which each must agree in every row, and for prompts its question.
+# Name -> the keys of a row's meta, of which each must agree in every row; for media their files' names too, wherever
+# they lie, and for prompts what was asked.
 OF_ROWS = {
+    "media": ("media_id", "perturbation", "parameter"),
     "prompts": (),
     "truth": ("label", "score", "answer", "bbox", "start", "explanation", "reasoning", "categories"),
     "width": ("width",),
@@ -67,9 +69,11 @@ def of_run(name: str, run: Mapping[str, Any], other: Mapping[str, Any]) -> str |
         value: Any = record
         for key in OF_RUN[name]:
             value = value.get(key) if isinstance(value, Mapping) else None
+        if name == "vision" and "base_url" in record.get("model", ()):
+            value = None  # a server's own are not known; elsewhere none are those of the model
         # A recipe states settings as texts, a checkpoint perhaps as numbers.
         said.append({key: str(x) for key, x in value.items()} if isinstance(value, Mapping) else value)
-    if not all(said):
+    if None in said:
         return None
     if all(isinstance(value, dict) for value in said):
         said = [_without_what_follows(*said), _without_what_follows(*said[::-1])]
@@ -99,6 +103,8 @@ def _facts(name: str, row: Row) -> dict[str, Any]:
     """What a row states of it. The gold text counts where it does not hang on how boxes are written, too."""
     meta = row["meta"]
     found = {key: meta[key] for key in OF_ROWS[name] if meta.get(key) is not None}
+    if name == "media" and (files := [*(row.get("images") or ()), *(row.get("videos") or ())]):
+        found["files"] = [str(file).rpartition("/")[2] for file in files]
     if name == "prompts" and (asked := _asked(row)):
         found["question"] = asked
     if name == "truth" and "box_space" not in meta and row.get("labels") is not None:
@@ -107,7 +113,8 @@ def _facts(name: str, row: Row) -> dict[str, Any]:
 
 
 def _asked(row: Row) -> list[Any]:
-    return [m.get("content") for m in row.get("messages") or () if isinstance(m, dict) and m.get("role") == "user"]
+    said = [m for m in row.get("messages") or () if isinstance(m, dict)]
+    return [m.get("content") for m in said if m.get("role") in ("system", "user")]
 
 
 def _both(here: Any, there: Any) -> str:

@@ -28,6 +28,7 @@ ROW_FORM: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("choice_probs", (dict, NOTHING), "an object"),
 )
 MUST_AGREE = ("box_space", "box_width", "box_height", "setting", "task_version")  # of a prediction's meta and --gold's
+AS_ASKED = ("media_id", "order", "asks", "width", "height", "duration")  # these too, where both state them
 
 
 def load(path: Path) -> dict[str, tuple[str, Row]]:
@@ -80,10 +81,10 @@ def joined(rows: dict[str, tuple[str, Row]], gold: Path) -> list[tuple[str, Row]
         if true.get("meta") is None:
             raise ValueError(f"{where}: no meta with the truth")
         at, row = rows.get(row_id, (where, {"id": row_id}))
-        for key in MUST_AGREE:
+        for key in (*MUST_AGREE, *AS_ASKED):
             said = (row.get("meta") or {}).get(key)
             pair = [made_for(value) if key == "task_version" else value for value in (said, true["meta"].get(key))]
-            if said is not None and pair[0] != pair[1]:
+            if said is not None and pair[0] != pair[1] and (key in MUST_AGREE or pair[1] is not None):
                 raise ValueError(f"{at}: predicted with {key} {said!r}, {gold} has {true['meta'].get(key)!r}")
         merged.append((at, row | {"meta": true["meta"], "task": true.get("task"), "labels": gold_text(true)}))
     return merged

@@ -73,6 +73,8 @@ def test_what_a_record_says_otherwise_is_refused_unless_it_is_allowed(tmp_path, 
         ("truth", ROWS, [fake(response=said(), label="real", bbox=[], start=None), real()]),
         ("width", ROWS, [fake(response=said(), width=800), real()]),
         ("duration", ROWS, [fake(response=said(), duration=20.0), real()]),
+        ("media", *([ROWS[0] | {"videos": [f"/data/{name}"]}] for name in ("a.mp4", "b.mp4"))),
+        ("media", ROWS, [fake(response=said(), media_id="another"), real()]),
         ("order", [compared("p", "A", "A")], [compared("p", "A", "A", "BA") | {"id": "p/AB"}]),
         ("asks", [asked("m", "fake", "fake", "Yes")], [asked("m", "fake", "real", "No") | {"id": "m/fake"}]),
         (
@@ -90,6 +92,27 @@ def test_what_rows_say_otherwise_is_refused_unless_it_is_allowed(tmp_path, capsy
     assert report["baseline_runs"]["other"]["differs"] == [name]
 
 
+@pytest.mark.parametrize(
+    ("gold", "other", "told"),
+    [
+        (asked("m", "fake", "fake", "Yes"), asked("m", "fake", "real", "No") | {"id": "m/fake"}, "asks 'real'"),
+        (compared("p", "A", "A"), compared("p", "B", "B", "BA") | {"id": "p/AB"}, "order 'BA'"),
+        (fake(), fake(response=said(), width=800), "width 800"),
+    ],
+)
+def test_a_gold_file_does_not_hide_that_a_baseline_was_asked_otherwise(tmp_path, capsys, gold, other, told):
+    paths = write_rows(tmp_path / "gold.jsonl", [gold]), write_rows(tmp_path / "other.jsonl", [other])
+    rows = [gold | {"response": "Yes"}]
+    error = refusal(tmp_path, capsys, rows, "--gold", paths[0], "--baseline", f"other={paths[1]}")
+    assert f"predicted with {told}" in error
+
+
+def test_files_are_the_same_wherever_they_lie(tmp_path):
+    here, there = ([row | {"videos": [f"{folder}/a.mp4"]} for row in ROWS] for folder in ("/data", "/mnt/copy"))
+    path = write_rows(tmp_path / "other.jsonl", there)
+    assert score_rows(tmp_path, here, "--baseline", f"other={path}")["baseline_runs"]["other"]["differs"] == []
+
+
 def test_what_was_asked_otherwise_is_read_as_it_was_asked(tmp_path):
     """No to "is it real?" is the same verdict as yes to "is it fake?"; B of a pair in the order BA is A of it."""
     rows, other = [asked("m", "fake", "fake", "Yes")], [asked("m", "fake", "real", "No") | {"id": "m/fake"}]
@@ -104,12 +127,14 @@ def test_what_was_asked_otherwise_is_read_as_it_was_asked(tmp_path):
     assert report["baselines"]["other"]["accuracy"]["reason"] == "no row is in the published order AB"
 
 
-def test_what_only_one_side_says_is_no_difference(tmp_path):
+def test_what_only_one_side_says_is_no_difference_but_is_said(tmp_path):
     other = write_rows(tmp_path / "other.jsonl", ROWS)
     write_run(tmp_path, "out", ROWS)
     report = score_rows(tmp_path, ROWS, "--baseline", f"other={other}")
     assert report["baseline_runs"]["other"] == {"file": str(other), "grammar": "trained", "differs": [], "run": {}}
     assert report["comparisons"]["other"]["metrics"]["accuracy"]["p_value"] == 1
+    assert any("compared with other by the rows alone" in remark for remark in report["remarks"])
+    assert not any("rows alone" in remark for remark in compare(tmp_path, ROWS)["remarks"])
 
 
 def test_settings_are_the_same_as_texts_and_as_numbers(tmp_path):
@@ -131,6 +156,12 @@ def test_settings_are_the_same_as_texts_and_as_numbers(tmp_path):
 def test_what_follows_from_a_stated_setting_is_no_difference(here, there, same):
     records = [{"model": {"vision": {"VIDEO_MAX_PIXELS": "7056"} | more}} for more in (here, there)]
     assert (of_run("vision", *records) is None) == same
+
+
+def test_that_a_local_model_has_no_vision_settings_is_a_difference_and_a_servers_are_not_known():
+    here, none = {"model": {"vision": {"MAX_PIXELS": "9"}}}, {"model": {"vision": {}}}
+    assert of_run("vision", here, none)
+    assert of_run("vision", here, {"model": {"vision": {}, "base_url": "http://localhost:8000/v1"}}) is None
 
 
 def test_a_name_that_is_not_on_the_list_is_refused(tmp_path, capsys):
