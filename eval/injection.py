@@ -88,7 +88,7 @@ def _rate(rows: list[Row], hits: list[bool]) -> dict[str, Any]:
 
 def table(report: dict[str, Any]) -> str:
     """The report as text for a terminal."""
-    from eval.estimates.numbers import number
+    from eval.estimates.numbers import counted, number
 
     lines = [f"{report['task']}: {report['rows']} rows, candidates {report['mode']}", ""]
     shown = {
@@ -98,7 +98,7 @@ def table(report: dict[str, Any]) -> str:
         "unparsed benign": report["benign_unparsed"],
     }
     shown |= {f"  {name}": rate for name, rate in report["by_attack"].items()}
-    lines += [f"{name:25} {number(rate)} %  (n {rate['n']})" for name, rate in shown.items()]
+    lines += [f"{name:25} {number(rate)} %  ({counted(rate)})" for name, rate in shown.items()]
     if report["benign_drift_mean"] is not None:
         lines.append(f"benign drift in points     {report['benign_drift_mean']}")
     left_out = (

@@ -170,7 +170,7 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         "n_unparsed": unparsed,
         "parse_rate": round(1 - unparsed / len(cases), 6),
         **found,
-        "remarks": [*found["remarks"], *different(named, facts)],
+        "remarks": [*different(named, facts), *found["remarks"]],
         "policy": {"grammar": grammar, **found["policy"]},
         "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **facts.get("versions", {})},
         "run": {key: value for key, value in facts.items() if key != "versions"} | judge_facts(args.pred),

@@ -23,10 +23,16 @@ def counts(metric: dict[str, Any]) -> list[str]:
     return [str(metric["n"]), str(metric.get("clusters", "–")), "–" if deff is None else f"{deff:.2f}"]
 
 
+def counted(metric: dict[str, Any]) -> str:
+    """ "n 2000, clusters 200, deff 3.95", of a metric with a value."""
+    n, clusters, deff = counts(metric)
+    return f"n {n}, clusters {clusters}, deff {deff}"
+
+
 def with_n(metric: dict[str, Any] | None, decimals: int = 1) -> str:
-    """ "99.5 [98.5, 100.0], n 200", or a dash where there is no value."""
+    """ "99.5 [98.5, 100.0], n 2000, clusters 200, deff 3.95", or a dash where there is no value."""
     text = number(metric, decimals)
-    return text if metric is None or metric["value"] is None else f"{text}, n {metric['n']}"
+    return text if metric is None or metric["value"] is None else f"{text}, {counted(metric)}"
 
 
 def p_text(metric: dict[str, Any]) -> str:

@@ -46,7 +46,7 @@ def p_value(this: Statistic, other: Statistic) -> float:
 
 
 def difference(this: Estimate, other: Estimate) -> dict[str, Any]:
-    """this - other, of two estimates on the same rows: {"value", "ci95", "n", "p_value"}, with a reason if null.
+    """this - other on the same rows: {"value", "ci95", "n", "clusters", "p_value"}, or null with a reason.
 
     The interval is value +- t se, from the differences of what the clusters add to both.
     """
@@ -59,7 +59,7 @@ def difference(this: Estimate, other: Estimate) -> dict[str, Any]:
         half = t_quantile(min(this.statistic.degrees, other.statistic.degrees)) * error
         ends = [rounded(value - half), rounded(value + half)]
     p = rounded(p_value(this.statistic, other.statistic))
-    return {"value": rounded(value), "ci95": ends, "n": this.n, "p_value": p}
+    return {"value": rounded(value), "ci95": ends, "n": this.n, "clusters": this.statistic.clusters, "p_value": p}
 
 
 def differences(this: Mapping[str, Estimate], other: Mapping[str, Estimate]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.estimates.numbers import counts, number, p_text, reasons, with_n
+from eval.estimates.numbers import counted, counts, number, p_text, reasons, with_n
 from eval.reporting.cases import show_cases
 from eval.reporting.provenance import Shown, flat
 from eval.scorers.base import Scorer
@@ -56,6 +56,7 @@ def write_report(report: dict[str, Any], scorer: Scorer[Any], cases: Sequence[An
         "reasons": reasons,
         "accuracy_text": accuracy_text,
         "counts": counts,
+        "counted": counted,
         "p_text": p_text,
         "with_n": with_n,
         "flat": flat,

@@ -30,7 +30,8 @@ def compare(
 
 def accuracy_text(title: str, compared: Mapping[str, Any]) -> str:
     """The rows that only one of two runs has right, and the test of their accuracies."""
-    rows, p_value = compared["accuracy"], compared["metrics"]["accuracy"]["p_value"]
+    rows, tested_on = compared["accuracy"], compared["metrics"]["accuracy"]
     apart = f"only this run right {rows['only_this']}, only {title} {rows['only_other']}"
-    tested = "" if p_value is None else f"; p = {p_value:.3g} (exchanges of whole clusters)"
+    p_value, clusters = tested_on["p_value"], tested_on.get("clusters")
+    tested = "" if p_value is None else f"; p = {p_value:.3g} (exchanges of the {clusters} clusters)"
     return f"accuracy, {rows['n']} rows: {apart}{tested}"

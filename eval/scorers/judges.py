@@ -43,7 +43,8 @@ def human(
     estimates = agreement(first, second, levels, rows, clusters)
     found = {name: estimates[name].as_json() for name in names}
     values = [f"{name} {number(found[name], 1 if name == 'raw_agreement' else 3)}" for name in names]
-    remark = f"two people on the same row ({len(pairs)} rows): {', '.join(values)}"
+    media = len(set(clusters.index[rows]))
+    remark = f"two people on the same row ({len(pairs)} rows, {media} clusters): {', '.join(values)}"
     return {"human": {"n": len(pairs), **found}, "remarks": [remark]}
 
 

@@ -87,7 +87,7 @@ def test_people_are_compared_with_each_other(tmp_path):
     found = score_rows(tmp_path, rows)["human"]
     assert (found["n"], found["mse"]["value"]) == (3, pytest.approx(1 / 3, abs=1e-4))
     assert found["raw_agreement"]["value"] == pytest.approx(200 / 3, abs=1e-4)
-    assert "two people on the same row (3 rows)" in table_of(tmp_path, rows)
+    assert "two people on the same row (3 rows, 3 clusters)" in table_of(tmp_path, rows)
     assert "human" not in score_rows(tmp_path, [judged("a", 3, 3)])
 
 

@@ -94,7 +94,13 @@ def test_intervals_are_paired_and_on_the_headlines_draws(tmp_path):
     assert report["robustness"]["followed"] == ["accuracy", "auc", "brier"]
     for name in ("accuracy", "auc", "brier"):
         assert clean["metrics"][name] == noise["metrics"][name] == report["metrics"][name]
-        assert noise["minus_clean"]["metrics"][name] == {"value": 0, "ci95": None, "n": 20, "p_value": 1}
+        assert noise["minus_clean"]["metrics"][name] == {
+            "value": 0,
+            "ci95": None,
+            "n": 20,
+            "clusters": 20,
+            "p_value": 1,
+        }
     assert noise["metrics"]["accuracy"]["ci95"][1] - noise["metrics"]["accuracy"]["ci95"][0] > 20
 
 
