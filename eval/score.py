@@ -70,6 +70,7 @@ def options() -> argparse.ArgumentParser:
 
 
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:
+    from eval.encoders.bertscore import ENCODERS
     from eval.encoders.css import RECOMMENDED
 
     parser.add_argument(
@@ -81,7 +82,9 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
         "--bertscore-layer",
         type=int,
         metavar="N",
-        help="the encoder's layer (default 17 for roberta-large; for any other name one)",
+        help="the encoder's layer (default the one that BERTScore's authors chose: "
+        + ", ".join(f"{layer} for {name}" for name, (layer, _) in ENCODERS.items())
+        + "; for any other name one)",
     )
     parser.add_argument(
         "--css",

@@ -11,22 +11,32 @@ from typing import Any
 from eval.encoders.folders import first_line, not_installed
 from swift_plugins.core.model_folders import inspect
 
-# Not rescaled: of roberta-large at layer 17 two texts that have nothing in common have 0.83, and no text less by much.
-LAYERS = {"roberta-large": 17}  # the layer that the authors chose for each encoder, as far as this project pins one
+# Encoder -> the layer that the authors of BERTScore chose for it, and the F1 that random pairs of English sentences have
+# there (their rescale_baseline/en): texts that have nothing in common have that, and no text less by much.
+ENCODERS = {
+    "roberta-large": (17, 0.831),
+    "microsoft/deberta-xlarge-mnli": (40, 0.515),
+    "bert-large-uncased": (18, 0.426),
+}
 MAX_TOKENS = 512
 
 
 def layer_of(model: str, layer: int | None) -> int:
-    """The encoder's layer to compare: as asked, else the pinned one."""
+    """The encoder's layer to compare: as asked, else the one of ENCODERS."""
     if layer is not None:
         return layer
-    if model not in LAYERS:
-        raise ValueError(f"--bertscore {model}: name the layer with --bertscore-layer; known is {LAYERS}")
-    return LAYERS[model]
+    if model not in ENCODERS:
+        known = ", ".join(f"{layer} of {name}" for name, (layer, _) in ENCODERS.items())
+        raise ValueError(f"--bertscore {model}: name the layer with --bertscore-layer; known are {known}")
+    return ENCODERS[model][0]
 
 
 def signature(model: str, layer: int) -> str:
-    return f"{model}, layer {layer}, torchmetrics {version('torchmetrics')}, transformers {version('transformers')}"
+    chosen, unlike = ENCODERS.get(model, (None, None))
+    scale = f", where unlike texts have {unlike}" if layer == chosen else ""
+    return (
+        f"{model}, layer {layer}{scale}, torchmetrics {version('torchmetrics')}, transformers {version('transformers')}"
+    )
 
 
 def similarities(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> list[float]:

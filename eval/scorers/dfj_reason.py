@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from eval.encoders.bertscore import ENCODERS
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.intervals import plain
 from eval.estimates.shares import mean, shares
@@ -37,11 +38,14 @@ TEXT_METRICS = {
     "judge_score": Metric(1, 5, 2, "1 to 5"),
 }
 BLEU_ORDER = 3
-BASELINE = 0.831  # F of random pairs of English sentences, by the authors of BERTScore
+USUAL, *OTHERS = ENCODERS  # that of most papers, where one does not say which, and those of a wider scale
 BERTSCORE_NOTE = (
-    "bertscore: the paper states neither encoder, layer nor rescaling; 0.35 to 0.62 cannot be roberta-large, layer 17, "
-    f"without rescaling, where unlike texts have {BASELINE} (rescale_baseline of bert_score), but fits it after "
-    f"rescaling, (F - {BASELINE}) / (1 - {BASELINE})"
+    "bertscore: the paper states neither encoder, layer nor rescaling; its 0.35 to 0.62 cannot be {0}, layer {1}, as it "
+    "is, where texts that have nothing in common have {2}, but can be that rescaled, (F - {2}) / (1 - {2})".format(
+        USUAL, *ENCODERS[USUAL]
+    )
+    + ", or, all but the 0.35, an encoder of a wider scale: "
+    + " or ".join(f"--bertscore {name} (layer {ENCODERS[name][0]}, {ENCODERS[name][1]})" for name in OTHERS)
 )
 METRICS = verdicts.METRICS | TEXT_METRICS
 POLICY = verdicts.POLICY | {
@@ -189,6 +193,7 @@ class Reason(VerdictScorer[Reasoned]):
         """The check of the verdicts' metrics, how BLEU was computed, and what the judge failed on."""
         found = verdicts.checked(metrics)
         remarks = found["remarks"] + failed_judgements(cases, metrics)
+        remarks += [] if metrics["bertscore"]["value"] is None else [BERTSCORE_NOTE]
         return found | {"remarks": remarks, "policy": {"bleu_signature": bleu_signature()}}
 
     def describe(self, case: Reasoned, cases: Sequence[Reasoned]) -> dict[str, Any]:

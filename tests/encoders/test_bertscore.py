@@ -17,8 +17,9 @@ PAIRS = [
 ]
 
 
-def test_the_layer_is_pinned_for_one_encoder_and_asked_for_else():
+def test_the_layer_is_known_of_some_encoders_and_asked_for_else():
     assert layer_of("roberta-large", None) == 17
+    assert layer_of("microsoft/deberta-xlarge-mnli", None) == 40
     assert layer_of("roberta-large", 3) == 3
     with pytest.raises(ValueError, match="name the layer with --bertscore-layer"):
         layer_of("some/model", None)

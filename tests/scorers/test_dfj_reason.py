@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eval.encoders.bertscore import ENCODERS
 from eval.scorers import dfj_reason
 from eval.scorers.dfj_reason import bleu, bleu_parts
 from tests.scoring import check_influences, check_swaps, dfj_row, refusal, score_rows, values
@@ -98,6 +99,18 @@ def test_the_published_columns_stand_beside(tmp_path):
         "bertscore": "0.60",
         "judge_score": "3.17",
     }
+
+
+def test_which_encoders_the_published_bertscore_can_be_of_stands_beside_it(tmp_path):
+    """All of it lies below what unlike texts have by the usual encoder, and most above what they have by the others."""
+    published = score_rows(tmp_path, [reasoned("a")])["published"]
+    values = sorted(float(row["bertscore"]) for row in published["rows"])
+    (usual, (layer, unlike)), *others = ENCODERS.items()
+    assert values[-1] < unlike
+    assert f"cannot be {usual}, layer {layer}" in published["title"]
+    for name, (layer, unlike) in others:
+        assert values[1] > unlike
+        assert f"--bertscore {name} (layer {layer}, {unlike})" in published["title"]
 
 
 @pytest.mark.parametrize(
