@@ -11,8 +11,8 @@ from typing import Any
 from eval.encoders.folders import first_line, not_installed
 from swift_plugins.core.model_folders import inspect
 
-# Encoder -> the layer that the authors of BERTScore chose for it, and the F1 that random pairs of English sentences have
-# there (their rescale_baseline/en): texts that have nothing in common have that, and no text less by much.
+# Encoder -> the layer that the authors of BERTScore chose for it, and the F1 of random pairs of English sentences there
+# (their rescale_baseline/en): texts that have nothing in common have that, and no text less by much.
 ENCODERS = {
     "roberta-large": (17, 0.831),
     "microsoft/deberta-xlarge-mnli": (40, 0.515),
@@ -34,9 +34,8 @@ def layer_of(model: str, layer: int | None) -> int:
 def signature(model: str, layer: int) -> str:
     chosen, unlike = ENCODERS.get(model, (None, None))
     scale = f", where unlike texts have {unlike}" if layer == chosen else ""
-    return (
-        f"{model}, layer {layer}{scale}, torchmetrics {version('torchmetrics')}, transformers {version('transformers')}"
-    )
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torchmetrics", "transformers"))
+    return f"{model}, layer {layer}{scale}, {libraries}"
 
 
 def similarities(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> list[float]:
