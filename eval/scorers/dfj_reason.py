@@ -42,8 +42,8 @@ USUAL, *OTHERS = ENCODERS  # that of most papers, and those of a wider scale
 LAYER, UNLIKE = ENCODERS[USUAL]
 BERTSCORE_NOTE = (
     "bertscore: the paper states neither encoder, layer nor rescaling; its 0.35 to 0.62 cannot be "
-    f"{USUAL}, layer {LAYER}, as it is, where texts that have nothing in common have {UNLIKE}, but can be that rescaled, "
-    f"(F - {UNLIKE}) / (1 - {UNLIKE}), or, all but the 0.35, an encoder of a wider scale: "
+    f"{USUAL}, layer {LAYER}, as it is, where texts that have nothing in common have {UNLIKE}, but can be that "
+    f"rescaled, (F - {UNLIKE}) / (1 - {UNLIKE}), or, all but the 0.35, an encoder of a wider scale: "
     + " or ".join(f"--bertscore {name} (layer {ENCODERS[name][0]}, {ENCODERS[name][1]})" for name in OTHERS)
 )
 METRICS = verdicts.METRICS | TEXT_METRICS
