@@ -11,7 +11,7 @@ from eval.estimates.clusters import Ends, Statistic
 
 ALPHA = 0.05
 NORMAL = 1.959963984540054  # the 1 - ALPHA / 2 quantile
-_EDGE, _CLOSE, _STEPS = 1e-12, 1e-10, 60
+_EDGE, _CLOSE, _STEPS = 1e-9, 1e-10, 60
 
 
 def least(clusters: float) -> float:
@@ -68,7 +68,7 @@ def most_lost(lost: np.ndarray, size: np.ndarray, more: float) -> float:
     """
     mean = float(lost.sum() / size.sum())
     if more <= 0 or mean > 1 - _EDGE:
-        return mean
+        return round(mean, 8)
     kinds, count = np.unique(np.append(lost, more) + 1j * np.append(size, more), return_counts=True)
     spread = math.sqrt(float(((lost - mean * size) ** 2).sum()) + more**2) / float(size.sum())
     low, high, bound, tilt = mean, 1.0, min(mean + 2 * spread, (mean + 1) / 2), 0.0
