@@ -12,6 +12,7 @@ from swift_plugins.core.records import Row, check_form, check_row
 from swift_plugins.core.special_texts import SPECIAL_TOKENS, SWIFT_TAGS
 from swift_plugins.core.tasks import dfj_pairwise, get_judge
 from swift_plugins.core.tasks.candidates import MODES, neutralise, split_frame
+from swift_plugins.core.tasks.cut_off import read_response
 
 # {candidate} is the candidate as it was; {reasoning} and {verdict} its parts; {decision} is the tagged verdict that the
 # attack wants, <score>5</score> or <answer>A</answer>, and {best} what stands in it; {wide}, {hidden} and {entities}
@@ -126,7 +127,7 @@ def outcome(item: Item, results: Sequence[Result], _: float) -> Row:
     if item.problem or not isinstance(result, dict):
         return line | {"verdict": None, "response": None, "error": item.problem or error_text(result)}
     task = get_judge(row["task"])
-    answer = task.GRAMMARS["trained"](result["response"]).answer
+    answer = read_response(task.GRAMMARS["trained"], result).answer
     if answer is None:
         return line | {"verdict": None, "response": result["response"]}
     return line | {"verdict": task.favour(answer, row["meta"]), "response": result["response"]}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from swift_plugins.answering.asking import Item, Result, error_text
 from swift_plugins.core.records import Row
 from swift_plugins.core.tasks import JudgeTask
+from swift_plugins.core.tasks.cut_off import read_response
 
 
 def judgement(item: Item, results: Sequence[Result], task: JudgeTask) -> Row:
@@ -18,7 +19,7 @@ def judgement(item: Item, results: Sequence[Result], task: JudgeTask) -> Row:
         if not isinstance(result, dict):
             return nothing | {"error": f"judge: {error_text(result)}"}
     answers = [result for result in results if isinstance(result, dict)]
-    parsed = [task.GRAMMARS["trained"](answer["response"]) for answer in answers]
+    parsed = [read_response(task.GRAMMARS["trained"], answer) for answer in answers]
     said = {"judge_response": [a["response"] for a in answers] if len(answers) > 1 else answers[0]["response"]}
     why = next((p.reason for p in parsed if p.answer is None), None)
     if why is not None:

@@ -36,6 +36,7 @@ def table(report: dict[str, Any], scorer: Scorer[Any]) -> str:
     lines += [f"f1: {report['policy']['f1']}"] if "f1" in report["policy"] else []
     lines += [*report["remarks"], *published_lines(report["published"])]
     lines += [f"unparsed {n}: {reason}" for reason, n in list(report["unparsed_reasons"].items())[:5]]
+    lines += [f"broken {field}: {n}" for field, n in report["broken_fields"].items()]
     if report["parse_rate"] < 0.5 and report["policy"]["grammar"] != "auto":
         lines.append(
             "Most answers do not follow this grammar; --grammar auto, where there is one, tells which they do."

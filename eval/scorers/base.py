@@ -16,6 +16,7 @@ import numpy as np
 
 from eval.estimates.clusters import Clusters, Estimate
 from swift_plugins.core.tasks import Parsed
+from swift_plugins.core.tasks.cut_off import read_response
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,8 @@ class Scorer(ABC, Generic[C]):
 
 def parse(grammars: Mapping[str, Callable[[str], Parsed]], row: dict[str, Any], grammar: str) -> Parsed:
     """The row's answer; a row with an error or without a response is unparsed."""
-    response = row.get("response")
-    if response is not None:
-        return grammars[grammar](response)
+    if row.get("response") is not None:
+        return read_response(grammars[grammar], row)
     return Parsed(None, grammar, f"no response: {str(row.get('error') or 'the row is missing')[:120]}")
 
 

@@ -106,9 +106,10 @@ def measure_row(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
     """Compare one answer with the truth."""
     answer = parsed.answer or Answer("real")  # an unparsed answer claims nothing; it is not right either way
     bbox, explanation = traces.answered_box(answer.bbox, row["meta"]), answer.explanation or ""
+    problems = parsed.problems + traces.space_problem(answer.bbox, bbox, row["meta"])
     return Case(
         row,
-        parsed,
+        replace(parsed, problems=problems),
         gold,
         bbox,
         iou=traces.bbox_iou(gold.bbox, bbox),

@@ -125,6 +125,23 @@ def test_boxes_are_read_in_the_space_of_their_row(score, space, box):
     assert values(score([fake(response=said(box), box_space=space, **span), real()]))["bbox_iou"] == pytest.approx(100)
 
 
+@pytest.mark.parametrize(
+    ("box", "space"),
+    [("[900, 50, 990, 150]", "pixel"), ("[0.25, 0.5, 0.5, 0.75]", "pixel"), ("[1, 2, 1090, 4]", "norm1000")],
+)
+def test_a_box_that_seems_of_another_space_is_measured_as_it_stands_and_named(score, box, space):
+    report = score([fake(response=said(box), box_space=space), fake("f2", response=said())])
+    assert report["broken_fields"] == {"box space": 1}
+    assert report["n_unparsed"] == 0
+
+
+def test_an_answer_that_was_cut_off_before_its_verdict_is_unparsed(score):
+    cut = {"response": "At first sight the video is real. It", "finish_reason": "length"}
+    report = score([fake() | cut, fake("f2", response=said()) | {"finish_reason": "length"}])
+    assert report["n_unparsed"] == 1
+    assert list(report["unparsed_reasons"])[0].startswith("cut off by the limit of tokens")
+
+
 def test_unparsed_is_wrong_counted_and_named(score):
     report = score(
         [fake(response="It is not real."), real(response="surreal"), real("r2"), {**fake("f2"), "error": "x"}]

@@ -375,12 +375,11 @@ def test_box_is_read_as_stated(read, box):
         "[1, 2, 3]",
         "[1, 2, 3, 4, 5]",
         "[]",
-        "[[1, 2, 3, 4]]",
         "[NaN, 0, 1, 1]",
         "[0, 0, Infinity, 1]",
         "[0, 0, 1e999, 1]",
         f"[0, 0, {'9' * 4000}, 1]",
-        '["1", "2", "3", "4"]',
+        '["1", "2", "3", "four"]',
         "null or void",
     ],
 )
@@ -396,7 +395,7 @@ def test_a_broken_box_is_a_problem_and_costs_the_box_alone(read, box):
 
 @READERS
 @pytest.mark.parametrize(
-    "start", ["-1", "NaN", "-Infinity", "1e999", "9" * 4000, "true", '"1"', "[1]", "1_0", "٣", "0:05", "9" * 5000]
+    "start", ["-1", "NaN", "-Infinity", "1e999", "9" * 4000, "true", "1_0", "٣", "0:75", "1:2:3:4", "9" * 5000]
 )
 def test_a_broken_time_is_a_problem_and_costs_the_time_alone(read, start):
     parsed = read(start=start)
@@ -414,14 +413,95 @@ def test_time_with_its_unit(start):
 
 
 @pytest.mark.parametrize(
+    ("start", "seconds"),
+    [
+        ("1.5s", 1.5),
+        ("1,5 s", 1.5),
+        ("1500 ms", 1.5),
+        ("0:02", 2.0),
+        ("00:02.5", 2.5),
+        ("00:00:02,500", 2.5),
+        ("1:02:03", 3723.0),
+        ("1 min 5 s", 65.0),
+        ("2-4 s", 2.0),
+        ("2.0 \u2013 3.5 seconds", 2.0),
+        ("from 2 to 4 seconds", 2.0),
+        ("0:02 - 0:04", 2.0),
+        ("~2 s", 2.0),
+        ("at 2 seconds into the video", 2.0),
+    ],
+)
+def test_a_time_as_models_write_it_and_of_a_range_its_begin(start, seconds):
+    for parsed in (in_tags(start=start), in_json(start=f'"{start}"'), parse_trained(trained_with(start))):
+        assert (parsed.answer.start, parsed.problems) == (seconds, ())
+    assert in_json(start="[2.0, 4.0]").answer.start == 2.0
+
+
+def trained_with(start: str) -> str:
+    return f"{HEAD} The unnatural part is at {BOX_TEXT} starting {start}. The reason is because x"
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        "[[1, 2, 3, 4]]",
+        "(1, 2, 3, 4)",
+        "(1,2),(3,4)",
+        "[[1, 2], [3, 4]]",
+        "<|box_start|>(1,2),(3,4)<|box_end|>",
+        "[x0=1, y0=2, x1=3, y1=4]",
+        "x1: 1, y1: 2, x2: 3, y2: 4",
+        '["1", "2", "3", "4"]',
+        "[1 px, 2 px, 3 px, 4 px]",
+    ],
+)
+def test_a_box_as_models_write_it(box):
+    assert in_tags(box=box).answer == Answer("fake", (1.0, 2.0, 3.0, 4.0), 1.0, "x")
+    assert in_json(box=json.dumps(box)).answer == Answer("fake", (1.0, 2.0, 3.0, 4.0), 1.0, "x")
+
+
+@pytest.mark.parametrize("box", ["1234", "[12 34]", "[x0=1, x1=3, y0=2, y1=4]", "x=1, y=2, w=3, h=4", "1.2.3.4"])
+def test_numbers_in_another_order_or_of_another_kind_are_no_box(box):
+    assert in_tags(box=box).answer.bbox is None
+    assert in_tags(box=box).problems[0].startswith("bbox: ")
+
+
+MELTS = Answer("fake", (10.0, 20.0, 60.0, 80.0), 2.0, "it melts")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '```json\n[{"bbox_2d": [10, 20, 60, 80], "verdict": "FAKE", "time": "0:02", "reason": "it melts"}]\n```',
+        'The video is FAKE.\n```json\n[{"bbox_2d": [10, 20, 60, 80], "label": "hand", "start": 2, '
+        '"reason": "it melts"}]\n```',
+        'Here it is:\n\n```\n{"verdict": "AI-generated", "parts": [{"box": [10, 20, 60, 80], "onset": "2s", '
+        '"explanation": "it melts"}]}\n```\nI hope that helps.',
+        '{"verdict": "The video is fake.", "bbox": {"x0": 10, "y0": 20, "x1": 60, "y1": 80}, "start": "2-3 s", '
+        '"reason": "it melts"}',
+        "FAKE <Box>[10, 20, 60, 80]</BOX> <Start Time>2s</Start Time> <EXPLANATION>it melts</Explanation>",
+        "The video is fake. <bbox>(10, 20), (60, 80)</bbox> <start>00:02</start> <explanation>it melts</explanation>",
+    ],
+)
+def test_an_answer_in_a_models_own_frame(text):
+    assert parse_auto(text) == Parsed(MELTS, parse_auto(text).grammar)
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
+        ('{"label": "FAKE", "bbox_2d": [[1, 2, 3, 4], [5, 6, 7, 8]]}', "bbox: more than one"),
+        ('[{"label": "FAKE", "box": [1, 2, 3, 4]}, {"box": [5, 6, 7, 8]}]', "bbox: more than one"),
+        ("FAKE <coordinates>[1, 2, 3, 4], [5, 6, 7, 8]</coordinates>", "bbox: more than one"),
+        ("The video is fake: the hand at [1, 2, 3, 4] melts.", "bbox: stands where it is not read"),
+        ("FAKE. The hand melts at (1,2),(3,4).", "bbox: stands where it is not read"),
+        ('{"label": "FAKE", "parts": {"face_boxes": [1]}}', "bbox: in a key that is not read"),
         ("FAKE <coordinates>[1, 2, 3, 4]", "coordinates: tag is not closed"),
         ("FAKE <start_time>1</start_time><start_time>2</start_time>", "start_time: given more than once"),
     ],
 )
-def test_tag_problems(text, problem):
-    parsed = parse_tags(text)
+def test_what_is_not_read_is_a_problem(text, problem):
+    parsed = parse_auto(text)
     assert parsed.answer.verdict == "fake"
     assert problem in parsed.problems[0]
 

@@ -65,7 +65,7 @@ NO_OPENING = 'does not begin with "This is a real/fake image"'
         ("Fake or real", NO_OPENING),
         ("The image looks unreal.", NO_OPENING),
         ("I think that this is a fake image.", NO_OPENING),
-        ("", NO_OPENING),
+        ("", "it is empty"),
     ],
 )
 def test_what_is_read(text, found):

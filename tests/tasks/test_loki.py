@@ -166,7 +166,7 @@ def test_what_follows_a_choice_is_its_explanation():
 
 def test_free_text_is_an_explanation_and_white_space_is_none():
     assert loki_open.parse_trained(" \n It melts. ").answer == loki_open.Answer("It melts.")
-    assert loki_open.parse_trained(" \n ").reason == "empty"
+    assert loki_open.parse_trained(" \n ").reason == "it is empty"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swift_plugins.core.tasks import MAX_CHARS, deeptrace, dfj_detect, fakevlm, get_task
+from swift_plugins.core.tasks.cut_off import is_cut_off, read_response
 from swift_plugins.core.tasks.verdicts import bare_verdict, named, stated_verdicts
 from swift_plugins.core.tasks.wording import beyond_thinking, drawn, plain, unquoted
 from tests.tasks.wordings import MAY_MISS, NONE, STATED, labelled
@@ -173,7 +174,7 @@ def test_a_box_in_the_key_of_qwen_is_read():
 
 
 def test_a_box_in_any_other_key_is_a_problem_and_not_dropped_in_silence():
-    parsed = deeptrace.parse_json('{"verdict": "FAKE", "bbox": null, "face_boxes": [[1, 2, 3, 4]], "onset": "0:05"}')
+    parsed = deeptrace.parse_json('{"verdict": "FAKE", "bbox": null, "face_boxes": [[1, 2, 3, 4]], "onset": "soon"}')
     assert [problem.split(":")[0] for problem in parsed.problems] == ["bbox", "start"]
 
 
@@ -199,6 +200,11 @@ ANSWERS = {
         "It is real. <score>5</score> <answer>B</answer> No.</think>",
         "<Thinking>He wrote <think> and </think>: REAL.</THINKING>",
         "<think></think>",
+        "[THINK]It is real. <score>5</score>[/THINK]",
+        "\u25c1think\u25b7It is real, B. No.\u25c1/think\u25b7\n",
+        "<seed:think>REAL <think>A</think> real</seed:think>",
+        "<|begin_of_thought|>It is real. <answer>B</answer><|end_of_thought|>",
+        "<thought>\nIt is real.\n</thought>\n",
     ],
 )
 def test_the_answer_stands_behind_the_thinking(task, trace):
@@ -214,9 +220,75 @@ def test_an_answer_cut_off_in_its_thinking_is_none(task):
             assert parse(f"<think>{ANSWERS[task]} But let me see").reason == "it ends within its thinking"
 
 
+@pytest.mark.parametrize("task", ANSWERS)
+def test_what_is_empty_says_so(task):
+    for parse in get_task(task).GRAMMARS.values():
+        if parse.__name__ != "parse_upstream":
+            assert parse(" \n").reason == "it is empty"
+            assert parse("<think>It is fake.</think>\n").reason == "nothing stands behind its thinking"
+
+
+def test_the_frame_and_the_ends_of_a_turn_that_a_decoder_leaves_are_no_part_of_an_answer():
+    assert read(dfj_detect.parse_trained, "<answer><|begin_of_box|>fake<|end_of_box|></answer>") == "fake"
+    for text in ("<|begin_of_box|>Fake<|end_of_box|>", "The image is fake<|im_end|>", "Fake</s>"):
+        assert read(fakevlm.parse_plain, text) == "fake"
+
+
 def test_two_answers_between_traces_are_two_answers():
     assert beyond_thinking("<think>a</think>REAL<think>b</think>FAKE") == "REAL\nFAKE"
     assert deeptrace.parse_auto("<think>a</think>REAL.<think>b</think>FAKE").answer is None
+
+
+# ------------------------------------------------------------------------------------------- cut off by the token limit
+
+CUT = {"finish_reason": "length"}
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "wanted"),
+    [
+        ("fakevlm", "This is a fake image. The left hand has six fing", True),
+        ("fakevlm", "Fake", True),
+        ("fakevlm", "The image is fake. The reason is that", True),
+        ("fakevlm", "The image looks real. Let me look at the ha", False),
+        ("fakevlm", "The image looks real. Howev", False),
+        ("fakevlm", "The light is even, so the image is real", False),
+        ("fakevlm", "<think>The image is fake. I am", False),
+        ("deeptrace", "FAKE. The video is AI-generated. The unnatural part is at [1, 2, 3", True),
+        ("deeptrace", "I think that the video is", False),
+        ("dfj_detect", "<reasoning>It melts.</reasoning> <answer>fake</answer>", True),
+        ("dfj_detect", "<reasoning>It melts, so the image is fake.", False),
+        ("dfj_pointwise", "<reasoning>It names it.</reasoning>\n<score>4</score>\n\nThe cand", True),
+        ("dfj_pointwise", "<reasoning>It names", False),
+        ("loki_tf", "Yes, the hands are", True),
+        ("loki_mc", "A", True),
+        ("loki_open", "The hand melts and", True),
+    ],
+)
+def test_a_cut_off_answer_counts_where_no_continuation_can_take_it_back(task, text, wanted):
+    grammars = get_task(task).GRAMMARS
+    parse = grammars["plain" if task == "fakevlm" and not text.startswith("This") else "trained"]
+    assert (read_response(parse, {"response": text} | CUT).answer is not None) == wanted
+    if not wanted:
+        assert read_response(parse, {"response": text} | CUT).reason.startswith("cut off by the limit of tokens")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        CUT,
+        {"finish_reasons": ["length"]},
+        {"choices": [{"finish_reason": "length"}]},
+        {"outputs": [{"finish_reason": "length", "text": "x"}]},
+        {"candidates": [{"finishReason": "MAX_TOKENS"}]},
+        {"stop_reason": "max_tokens"},
+    ],
+)
+def test_a_cut_is_told_however_a_kit_spells_it(said):
+    row = {"response": "At first the image is real and the light"}
+    assert is_cut_off(row | said)
+    assert read_response(fakevlm.parse_plain, {"response": "The image is real"} | said).answer is None
+    assert not is_cut_off(row | {"finish_reason": "stop", "choices": "x", "stop_reason": None, "outputs": [1]})
 
 
 # ------------------------------------------------------------------------------------------------------- plain letters

@@ -15,6 +15,8 @@ from swift_plugins.core import boxes
 from swift_plugins.core.tasks import deeptrace
 from swift_plugins.core.tasks.verdicts import VERDICTS
 
+_OUTSIDE = 0.05  # of the frame, how far an honest box may reach beyond it
+
 
 @dataclass(frozen=True, slots=True)
 class Gold:
@@ -104,6 +106,21 @@ def answered_box(bbox: boxes.Box | None, meta: dict[str, Any]) -> boxes.Box | No
     if bbox is None or not (meta.get("width") and meta.get("height")):
         return None
     return boxes.to_pixels(bbox, 1, 1, *box_span(meta))
+
+
+def space_problem(bbox: boxes.Box | None, answer: boxes.Box | None, meta: dict[str, Any]) -> tuple[str, ...]:
+    """The problem of an answer's box, `answer` in ratios, that seems to be of another space than the row's.
+
+    It is measured as the row's space has it: which other one a model meant cannot be told from its numbers.
+    """
+    if bbox is None or answer is None:
+        return ()
+    width, height = box_span(meta)
+    if width > 1 and 0 < max(bbox) <= 1:
+        return (f"box space: ratios where {width:g} x {height:g} is spanned",)
+    if max(answer) > 1 + _OUTSIDE or min(answer) < -_OUTSIDE:
+        return (f"box space: reaches outside the {width:g} x {height:g} that the row's space spans",)
+    return ()
 
 
 def bbox_iou(truth: boxes.Box | None, answer: boxes.Box | None) -> float:

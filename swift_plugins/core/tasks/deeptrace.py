@@ -10,8 +10,16 @@ from __future__ import annotations
 import re
 
 from swift_plugins.core.tasks import Choices, Parsed
-from swift_plugins.core.tasks.deeptrace_answer import NUMBER, UNSIGNED, Answer, ordered, read_box, read_start
-from swift_plugins.core.tasks.deeptrace_zero_shot import FENCE, TAG, parse_json, parse_tags
+from swift_plugins.core.tasks.deeptrace_answer import (
+    NUMBER,
+    UNSIGNED,
+    Answer,
+    ordered,
+    read_box,
+    read_start,
+    unread_box,
+)
+from swift_plugins.core.tasks.deeptrace_zero_shot import TAG, find_json, parse_json, parse_tags
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION as ZERO_SHOT_QUESTION
 from swift_plugins.core.tasks.verdicts import STOP, VERDICT_WORDS, named, stated_verdicts, with_reader
 from swift_plugins.core.tasks.wording import reads
@@ -152,6 +160,7 @@ _RENDERED = re.compile(
 _TRAINED_VERDICT = re.compile(rf"\s*(real|fake)(?={STOP})", re.I)
 _TRAINED_BOX = re.compile(r"unnatural part is at (\[[^\[\]]{0,400}\])")
 _TRAINED_START = re.compile(r"starting ([^\s,;]{1,40}) seconds?(?!\w)")
+_ANY_START = re.compile(r"starting ((?:[^.,;\n]|[.,](?=[0-9])){1,60})")
 _END = re.compile(r"[.\n]")
 _NO_PART = "There is no unnatural part"
 _NO_HEAD = "does not begin with REAL or FAKE"
@@ -198,8 +207,10 @@ def _parse_words(text: str) -> Parsed:
         bbox = read_box(box.group(1), problems)
     elif "unnatural part is at" in claims:
         problems.append("bbox: no [x0, y0, x1, y1] after 'unnatural part is at'")
-    if time := _TRAINED_START.search(claims):
-        start = read_start(time.group(1), problems)
+    else:
+        problems += unread_box(claims)
+    if time := _TRAINED_START.search(claims) or _ANY_START.search(claims):
+        start = read_start(time[1], problems)
     elif _STARTING in claims:
         problems.append("start: no number of seconds after 'starting'")
     explanation = text[reason + len(_REASON) :].strip() if reason >= 0 else None
@@ -229,7 +240,7 @@ def _sentence_end(text: str, start: int) -> int:
 def parse_auto(text: str) -> Parsed:
     """Choose the grammar by the text's outer form: JSON by its brace, tags by their names, else trained, else tags."""
     text = text.lstrip()
-    if text[FENCE.match(text).end() :][:1] == "{":  # type: ignore[union-attr]
+    if find_json(text) is not None:
         return parse_json(text)
     if TAG.search(text):
         return parse_tags(text)

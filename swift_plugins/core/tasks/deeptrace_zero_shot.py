@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from swift_plugins.core.tasks import Parsed
-from swift_plugins.core.tasks.deeptrace_answer import Answer, Box, ordered, read_box, read_start
-from swift_plugins.core.tasks.verdicts import OPPOSITE, VERDICT_WORDS, bare_verdict
+from swift_plugins.core.tasks.deeptrace_answer import Answer, Box, ordered, read_box, read_start, unread_box
+from swift_plugins.core.tasks.verdicts import OPPOSITE, VERDICT_WORDS, bare_verdict, stated_verdicts
 from swift_plugins.core.tasks.wording import plain, reads
 
 ZERO_SHOT_QUESTION = (
@@ -19,8 +20,15 @@ ZERO_SHOT_QUESTION = (
     "Encapsulate your answers using <coordinates> </coordinates>, "
     "<start_time> </start_time>, and <explanation> </explanation>."
 )
-FENCE = re.compile(r"(?:\s*```[a-zA-Z]{0,10})?\s*")
-TAG = re.compile(r"<\s{0,4}(/?)\s{0,4}(coordinates|start_time|explanation)\s{0,4}>", re.I)
+_JSON = r"(?:\s*```[a-zA-Z]{0,10})?\s*(?=\{|\[\s{0,8}\{)"  # where an answer in JSON begins, bare or in a code fence
+_JSON_FIRST = re.compile(_JSON)
+_JSON_FENCED = re.compile(r"```[a-zA-Z]{0,10}\s{0,8}(?=\{|\[\s{0,8}[\[{])")
+_LABEL = 200  # characters of a label in which a verdict is looked for
+TAG = re.compile(
+    r"<\s{0,4}(/?)\s{0,4}(?:(?P<coordinates>(?:area[ _-])?coordinates?|(?:bounding[ _-]?)?box|bbox(?:_2d)?)"
+    r"|(?P<start_time>(?:start(?:ing)?[ _-]?)?time|start|onset|timestamp)|(?P<explanation>explanation))\s{0,4}>",
+    re.I,
+)
 
 
 def _cut_tags(text: str) -> tuple[dict[str, str], str, list[str]]:
@@ -29,7 +37,7 @@ def _cut_tags(text: str) -> tuple[dict[str, str], str, list[str]]:
     problems: list[str] = []
     outside, at, inside = [], 0, ""
     for match in TAG.finditer(text):
-        tag = match[2].lower()
+        tag = match.lastgroup or ""
         if inside == "" and not match[1]:
             outside.append(text[at : match.start()])
             at, inside = match.end(), tag
@@ -54,6 +62,8 @@ def parse_tags(text: str) -> Parsed:
     if verdict == "real":
         return Parsed(Answer("real"), "tags", None, tuple(problems))
     bbox = read_box(found["coordinates"], problems) if "coordinates" in found else None
+    if "coordinates" not in found:
+        problems += unread_box(outside)
     start = read_start(found["start_time"], problems) if "start_time" in found else None
     explanation = found.get("explanation", "").strip() or None
     return Parsed(Answer("fake", bbox, start, explanation), "tags", None, tuple(problems))
@@ -62,7 +72,7 @@ def parse_tags(text: str) -> Parsed:
 _JSON_KEYS = {
     "verdict": ("label", "verdict", "answer", "prediction", "final_answer", "final_verdict", "classification"),
     "bbox": ("bbox", "coordinates", "box", "bbox_2d", "bounding_box"),  # bbox_2d: Qwen2.5-VL and Qwen3-VL
-    "start": ("start_time", "start", "onset"),
+    "start": ("start_time", "start", "onset", "starting_time", "timestamp", "time", "time_range"),
     "explanation": ("explanation", "reason", "reasoning"),
 }
 
@@ -88,31 +98,43 @@ def _word(value: Any) -> str | None:
     return plain(value).strip(" \n.*!\"'").lower() if isinstance(value, str) else None
 
 
-def _verdict_of(found: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The verdict of an object, or (None, why there is none): another one, in whatever key or depth, takes it away."""
-    labels = [found[key] for key in _JSON_KEYS["verdict"] if found.get(key) is not None]
-    verdict = _word(labels[0]) if labels else None
-    if verdict not in VERDICT_WORDS:
-        return None, f"the label is neither REAL nor FAKE: {str(labels[0] if labels else None)[:40]!r}"
-    waiting: list[Any] = [found]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            waiting += value.values()
-            for key, word in _FLAGS.items():
-                if isinstance(value.get(key), bool) and value[key] != (word == verdict):
-                    return None, f"two different labels: {str(found)[:80]}"
-        elif isinstance(value, list):
-            waiting += value
-        elif _word(value) == OPPOSITE[verdict]:
-            return None, f"two different labels: {str(found)[:80]}"
-    if any(_word(label) != verdict for label in labels):
+def _nodes(value: Any) -> list[Any]:
+    """All that a JSON value holds and it itself, the outer before the inner and the first before the others."""
+    nodes = [value]
+    for node in nodes:
+        nodes += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return nodes
+
+
+def _verdict_of(nodes: Sequence[Any], objects: Sequence[dict[str, Any]], around: str) -> tuple[str | None, str | None]:
+    """The verdict of an answer's objects and of the text around them, or (None, why there is none).
+
+    Another verdict, in whatever key or depth, or around them, takes it away.
+    """
+    labels = [found[key] for found in objects for key in _JSON_KEYS["verdict"] if found.get(key) is not None]
+    stated = [verdict for label in labels if (verdict := _stated(label))]
+    verdict, why = (stated[0], None) if stated else bare_verdict(around)
+    if verdict is None:
+        return (
+            None,
+            f"the label is neither REAL nor FAKE: {str(labels[0] if labels else None)[:40]!r}; around it: {why}",
+        )
+    other = OPPOSITE[verdict]
+    flags = {word for found in objects for key, word in _FLAGS.items() if found.get(key) is (word == other)}
+    words = {_word(node) for node in nodes if isinstance(node, str)}
+    if other in words.union(stated) or flags or stated_verdicts(around).contradicts(verdict):
         return None, f"two different labels: {str(labels)[:80]}"
     return verdict, None
 
 
-def _first_present(found: dict[str, Any], field: str) -> Any:
-    return next((found[key] for key in _JSON_KEYS[field] if found.get(key) is not None), None)
+def _stated(label: Any) -> str | None:
+    """The verdict that a label's value is, or states in words."""
+    word = _word(label)
+    return word if word in VERDICT_WORDS else bare_verdict(label[:_LABEL])[0] if word else None
+
+
+def _first_present(objects: Sequence[dict[str, Any]], field: str) -> Any:
+    return next((found[key] for found in objects for key in _JSON_KEYS[field] if found.get(key) is not None), None)
 
 
 def _plain_number(value: Any) -> bool:
@@ -127,55 +149,84 @@ def _json_box(value: Any, problems: list[str]) -> Box | None:
     elif isinstance(value, list) and len(value) == 4 and all(_plain_number(v) for v in value):
         x0, y0, x1, y1 = map(float, value)
         return ordered(x0, y0, x1, y1, problems)
+    elif isinstance(value, list) and len(value) == 4 and all(isinstance(v, str) for v in value):
+        return read_box(", ".join(value), problems)
+    elif isinstance(value, list) and value and all(isinstance(one, list) and len(one) == 4 for one in value):
+        problems += ["bbox: more than one, the first counts"] if len(value) > 1 else []
+        return _json_box(value[0], problems)
+    elif isinstance(value, str):
+        return read_box(value, problems)
+    elif isinstance(value, dict) and (box := [value.get(key) for key in ("x0", "y0", "x1", "y1")]) and None not in box:
+        return _json_box(box, problems)
     problems.append(f"bbox: neither four numbers nor left, top, width, height: {repr(value)[:60]}")
     return None
 
 
+def find_json(text: str) -> re.Match[str] | None:
+    """What stands before an answer in JSON: at the text's beginning, else before its one code fence that holds some."""
+    if first := _JSON_FIRST.match(text):
+        return first
+    fenced = list(_JSON_FENCED.finditer(text))
+    return fenced[0] if len(fenced) == 1 else None
+
+
 @reads("json")
 def parse_json(text: str) -> Parsed:
-    """One JSON object, bare or in a code fence, as models asked for JSON answer (not a protocol of the paper).
+    """JSON, bare or in a code fence, as models asked for it answer (not a protocol of the paper): an object, or a list.
 
     Keys: label|verdict|answer|prediction, bbox|coordinates|box ([x0, y0, x1, y1] or left/top/width/height),
-    start_time|start|onset, explanation|reason|reasoning, and their like, in any case. The verdict's value must be
-    exactly "real" or "fake", and the other one the value of no key.
+    start_time|start|onset, explanation|reason|reasoning, and their like, in any case and depth. The verdict's value
+    must be "real" or "fake" or say so, and the other one the value of no key; without such a key the text around the
+    fence may state it. Of several boxes the first counts.
     """
-    begin = FENCE.match(text).end()  # type: ignore[union-attr]
-    if text[begin : begin + 1] != "{":
+    if (before := find_json(text)) is None:
         return Parsed(None, "json", "no JSON object")
     try:
-        found, end = _DECODER.raw_decode(text, begin)
+        found, end = _DECODER.raw_decode(text, before.end())
     except (ValueError, RecursionError) as error:
         return Parsed(None, "json", f"broken JSON: {str(error)[:80]}")
-    if text[end : end + 16].strip() not in ("", "```") or text[end + 16 :].strip():
+    after = text[end:].strip()
+    if after and not after.startswith("```"):
         return Parsed(None, "json", "text after the JSON object")
-    verdict, why = _verdict_of(found)
+    nodes, around = _nodes(found), f"{text[: before.start()]}\n{after[3:]}"
+    objects = [node for node in nodes if isinstance(node, dict)]
+    verdict, why = _verdict_of(nodes, objects, around)
     if verdict is None:
         return Parsed(None, "json", why)
     if verdict == "real":
         return Parsed(Answer("real"), "json")
     problems: list[str] = []
-    answer = Answer("fake", _box_of(found, problems), _start_of(found, problems), _explanation_of(found, problems))
+    answer = Answer(
+        "fake", _box_of(objects, problems), _start_of(objects, problems), _explanation_of(objects, problems)
+    )
     return Parsed(answer, "json", None, tuple(problems))
 
 
-def _box_of(found: dict[str, Any], problems: list[str]) -> Box | None:
-    if (box := _first_present(found, "bbox")) is not None:
-        return _json_box(box, problems)
-    if other := [key for key, value in found.items() if ("box" in key or "coord" in key) and value is not None]:
+def _box_of(objects: Sequence[dict[str, Any]], problems: list[str]) -> Box | None:
+    boxes = [found[key] for found in objects for key in _JSON_KEYS["bbox"] if found.get(key) is not None]
+    if boxes:
+        problems += ["bbox: more than one, the first counts"] if len(boxes) > 1 else []
+        return _json_box(boxes[0], problems)
+    keys = [key for found in objects for key, value in found.items() if value is not None]
+    if other := [key for key in keys if "box" in key or "coord" in key]:
         problems.append(f"bbox: in a key that is not read: {other[0][:40]!r}")
     return None
 
 
-def _start_of(found: dict[str, Any], problems: list[str]) -> float | None:
-    start = _first_present(found, "start")
+def _start_of(objects: Sequence[dict[str, Any]], problems: list[str]) -> float | None:
+    start = _first_present(objects, "start")
+    if isinstance(start, list) and start:
+        start = start[0]  # of a range
+    if isinstance(start, str):
+        return read_start(start, problems)
     if start is None or (_plain_number(start) and start >= 0):
         return None if start is None else float(start)
     problems.append(f"start: not a time in seconds: {str(start)[:40]!r}")
     return None
 
 
-def _explanation_of(found: dict[str, Any], problems: list[str]) -> str | None:
-    explanation = _first_present(found, "explanation")
+def _explanation_of(objects: Sequence[dict[str, Any]], problems: list[str]) -> str | None:
+    explanation = _first_present(objects, "explanation")
     if isinstance(explanation, str):  # \ud800 in JSON is half a character, which no file can hold
         return explanation.encode(errors="replace").decode().strip() or None
     if explanation is not None:

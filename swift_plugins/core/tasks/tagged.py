@@ -18,7 +18,11 @@ FRAME_TAGS = frozenset({OPEN, CLOSE, "<answer>", "</answer>"})
 FRAME_END = re.compile(rf"{CLOSE}(\s{{0,8}})<answer>\s{{0,8}}({'|'.join(LABELS)})\s{{0,8}}</answer>")
 FRAME = re.compile(rf"{OPEN}(.*){FRAME_END.pattern}", re.S)
 REASONING = re.compile(rf"\s*{OPEN}(.*){CLOSE}\s*", re.S)
-DECISIONS = {tag: re.compile(rf"<{tag}>([^<>]{{0,40}})</{tag}>", re.I | re.A) for tag in ("score", "answer")}
+_BOXED = r"(?:<\|{}_of_box\|>)?"  # GLM-V's frame of what it decides
+DECISIONS = {
+    tag: re.compile(rf"<{tag}>{_BOXED.format('begin')}([^<>]{{0,40}}){_BOXED.format('end')}</{tag}>", re.I | re.A)
+    for tag in ("score", "answer")
+}
 # However it is spelled: a decision beside one that is not closed, or is written in an odd way, is none.
 _OPENINGS = {
     tag: re.compile(rf"[<\uff1c\ufe64]\s{{0,4}}{tag}\b[^<>\uff1e]{{0,40}}[>\uff1e\ufe65]", re.I) for tag in DECISIONS

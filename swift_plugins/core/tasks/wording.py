@@ -13,7 +13,13 @@ from collections.abc import Callable
 
 from swift_plugins.core.tasks import MAX_CHARS, Parsed
 
-_THINK = re.compile(r"<\s{0,4}(/?)\s{0,4}think(?:ing)?\s{0,4}>", re.I)
+# <think> (Qwen, DeepSeek, GLM and most others), <seed:think>, Magistral's in capitals, Kimi's triangles, OpenThinker's.
+_NAME = r"(?:\w{1,20}[:_])?(?:think(?:ing)?|thoughts?)"
+_THINK = re.compile(
+    rf"<\s{{0,4}}(/?)\s{{0,4}}{_NAME}\s{{0,4}}>|\[(/?)(?-i:THINK(?:ING)?)\]|\u25c1(/?){_NAME}\u25b7"
+    r"|<\|(?:begin|(end))_of_thoughts?\|>",
+    re.I,
+)
 
 
 def beyond_thinking(text: str) -> str | None:
@@ -24,7 +30,7 @@ def beyond_thinking(text: str) -> str | None:
     """
     outside, begin, inside = [], 0, False
     for tag in _THINK.finditer(text):
-        if tag[1]:
+        if any(tag.groups()):
             begin, inside = tag.end(), False
         elif not inside:
             outside.append(text[begin : tag.start()])
@@ -39,7 +45,11 @@ def reads(grammar: str) -> Callable[[Callable[[str], Parsed]], Callable[[str], P
         @functools.wraps(parse)
         def read(text: str) -> Parsed:
             said = beyond_thinking(text[:MAX_CHARS])
-            return Parsed(None, grammar, "it ends within its thinking") if said is None else parse(said)
+            if said is None:
+                return Parsed(None, grammar, "it ends within its thinking")
+            if not said.strip():
+                return Parsed(None, grammar, "nothing stands behind its thinking" if text.strip() else "it is empty")
+            return parse(said)
 
         return read
 
@@ -123,6 +133,12 @@ def drawn(text: str) -> str:
 
 # ---------------------------------------------------------------------------------------------------------- quotations
 
+# What a decoder may leave of a turn's ends and of GLM-V's frame of its answer.
+_TURN_TOKEN = re.compile(
+    r"<\|(?:im_end|im_start|endoftext|end|eot_id|end_of_text|begin_of_box|end_of_box|(?:begin|end)_of_solution"
+    r"|return|eom_id)\|>|</s>\s{0,8}\Z",
+    re.I,
+)
 _ELEMENT = re.compile(r"<\s{0,4}(/?)\s{0,4}([a-z][\w-]{0,30})[^<>\n]{0,80}>", re.I)
 _EMPHASIS = {"b", "strong", "i", "em", "u", "mark", "font", "small", "big", "image", "video", "audio"}
 _BLOCKS = {"p", "div", "span", "br", "hr", "li", "ul", "ol", "h1", "h2", "h3", "h4", "center", "body", "html"} | {
@@ -159,6 +175,8 @@ def unquoted(text: str) -> str:
     """
     if "&" in text:
         text = html.unescape(text)
+    if "<" in text:
+        text = _TURN_TOKEN.sub("\n", text)
     text = _MARK_UP.sub("", _STRUCK.sub(QUOTED, _without_elements(text)))
     if whole := _WHOLE.fullmatch(text):
         text = whole[1] or whole[2] or ""
