@@ -70,7 +70,9 @@ class FakeClue(Conversion[Raw]):
         self.questions[row["messages"][0]["content"]] += 1
 
     def hint(self) -> str:
-        return "" if any(self.roots.values()) else ". Unpack the images in --src, or convert with --check none"
+        if any(self.roots.values()) or not any(folders.missing for folders in self.folders.values()):
+            return ""
+        return ". Unpack the images in --src, or convert with --check none"
 
     def images(self, items: list[Sourced[Raw]]) -> dict[str, Pictured]:
         """An image that is in both splits counts for its first."""

@@ -27,15 +27,23 @@ ROW_FORM: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("messages", (list, NOTHING), "a list"),
     ("choice_probs", (dict, NOTHING), "an object"),
 )
+PLAIN_RESULT = (
+    "a plain result of swift infer, without the id, task and meta that scoring needs: answer the converter's file with "
+    "python eval/predict.py --model CKPT --data test.jsonl --out out.jsonl, and score out.jsonl"
+)
 MUST_AGREE = ("box_space", "box_width", "box_height", "setting", "task_version")  # of a prediction's meta and --gold's
 AS_ASKED = ("media_id", "order", "asks", "width", "height", "duration")  # these too, where both state them
 
 
 def load(path: Path) -> dict[str, tuple[str, Row]]:
     """id -> ("file:line", row) of a JSONL; ids must be unique and what a report shows must have its type."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name the JSONL in it")
     rows: dict[str, tuple[str, Row]] = {}
     for line, row in read_rows(path):
         where = f"{path}:{line}"
+        if "id" not in row and "meta" not in row and "response" in row:
+            raise ValueError(f"{where}: {PLAIN_RESULT}")
         for key, kinds, wanted in ROW_FORM:
             if not isinstance(row.get(key), kinds):
                 raise ValueError(f"{where}: {key} must be {wanted}, got {row.get(key)!r:.80}")
@@ -43,7 +51,7 @@ def load(path: Path) -> dict[str, tuple[str, Row]]:
             raise ValueError(f"{where}: id {row['id']!r} stands in {rows[row['id']][0]} already")
         rows[row["id"]] = (where, row)
     if not rows:
-        raise ValueError(f"{path}: no rows")
+        raise ValueError(f"{path}: no rows: the file is empty")
     return rows
 
 

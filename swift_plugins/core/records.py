@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import jsonlines
 import msgspec
 
+from swift_plugins.core.foreign import what_it_is, why_no_json
 from swift_plugins.core.special_texts import check_texts
 
 Row = dict[str, Any]
@@ -73,15 +74,18 @@ def scan_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any] | s
                     _decode_pairs(line.decode())
             except (ValueError, RecursionError) as error:
                 hint = "" if line.endswith(b"\n") else " (a torn last line? the writer may have been killed)"
-                yield number, f"not JSON: {error}{hint}"
+                yield number, f"not JSON: {error}{why_no_json(line) or hint}"
                 continue
             yield number, row if isinstance(row, dict) else f"expected a JSON object, got {type(row).__name__}"
 
 
 def read_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, row). A line that is no JSON object raises ValueError with file and line."""
+    """Yield (line number, row). A line that is no JSON object raises ValueError with file and line, or says what the
+    whole file is."""
     for line, row in scan_rows(path):
         if isinstance(row, str):
+            if line == 1 and (said := what_it_is(Path(path))):
+                raise ValueError(f"{path}: not JSONL but {said}")
             raise ValueError(f"{path}:{line}: {row}")
         yield line, row
 

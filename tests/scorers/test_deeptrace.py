@@ -139,7 +139,7 @@ def test_an_answer_that_was_cut_off_before_its_verdict_is_unparsed(score):
     cut = {"response": "At first sight the video is real. It", "finish_reason": "length"}
     report = score([fake() | cut, fake("f2", response=said()) | {"finish_reason": "length"}])
     assert report["n_unparsed"] == 1
-    assert list(report["unparsed_reasons"])[0].startswith("cut off by the limit of tokens")
+    assert next(iter(report["unparsed_reasons"])).startswith("cut off by the limit of tokens")
 
 
 def test_unparsed_is_wrong_counted_and_named(score):
