@@ -254,17 +254,17 @@ def test_segments_begin_with_their_space():
         ("Shows real‑world lighting.", None),
         ("real_estate", None),
         # negated, both, neither
-        ("The video is not real.", None),
-        ("It isn't a real video.", None),
-        ("It isn’t fake.", None),
+        ("The video is not real.", "fake"),
+        ("It isn't a real video.", "fake"),
+        ("It isn’t fake.", "real"),
         ("The video does not look real.", None),
         ("It does not appear to be real.", None),
-        ("This cannot be real.", None),
+        ("This cannot be real.", "fake"),
         ("There are no fake elements in this video.", None),
         ("A clip without fake parts", None),
         ("A non-real scene", None),
         ("REAL or FAKE", None),
-        ("Is it real? I would say fake.", None),
+        ("Is it real? I would say fake.", "fake"),
         ("Fake or real I cannot say", None),
         ("FAKE. The video is real.", None),
         ("REAL. The video is AI-generated.", None),
@@ -619,7 +619,7 @@ def test_unknown_task_is_told_what_was_meant():
         ("Real. Fake.", None, None),
         ("real\nfake", None, None),
         ("REAL or FAKE", None, None),
-        ("FAKE, not real", None, None),
+        ("FAKE, not real", None, "fake"),
         ("REAL? No.", None, None),
         ("REAL. Actually it is fake.", None, None),
         ("REAL. The video is AI-generated.", None, None),
@@ -667,13 +667,17 @@ def test_a_json_field_of_the_wrong_type_costs_that_field_alone():
 # ------------------------------------------------------------------------------------------------- real models' outputs
 
 
-@pytest.mark.parametrize(("name", "unparsed"), [("qwen2.5-vl-3b-v2-test", 0), ("smolvlm2-500m-test", 463)])
+@pytest.mark.parametrize(("name", "unparsed"), [("qwen2.5-vl-3b-v2-test", 0), ("smolvlm2-500m-test", 462)])
 def test_real_outputs_read_as_their_publisher_read_them(published, name, unparsed):
-    """Where the publisher's own reader decided, ours says the same or nothing: it takes no side in "REAL or FAKE"."""
+    """Where the publisher's own reader decided, ours says the same or nothing: it takes no side in "REAL or FAKE".
+
+    The publisher's takes "The image is not AI-generated." for FAKE, once.
+    """
     lines = (published / "deeptrace_outputs" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [row for row in map(json.loads, lines) if "predicted_label" in row]
     read = [parse_auto(row["raw_output"]).answer for row in rows]
-    assert [a.verdict for a in read if a] == [
-        r["predicted_label"].lower() for a, r in zip(read, rows, strict=True) if a
-    ]
+    pairs = [(a.verdict, r["predicted_label"].lower(), r["raw_output"]) for a, r in zip(read, rows, strict=True) if a]
+    others = [text for ours, theirs, text in pairs if ours != theirs]
+    assert all(text == " The image is not AI-generated." for text in others)
+    assert len(others) <= 1
     assert read.count(None) == unparsed

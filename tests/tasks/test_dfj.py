@@ -303,7 +303,7 @@ def test_a_verdict_is_read_or_there_is_a_reason(text, wanted):
         ("The image looks real.", "plain", "real"),
         ("REAL", "plain", "real"),
         ("An unrealistic scene.", "plain", None),
-        ("It is not real.", "plain", None),
+        ("It is not that real.", "plain", None),
         ("Real or fake, who knows.", "plain", None),
         ("", "plain", None),
         ("<answer>edited</answer> It is fake.", "trained", "edited"),

@@ -13,11 +13,12 @@ from swift_plugins.core.tasks.cut_off import is_cut_off, read_response
 from swift_plugins.core.tasks.verdicts import bare_verdict, named, stated_verdicts
 from swift_plugins.core.tasks.wording import beyond_thinking, drawn, plain, unquoted
 from tests.tasks.wordings import MAY_MISS, NONE, STATED, labelled
+from tests.tasks.wordings_fresh import FRESH
 from tests.tasks.wordings_more import MORE
 
 READERS = {"fakevlm": fakevlm.parse_plain, "dfj_detect": dfj_detect.parse_plain, "deeptrace": deeptrace.parse_tags}
-MORE_ROWS = [(text, None if said == "none" else said.strip("?")) for text, said in MORE]
-PLAIN = [*labelled(STATED), *((text, said) for text, said in MORE if said in ("real", "fake"))]
+MORE_ROWS = [(text, None if said == "none" else said.strip("?")) for text, said in MORE + FRESH]
+PLAIN = [*labelled(STATED), *((text, said) for text, said in MORE + FRESH if said in ("real", "fake"))]
 ROWS = [
     *MORE_ROWS,
     *labelled(STATED),
@@ -32,16 +33,27 @@ def read(parse, text):
 
 
 @pytest.mark.parametrize("task", READERS)
-def test_no_verdict_is_wrong_and_the_plain_ones_are_read(task):
-    """Precision over the tables: 100 %. Coverage of the verdicts that are plainly stated: at least 98 %."""
+def test_no_verdict_is_wrong_and_the_plain_ones_are_read(task, record_property, capsys):
+    """Precision over the tables: 100 %. Coverage of the verdicts that are plainly stated: at least 97 %."""
     said = [(text, wanted, read(READERS[task], text)) for text, wanted in ROWS]
-    assert len({text for text, *_ in said}) >= 750
-    assert [row for row in said if row[2] is not None and row[2] != row[1]] == []
+    assert len({text for text, *_ in said}) >= 1300
+    answers = [row for row in said if row[2] is not None]
+    wrong = [row for row in answers if row[2] != row[1]]
     missed = [text for text, wanted in PLAIN if read(READERS[task], text) != wanted]
-    assert len(missed) <= 0.02 * len(PLAIN), missed
+    found = {"precision": 1 - len(wrong) / len(answers), "coverage": 1 - len(missed) / len(PLAIN)}
+    for name, value in found.items():
+        record_property(name, value)
+    with capsys.disabled():
+        print(
+            f"\n{task}, {len(said)} wordings: " + ", ".join(f"{k} {100 * v:.1f} %" for k, v in found.items()), end=" "
+        )
+    assert wrong == []
+    assert found["coverage"] >= 0.97, missed
 
 
-@pytest.mark.parametrize(("text", "reason"), [("", "neither"), ("It is not real.", "negated"), ("Real. Fake.", "both")])
+@pytest.mark.parametrize(
+    ("text", "reason"), [("", "neither"), ("It is not that real.", "negated"), ("Real. Fake.", "both")]
+)
 def test_why_there_is_none(text, reason):
     verdict, why = bare_verdict(text)
     assert verdict is None

@@ -310,6 +310,8 @@ MAY_MISS = {
             "There is zero chance this is real.",
             "No way this is real.",
             "The clip is far from real",
+            "The image is n\u043et real.",
+            "n\u200bot real",
         ),
     },
     "a value": {
@@ -538,14 +540,12 @@ NONE = {
         "Real or fake? Real. Fake.",
     ),
     "look-alikes that turn it around": (
-        "The image is n\u043et real.",
         "The image is un\u200breal.",
         "re\u200bal-time",
         "real\u2011time",
         "real\u2011looking",
         "The image is real\u2010time.",
         "The image is real\u2212looking.",
-        "n\u200bot real",
         "The image is not\u2003real or fake.",
         "The image isn\u2019t real or fake.",
         "The image isn\u02bct real or fake.",

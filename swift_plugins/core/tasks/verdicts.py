@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from swift_plugins.core.tasks import verdict_words as words
 from swift_plugins.core.tasks.wording import drawn, plain, unquoted
 
-VERSION = "2"  # of how answers are read: here and in wording.py; "1" took what is quoted or conceded for a verdict
+# Of how answers are read, here and in wording.py: "1" took what is quoted or conceded for a verdict, "2" read no denial
+# and no answer that was cut off as what it is.
+VERSION = "3"
 VERDICTS = ("real", "fake")
 OPPOSITE = {"real": "fake", "fake": "real"}
 LABELS = (*VERDICTS, "edited")
@@ -22,7 +24,8 @@ FOLD = {"real": "real", "fake": "fake", "edited": "fake"}
 VERDICT_WORDS = {"real": "REAL", "fake": "FAKE"}
 STOP = r"(?:[ \t]{0,8}[.,:;!<\n]|\s{1,8}[–—-]|\s{0,8}\Z)"
 
-_SENTENCE = re.compile(r"(?<=[.!?])(?<!vs\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?=[^\w.!?]|[A-Za-z]{4})|\n")
+_SENTENCE = re.compile(r"(?<=[.!?])(?<!vs\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?=[^\w.!?]|[A-Za-z]{4})|;\s|\n")
+_NO_SUBJECT = re.compile(r"(?=(?:looks?|seems?|appears?|sounds?) (?!at|into|for|closer|again))")
 _MANY = 50  # words of a verdict; an output with more is no answer
 _NEAR = 300  # characters around such a word in which its sentence is looked at
 
@@ -54,7 +57,7 @@ def stated_verdicts(text: str) -> Stated:
     """What a text says of the medium that it is about; see Stated."""
     found = Stated(set(), set(), set(), set())
     shown = plain(text)
-    seen = unquoted(drawn(shown)).lower()
+    seen = words.ECHO.sub("answer:", unquoted(drawn(shown)).lower())
     many = sum(1 for _ in words.WORD.finditer(seen))
     if many > _MANY:
         return Stated(set(VERDICTS), set(), set(), set(VERDICTS))
@@ -70,12 +73,18 @@ def stated_verdicts(text: str) -> Stated:
 
 
 def _read_sentence(sentence: str, following: str, found: Stated) -> None:
+    sentence = f"it {sentence}" if _NO_SUBJECT.match(sentence) else sentence  # "Looks fake."
     mentions = [(match.lastgroup or "", match) for match in words.WORD.finditer(sentence)]
     if sentence.rstrip("\"')] ").endswith("?"):
-        if len({word for word, _ in mentions}) == 1:  # "real or fake?" only echoes the question
-            found.doubted.update(word for word, match in mentions if _tail_of(sentence[match.end() :]) is not None)
+        # "real or fake?" only echoes the question; what is asked before anything is said is answered by what follows
+        if found.said and len({word for word, _ in mentions}) == 1:
+            found.doubted.update(
+                word for word, match in mentions if _tail_of(sentence[match.end() :], word) is not None
+            )
         return
     kinds = [(word, _kind(sentence, match, following)) for word, match in mentions]
+    found.denied.update(word for word, kind in kinds if kind == "opposite")
+    kinds = [(OPPOSITE[word], "said") if kind == "opposite" else (word, kind) for word, kind in kinds]
     for i, (word, kind) in enumerate(kinds):
         if word == "edited":
             found.denied.update(("real",) if kind in ("said", "loose") else ())
@@ -94,13 +103,15 @@ def _read_sentence(sentence: str, following: str, found: Stated) -> None:
 
 def _agrees(word: str, kind: str, before: bool) -> bool:
     """Whether a statement of `word` stands beside another verdict's word in its sentence that is of this kind."""
-    return kind == "nothing" or (kind in ("conceded", "denied") and before) or (kind == "phrase" and word == "fake")
+    return kind in ("nothing", "denied") or (kind == "conceded" and before) or (kind == "phrase" and word == "fake")
 
 
-def _tail_of(after: str) -> str | None:
+def _tail_of(after: str, word: str) -> str | None:
     """What follows a verdict's word and the noun that belongs to it; None where the word belongs to something else."""
-    rest = after[words.NOUN.match(after).end() :]  # type: ignore[union-attr]
-    return rest if words.TAIL.match(rest) else None
+    noun = words.NOUN.match(after).end()  # type: ignore[union-attr]
+    rest = after[noun:]
+    of_noun = noun and (words.OF_NOUN.match(rest) or (word == "fake" and words.OF_FAKE_NOUN.match(rest)))
+    return rest if of_noun or words.TAIL.match(rest) else None
 
 
 def _kind(sentence: str, match: re.Match[str], following: str) -> str:
@@ -119,7 +130,7 @@ def _kind(sentence: str, match: re.Match[str], following: str) -> str:
     )
     negated = words.NEGATED.search(clause)
     how, verb = _structure(before, after)
-    rest = _tail_of(after)
+    rest = _tail_of(after, match.lastgroup or "")
     doubted = words.DOUBTED_AFTER.match(after if rest is None else rest)
     if how == "said" and rest is None and not verb and words.RESUMES.match(after):
         return "loose"
@@ -127,13 +138,26 @@ def _kind(sentence: str, match: re.Match[str], following: str) -> str:
         return "nothing" if negated or conceded else "phrase"
     value = words.VALUE.match(after)
     if negated or words.CROSSED.search(before) or words.WITHDRAWN.fullmatch(following) or (value and value["no"]):
+        plainly = match.lastgroup != "edited" and not (conceded or doubted or words.BUT.search(after))
+        if plainly and _denies(before, clause, negated, value, how):
+            return "opposite"
         return "doubted" if value and value["corrects"] else "denied"
     contrast = words.BUT.search(words.REASON.split(after, maxsplit=1)[0])
+    if match.lastgroup == "fake" and verb and not words.WEAK.match(verb):
+        contrast = None  # "it is fake, though well made" takes nothing back
     if (value and value["number"] and not words.CERTAIN.match(after)) or (contrast and not verb):
         return "doubted"
     if conceded or doubted or contrast or (words.WEAK.match(verb) and words.BUT_NEXT.match(following)):
         return "conceded"
     return how
+
+
+def _denies(before: str, clause: str, negated: Any, value: Any, how: str) -> bool:
+    """Whether a denied word says as plainly that it is the other one: once, and of the medium."""
+    if value and value["no"]:
+        return how == "said" and not negated and not value["corrects"] and value["no"] != "none"
+    denial = words.DENIES.search(before)
+    return denial is not None and not words.NEGATED.search(clause[: max(0, len(clause) - len(denial[0]))])
 
 
 def _behind_last(pattern: re.Pattern[str], text: str) -> str:
@@ -145,13 +169,15 @@ def _behind_last(pattern: re.Pattern[str], text: str) -> str:
 
 def _structure(before: str, after: str) -> tuple[str, str]:
     """("said", "loose", "conceded" or "phrase", the verb of a sentence about the medium), by what is around a word."""
-    for how, pattern in (("said", words.SAYS), ("conceded", words.SAYS_LOOSELY)):
+    for how, pattern in (("said", words.SAYS), ("said", words.SAYS_AT_LAST), ("conceded", words.SAYS_LOOSELY)):
         if (says := pattern.search(before)) and not words.OF_A_PART.search(before[: says.start()]):
             return how, says[2]
     if words.ALONE.fullmatch(before) or words.TITLED.search(before) or words.REPORTS.search(before):
         return "said", ""
     if (cut := _behind_last(words.CUT, before)) != before and words.ALONE.fullmatch(cut):
-        return ("phrase" if words.SEVERAL.match(after) else "loose"), ""
+        if words.SEVERAL.match(after):
+            return "phrase", ""
+        return ("said" if words.CONCLUDES.match(cut) else "loose"), ""
     return "phrase", ""
 
 

@@ -73,6 +73,7 @@ _MARKS = str.maketrans(
     }
 )
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Mn", "Me"}  # control, format, half and private characters; marks on a letter
+_LATEX = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf|fbox)\s?\{([^{}\\]{0,80})\}|\\[()\[\]]|\$")
 _ARROW = re.compile(r"[=-]{1,2}>")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f]")
 # Letters of other alphabets that are drawn like these, as far as the words of a verdict need them.
@@ -119,9 +120,10 @@ def plain(text: str) -> str:
 
 
 def _seen(text: str) -> str:
-    """The text without characters that are not seen; each is looked up once, however often it stands there."""
-    unseen = (ord(c) for c in set(text) if c not in "\n\t" and unicodedata.category(c) in _UNSEEN)
-    return text.translate(dict.fromkeys(unseen))
+    """The text without what is not seen, and with a dash for a picture; each character is looked up once."""
+    kinds = {ord(c): unicodedata.category(c) for c in set(text) if not c.isascii() or c < " "}
+    table = {c: " - " if kind == "So" else None for c, kind in kinds.items() if kind in _UNSEEN or kind == "So"}
+    return text.translate({c: to for c, to in table.items() if c not in (9, 10)})
 
 
 def drawn(text: str) -> str:
@@ -177,6 +179,8 @@ def unquoted(text: str) -> str:
         text = html.unescape(text)
     if "<" in text:
         text = _TURN_TOKEN.sub("\n", text)
+    if "\\" in text or "$" in text:
+        text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))
     text = _MARK_UP.sub("", _STRUCK.sub(QUOTED, _without_elements(text)))
     if whole := _WHOLE.fullmatch(text):
         text = whole[1] or whole[2] or ""
