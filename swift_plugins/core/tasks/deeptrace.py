@@ -19,8 +19,8 @@ from swift_plugins.core.tasks.deeptrace_answer import (
     read_start,
     unread_box,
 )
-from swift_plugins.core.tasks.deeptrace_zero_shot import TAG, find_json, parse_json, parse_tags
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION as ZERO_SHOT_QUESTION
+from swift_plugins.core.tasks.deeptrace_zero_shot import find_json, parse_json, parse_tags, tags_of
 from swift_plugins.core.tasks.verdicts import STOP, VERDICT_WORDS, named, stated_verdicts, with_reader
 from swift_plugins.core.tasks.wording import reads
 
@@ -242,7 +242,7 @@ def parse_auto(text: str) -> Parsed:
     text = text.lstrip()
     if find_json(text) is not None:
         return parse_json(text)
-    if TAG.search(text):
+    if tags_of(text):
         return parse_tags(text)
     trained = parse_trained(text)
     return trained if trained.answer is not None or trained.reason != _NO_HEAD else parse_tags(text)

@@ -24,11 +24,17 @@ _JSON = r"(?:\s*```[a-zA-Z]{0,10})?\s*(?=\{|\[\s{0,8}\{)"  # where an answer in 
 _JSON_FIRST = re.compile(_JSON)
 _JSON_FENCED = re.compile(r"```[a-zA-Z]{0,10}\s{0,8}(?=\{|\[\s{0,8}[\[{])")
 _LABEL = 200  # characters of a label in which a verdict is looked for
-TAG = re.compile(
+_TAG_NAME = re.compile("coordinate|box|time|start|onset|explanation", re.I)
+_TAG = re.compile(
     r"<\s{0,4}(/?)\s{0,4}(?:(?P<coordinates>(?:area[ _-])?coordinates?|(?:bounding[ _-]?)?box|bbox(?:_2d)?)"
     r"|(?P<start_time>(?:start(?:ing)?[ _-]?)?time|start|onset|timestamp)|(?P<explanation>explanation))\s{0,4}>",
     re.I,
 )
+
+
+def tags_of(text: str) -> list[re.Match[str]]:
+    """The tags of the protocol that stand in a text."""
+    return list(_TAG.finditer(text)) if _TAG_NAME.search(text) else []
 
 
 def _cut_tags(text: str) -> tuple[dict[str, str], str, list[str]]:
@@ -36,7 +42,7 @@ def _cut_tags(text: str) -> tuple[dict[str, str], str, list[str]]:
     found: dict[str, str] = {}
     problems: list[str] = []
     outside, at, inside = [], 0, ""
-    for match in TAG.finditer(text):
+    for match in tags_of(text):
         tag = match.lastgroup or ""
         if inside == "" and not match[1]:
             outside.append(text[at : match.start()])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from swift_plugins.core.tasks import verdict_words as words
@@ -26,6 +27,8 @@ STOP = r"(?:[ \t]{0,8}[.,:;!<\n]|\s{1,8}[–—-]|\s{0,8}\Z)"
 
 _SENTENCE = re.compile(r"(?<=[.!?])(?<!vs\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?=[^\w.!?]|[A-Za-z]{4})|;\s|\n")
 _NO_SUBJECT = re.compile(r"(?=(?:looks?|seems?|appears?|sounds?) (?!at|into|for|closer|again))")
+_BLANK = re.compile(r"\n\s+")
+_STEMS = 2000
 _MANY = 50  # words of a verdict; an output with more is no answer
 _NEAR = 300  # characters around such a word in which its sentence is looked at
 
@@ -50,31 +53,49 @@ def with_reader(version: str) -> str:
 
 def named(text: str) -> set[str]:
     """The verdicts whose words, "AI-generated" among them, stand in a text, stated or not."""
-    return {match.lastgroup or "fake" for match in words.NAMES.finditer(drawn(plain(text)))}
+    return {match.lastgroup or "fake" for match in _matches(words.NAMES, drawn(plain(text)).lower())}
+
+
+def _matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """What pattern.finditer finds in a text of lower case; every match begins with a stem."""
+    end = 0
+    for stem in words.STEM.finditer(text):
+        if stem.start() >= end and (match := pattern.match(text, stem.start())):
+            end = match.end()
+            yield match
+
+
+def _count(text: str) -> int:
+    """How many words of a verdict stand in a plain text, up to one more than _MANY; of too many stems just as many."""
+    if sum(1 for _ in itertools.islice(words.STEM.finditer(text), _STEMS)) == _STEMS:
+        return _MANY + 1
+    return sum(1 for _ in itertools.islice(_matches(words.WORD, text), _MANY + 1))
 
 
 def stated_verdicts(text: str) -> Stated:
     """What a text says of the medium that it is about; see Stated."""
     found = Stated(set(), set(), set(), set())
     shown = plain(text)
-    seen = words.ECHO.sub("answer:", unquoted(drawn(shown)).lower())
-    many = sum(1 for _ in words.WORD.finditer(seen))
+    seen = unquoted(drawn(shown)).lower()
+    many = _count(seen)
     if many > _MANY:
         return Stated(set(VERDICTS), set(), set(), set(VERDICTS))
     if not many:
         return found
-    if not shown.isascii() and many != sum(1 for _ in words.WORD.finditer(unquoted(shown).lower())):
+    if not shown.isascii() and many != _count(unquoted(shown).lower()):
         found.doubted.update(VERDICTS)  # such a word in letters of another alphabet
+    seen = _BLANK.sub("\n", words.ECHO.sub("answer:", seen))
     for sentence, following in itertools.pairwise(
         [*filter(None, (part.strip(" \t,;:-|/") for part in _SENTENCE.split(seen))), ""]
     ):
-        _read_sentence(sentence, following, found)
+        if words.STEM.search(sentence):
+            _read_sentence(sentence, following, found)
     return found
 
 
 def _read_sentence(sentence: str, following: str, found: Stated) -> None:
     sentence = f"it {sentence}" if _NO_SUBJECT.match(sentence) else sentence  # "Looks fake."
-    mentions = [(match.lastgroup or "", match) for match in words.WORD.finditer(sentence)]
+    mentions = [(match.lastgroup or "", match) for match in _matches(words.WORD, sentence)]
     if sentence.rstrip("\"')] ").endswith("?"):
         # "real or fake?" only echoes the question; what is asked before anything is said is answered by what follows
         if found.said and len({word for word, _ in mentions}) == 1:
@@ -187,12 +208,13 @@ def bare_verdict(text: str) -> tuple[str | None, str | None]:
     Case does not matter. Parts of words ("unrealistic", "real-time"), words about something else ("a real person"),
     doubted, negated, quoted or conceded words and texts that state both verdicts give none.
     """
-    found, names = stated_verdicts(text), named(text)
-    if not names and not any(found):
-        return None, "neither REAL nor FAKE"
+    found = stated_verdicts(text)
     for verdict in found.said:
         if not (found.doubted or found.contradicts(verdict)):
             return verdict, None
+    names = named(text)
+    if not names and not any(found):
+        return None, "neither REAL nor FAKE"
     if len(found.said) > 1 or len(names) > 1:
         return None, "both verdicts"
     if found.doubted or found.denied:

@@ -15,6 +15,7 @@ from swift_plugins.core.tasks import MAX_CHARS, Parsed
 
 # <think> (Qwen, DeepSeek, GLM and most others), <seed:think>, Magistral's in capitals, Kimi's triangles, OpenThinker's.
 _NAME = r"(?:\w{1,20}[:_])?(?:think(?:ing)?|thoughts?)"
+_THOUGHT = re.compile("think|thought", re.I)
 _THINK = re.compile(
     rf"<\s{{0,4}}(/?)\s{{0,4}}{_NAME}\s{{0,4}}>|\[(/?)(?-i:THINK(?:ING)?)\]|\u25c1(/?){_NAME}\u25b7"
     r"|<\|(?:begin|(end))_of_thoughts?\|>",
@@ -28,6 +29,8 @@ def beyond_thinking(text: str) -> str | None:
     Whatever stands before a closing tag is thought: the opening one may have stood in the prompt, and a trace may quote
     its own tags.
     """
+    if not _THOUGHT.search(text):
+        return text
     outside, begin, inside = [], 0, False
     for tag in _THINK.finditer(text):
         if any(tag.groups()):
@@ -73,7 +76,8 @@ _MARKS = str.maketrans(
     }
 )
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Mn", "Me"}  # control, format, half and private characters; marks on a letter
-_LATEX = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf|fbox)\s?\{([^{}\\]{0,80})\}|\\[()\[\]]|\$")
+_LATEX = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf|fbox)\s?\{([^{}\\]{0,80})\}|\\[()\[\]]")
+_PIECE = 4096
 _ARROW = re.compile(r"[=-]{1,2}>")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f]")
 # Letters of other alphabets that are drawn like these, as far as the words of a verdict need them.
@@ -110,22 +114,29 @@ _DRAWN_ALIKE = {
 _LOOK_ALIKES = str.maketrans({other: letter for letter, others in _DRAWN_ALIKE.items() for other in others})
 
 
+@functools.lru_cache(maxsize=4)  # one output is read by several
 def plain(text: str) -> str:
     """The text in plain letters and marks, without what is not seen: "real\u2011time" is "real-time"."""
     text = _ARROW.sub(" - ", text)
     if text.isascii():
         return _CONTROL.sub("", text.translate(_MARKS))
-    text = unicodedata.normalize("NFKC", text.translate(_MARKS))[:MAX_CHARS]  # a sign may become eighteen
-    return _seen(text)
+    text, parts, length = text.translate(_MARKS), [], 0
+    for begin in range(0, len(text), _PIECE):  # a sign may become eighteen, so no more than is read of it
+        parts.append(unicodedata.normalize("NFKC", text[begin : begin + _PIECE]))
+        length += len(parts[-1])
+        if length >= MAX_CHARS:
+            break
+    return _seen("".join(parts)[:MAX_CHARS])[:MAX_CHARS]
 
 
 def _seen(text: str) -> str:
     """The text without what is not seen, and with a dash for a picture; each character is looked up once."""
-    kinds = {ord(c): unicodedata.category(c) for c in set(text) if not c.isascii() or c < " "}
+    kinds = {ord(c): unicodedata.category(c) for c in set(text) if c not in "\t\n"}
     table = {c: " - " if kind == "So" else None for c, kind in kinds.items() if kind in _UNSEEN or kind == "So"}
-    return text.translate({c: to for c, to in table.items() if c not in (9, 10)})
+    return text.translate(table) if table else text
 
 
+@functools.lru_cache(maxsize=4)
 def drawn(text: str) -> str:
     """A plain text with each letter that is drawn like a Latin one, accents aside, replaced by it."""
     if text.isascii():
@@ -156,13 +167,18 @@ _BLOCKS = {"p", "div", "span", "br", "hr", "li", "ul", "ol", "h1", "h2", "h3", "
     "result",
 }
 QUOTED = "quotation"  # stands where something was quoted
-_STRUCK = re.compile(
-    r"~~[^~\n]{1,300}~~|<(?:s|del|strike)>[^<\n]{0,300}</(?:s|del|strike)>|^[ \t]{0,3}>[^\n]*", re.M | re.I
-)
-_MARK_UP = re.compile(
-    r"\*{1,3}|(?<!\w)_{1,3}|_{1,3}(?!\w)|^[ \t]{0,3}#{1,6}(?=\s)|^[ \t]{0,8}[-+](?=\s)|```\w{0,10}", re.M
-)
-_IN_QUOTES = re.compile(r'"([^"\n]{0,300})"|`([^`\n]{0,300})`|(?<!\w)\'((?:[^\'\n]|(?<=\w)\'(?=\w)){1,300})\'(?!\w)')
+_STRUCK = re.compile(r"~~[^~\n]{1,300}~~|<(?:s|del|strike)>[^<\n]{0,300}</(?:s|del|strike)>", re.I)
+_QUOTED_LINE = re.compile(r"^[ \t]{0,3}>[^\n]*", re.M)
+# What begins each kind of mark-up, and the kind; stars are taken off wherever they stand.
+_MARK_UP = {
+    "_": re.compile(r"(?<!\w)_{1,3}|_{1,3}(?!\w)"),
+    "#": re.compile(r"^[ \t]{0,3}#{1,6}(?=\s)", re.M),
+    "-": re.compile(r"^[ \t]{0,8}-(?=\s)", re.M),
+    "+": re.compile(r"^[ \t]{0,8}\+(?=\s)", re.M),
+    "```": re.compile(r"```\w{0,10}"),
+}
+_IN_QUOTES = re.compile(r'"([^"\n]{0,300})"|`([^`\n]{0,300})`|\'(?<!\w\')((?:[^\'\n]|(?<=\w)\'(?=\w)){1,300})\'(?!\w)')
+_QUOTES = 4000  # marks of quotation; a text with more says nothing of its own
 _ONE_WORD = re.compile(r"\s{0,4}[\w-]{1,20}\s{0,4}[.!]?\s{0,4}")
 _KEY = re.compile(r'"\s{0,8}:\s{0,8}\Z')
 _WHOLE = re.compile(r'\s*"([^"]*)"\s*|\s*\'([^"\']*)\'\s*')
@@ -177,14 +193,19 @@ def unquoted(text: str) -> str:
     """
     if "&" in text:
         text = html.unescape(text)
-    if "<" in text:
-        text = _TURN_TOKEN.sub("\n", text)
-    if "\\" in text or "$" in text:
+    if "<" in text or "~~" in text:
+        text = _STRUCK.sub(QUOTED, _without_elements(_TURN_TOKEN.sub("\n", text)))
+    if ">" in text:
+        text = _QUOTED_LINE.sub(QUOTED, text)
+    if "\\" in text:
         text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))
-    text = _MARK_UP.sub("", _STRUCK.sub(QUOTED, _without_elements(text)))
+    text = text.replace("*", "").replace("$", "")
+    for mark, pattern in _MARK_UP.items():
+        if mark in text:
+            text = pattern.sub("", text)
     if whole := _WHOLE.fullmatch(text):
         text = whole[1] or whole[2] or ""
-    return _IN_QUOTES.sub(_named, text)
+    return _IN_QUOTES.sub(_named, text) if sum(map(text.count, "\"'`")) <= _QUOTES else QUOTED
 
 
 def _named(quote: re.Match[str]) -> str:
