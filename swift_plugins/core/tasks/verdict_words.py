@@ -193,7 +193,7 @@ HEDGED = re.compile(
     r"|unsure|hard to|difficult to|unclear|uncertain|expect\w{0,3}|were|in order to|used to|previously|once|earlier"
     r"|other(?:s|wise)?|argue|or|no way|examples?|formats?|(?:signs?|evidence|proof|reasons?|idea|notion"
     r"|indications?) (?:that|why)|when(?! (?:i|you|we|look|zoom|view))|let's|let us|for the sake|previous"
-    r"|hypothetical\w{0,2}|for (?:example"
+    r"|need(?:s|ed)?|requires?|to (?:tell|claim|prove|confirm|verify|ensure)|hypothetical\w{0,2}|for (?:example"
     r"|instance)|not a chance|made to|try to)\b"
     r"|\b[0-4]?\d(?:\.\d{1,3})?\s?%"
 )
