@@ -153,6 +153,12 @@ HOSTILE = {
     "JSON: a box of 30,000 numbers": '{"label": "FAKE", "bbox": [' + "1," * 30_000 + "1]}",
     "JSON: 10,000 braces": "{" * 10_000,
     "fences x 300,000": "```" * 300_000,
+    "quotation marks x 300,000": "The image is " + '"' * 300_000,
+    "sentences of a period x 100,000": "FAKE" + " ." * 100_000,
+    "quoted lines x 100,000": "FAKE\n" + "> a\n" * 100_000,
+    "letters with accents x 300,000": "The image is " + "\u00e9" * 300_000,
+    "a sign of eighteen letters x 300,000": "\ufdfa" * 300_000,
+    "made by ai x 60,000": "The image was made by ai " * 60_000,
 }
 
 # ------------------------------------------------------------------------------------------------------------- timing
@@ -167,12 +173,12 @@ def time_up(*_: Any) -> None:
 
 
 def microseconds(parse: Callable[[str], Any], text: str, repeats: int = REPEATS) -> float:
-    """The best time of some calls."""
+    """The best time of some calls, of this process alone: the machine may be busy."""
     best = float("inf")
     for _ in range(repeats):
-        begin = time.perf_counter_ns()
+        begin = time.process_time_ns()
         parse(text)
-        best = min(best, (time.perf_counter_ns() - begin) / 1000)
+        best = min(best, (time.process_time_ns() - begin) / 1000)
     return best
 
 

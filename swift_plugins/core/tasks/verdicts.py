@@ -28,7 +28,7 @@ STOP = r"(?:[ \t]{0,8}[.,:;!<\n]|\s{1,8}[–—-]|\s{0,8}\Z)"
 _SENTENCE = re.compile(r"(?<=[.!?])(?<!vs\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?=[^\w.!?]|[A-Za-z]{4})|;\s|\n")
 _NO_SUBJECT = re.compile(r"(?=(?:looks?|seems?|appears?|sounds?) (?!at|into|for|closer|again))")
 _BLANK = re.compile(r"\n\s+")
-_STEMS = 2000
+_STEMS = 2000  # beginnings of such words, likewise
 _MANY = 50  # words of a verdict; an output with more is no answer
 _NEAR = 300  # characters around such a word in which its sentence is looked at
 
@@ -67,9 +67,13 @@ def _matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 def _count(text: str) -> int:
     """How many words of a verdict stand in a plain text, up to one more than _MANY; of too many stems just as many."""
-    if sum(1 for _ in itertools.islice(words.STEM.finditer(text), _STEMS)) == _STEMS:
-        return _MANY + 1
-    return sum(1 for _ in itertools.islice(_matches(words.WORD, text), _MANY + 1))
+    count = end = 0
+    for stems, stem in enumerate(words.STEM.finditer(text), 1):
+        if stems > _STEMS or count > _MANY:
+            return _MANY + 1
+        if stem.start() >= end and (match := words.WORD.match(text, stem.start())):
+            count, end = count + 1, match.end()
+    return count
 
 
 def stated_verdicts(text: str) -> Stated:
@@ -138,7 +142,7 @@ def _tail_of(after: str, word: str) -> str | None:
 def _kind(sentence: str, match: re.Match[str], following: str) -> str:
     """How a sentence uses a verdict's word: "said", "loose", "denied", "doubted", "conceded", or in a "phrase".
 
-    "nothing" is a phrase that is negated: "no fake elements".
+    "nothing" is a phrase that is negated: "no fake elements"; "opposite" a plain denial: "this is not a real image".
     """
     before = words.SURE.sub("", sentence[max(0, match.start() - _NEAR) : match.start()]).lstrip()
     after = sentence[match.end() : match.end() + _NEAR]
