@@ -384,3 +384,10 @@ def test_images_that_are_all_missing_are_named(tmp_path, refused):
     error = refused(source(tmp_path / "FakeClue", [fake()]))
     assert "no usable row; the first one: test.json[0]: media: the file does not exist" in error
     assert "Unpack the images in --src, or convert with --check none" in error
+
+
+def test_a_label_of_the_wrong_type_is_named_without_the_hint_to_unpack(tmp_path, refused):
+    error = refused(source(tmp_path / "FakeClue", [fake() | {"label": "no label"}]))
+    assert "no usable row; the first one: test.json[0]: " in error
+    assert "label" in error
+    assert "Unpack" not in error

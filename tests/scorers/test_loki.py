@@ -167,7 +167,7 @@ def test_explanations_by_hand(tmp_path):
     report = score_rows(tmp_path, rows)
     assert report["metrics"]["rouge_l"]["value"] == pytest.approx((50 + 100 + 0) / 3, abs=1e-4)
     assert report["metrics"]["css"]["reason"] == "not asked for: score with --css"
-    assert (report["n_unparsed"], report["unparsed_reasons"]) == (1, {"empty": 1})
+    assert (report["n_unparsed"], report["unparsed_reasons"]) == (1, {"it is empty": 1})
     assert report["slices"]["category"]["not known"]["n"] == 1
     assert report["slices"]["translator's remarks"]["with"]["metrics"]["rouge_l"]["value"] == 0
     # Half of three is one: a gets b's, b gets c's ("odd": 2 * 1 / 4), c gets a's.
