@@ -1,7 +1,11 @@
 """What ms-swift loads: registration, loss weights, the template's token ids and boxes, the metric, the data check."""
 
+import importlib.util
+import itertools
 import json
+import os
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -9,11 +13,10 @@ import pytest
 pytest.importorskip("swift")
 
 from swift_plugins import register  # noqa: F401
-from swift_plugins.core.manifests import describe_data
-from swift_plugins.core.records import sha256_file
-from swift_plugins.core.settings import apply_vision_settings, vision_settings
+from swift_plugins.core.settings import VISION_ENV, apply_vision_settings, vision_settings
 from swift_plugins.core.tasks import TASKS, deeptrace, dfj_detect, dfj_pairwise, dfj_pointwise
 from swift_plugins.core.tasks.deeptrace_answer import Answer
+from swift_plugins.core.vision import PATCHES, Vision
 from swift_plugins.hooks.losses import KINDS, loss_weights
 from swift_plugins.hooks.metrics import verdict_scores
 
@@ -180,7 +183,60 @@ def test_boxes_on_a_video_reach_the_model_in_pixels_of_the_resized_frame(templat
         assert str(number) in text
 
 
-# --------------------------------------------------------------------------------------------------- metric, data check
+# --------------------------------------------------------------------------------------------- what a model is shown
+
+SETTINGS = (
+    {},
+    {
+        "VIDEO_MIN_PIXELS": "602112",
+        "VIDEO_MAX_PIXELS": "602112",
+    },  # a fixed resolution: the upper limit is 1.05 times it
+    {"VIDEO_MIN_PIXELS": "200704", "VIDEO_MAX_PIXELS": "200704"},
+    {"VIDEO_MIN_PIXELS": "100000", "VIDEO_MAX_PIXELS": "300000"},  # no whole numbers of tokens
+    {"VIDEO_MIN_PIXELS": "500", "VIDEO_MAX_PIXELS": "7056"},
+    {"VIDEO_MIN_PIXELS": "200704", "VIDEO_MAX_PIXELS": "7056"},  # the lower one is above the upper one
+    {"VIDEO_MAX_PIXELS": "3136", "VIDEO_MIN_TOKEN_NUM": "2", "VIDEO_MAX_TOKEN_NUM": "20"},  # those in tokens win
+    {"VIDEO_MIN_PIXELS": "784", "VIDEO_TOTAL_PIXELS": "9000", "MODEL_SEQ_LEN": "2e2"},
+    {"VIDEO_MIN_PIXELS": "784", "MODEL_SEQ_LEN": "100", "FPS": "4", "FPS_MAX_FRAMES": "9"},
+    {"VIDEO_MIN_PIXELS": "784", "FPS": "0.5", "FPS_MIN_FRAMES": "7", "FRAME_FACTOR": "4", "SPATIAL_MERGE_SIZE": "1"},
+)
+CLIPS = ((8, 8.0), (60, 24.0), (75, 29.97), (33, 10.0))  # frames, frames per second
+
+
+def shown(qwen, settings, patch, size, clip):
+    """(frames, (width, height)) that ms-swift and qwen-vl-utils make of a clip under these settings."""
+    import torch
+
+    spec = importlib.util.find_spec("qwen_vl_utils.vision_process")
+    fresh = importlib.util.module_from_spec(spec)
+    kept = {key: value for key, value in os.environ.items() if key not in VISION_ENV}
+    with mock.patch.dict(os.environ, kept | settings, clear=True):
+        spec.loader.exec_module(fresh)
+        qwen.compat_qwen_vl_utils(patch)
+        qwen.patch_qwen_vl_utils(fresh)
+
+        def read(element):
+            count = fresh.smart_nframes(element, *clip)
+            return torch.zeros(count, 1, size[1], size[0], dtype=torch.uint8), {}, clip[1]
+
+        fresh.VIDEO_READER_BACKENDS = dict.fromkeys(fresh.VIDEO_READER_BACKENDS, read)
+        video = fresh.fetch_video({"video": "clip.mp4"}, image_patch_size=patch)
+    return len(video), (video.shape[3], video.shape[2])
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: ",".join(settings.values()) or "none")
+def test_the_frame_that_a_model_sees_is_that_of_the_processors(settings, family):
+    from swift.model.models import qwen
+
+    for size, (count, fps) in itertools.product(((224, 126), (96, 128), (300, 62)), CLIPS):
+        vision = Vision(settings, family)
+        expected = shown(qwen, settings, PATCHES[family], size, (count, fps))
+        clip = count / fps, fps
+        assert (vision.frames(*clip), vision.frame(*size, *clip)) == expected, (size, clip)
+
+
+# ---------------------------------------------------------------------------------------------------- metric, settings
 
 
 def test_verdict_accuracy_by_hand():
@@ -191,47 +247,6 @@ def test_verdict_accuracy_by_hand():
     assert scores["real_accuracy"] == 100
     assert scores["fake_accuracy"] == 50
     assert scores["verdict_accuracy"] == pytest.approx(200 / 3)
-
-
-@pytest.fixture
-def dataset(tmp_path):
-    """A converted dataset of one file, and a function that changes its manifest."""
-    (tmp_path / "train.jsonl").write_text("{}\n")
-    digest = sha256_file(tmp_path / "train.jsonl")
-    manifest = {
-        "task": "deeptrace",
-        "task_version": deeptrace.VERSION,
-        "box_space": "resized",
-        "pixel_limits": [784, 7056],
-        "files": {"train.jsonl": digest},
-    }
-
-    def change(**facts):
-        (tmp_path / "manifest.json").write_text(json.dumps(manifest | facts))
-        return str(tmp_path / "train.jsonl")
-
-    return change
-
-
-def test_data_that_fit_are_described(dataset, monkeypatch):
-    monkeypatch.setenv("VIDEO_MIN_PIXELS", "784")
-    monkeypatch.setenv("VIDEO_MAX_PIXELS", "7056")
-    assert describe_data(dataset())["box_space"] == "resized"
-
-
-@pytest.mark.parametrize(
-    ("facts", "problem"),
-    [
-        ({"files": {"train.jsonl": "0" * 64}}, "convert the dataset again"),
-        ({"task_version": "0"}, "was made for deeptrace 0"),
-        ({"pixel_limits": [784, 50176]}, "set VIDEO_MIN_PIXELS and VIDEO_MAX_PIXELS"),
-    ],
-)
-def test_data_that_do_not_fit_are_refused(dataset, monkeypatch, facts, problem):
-    monkeypatch.setenv("VIDEO_MIN_PIXELS", "784")
-    monkeypatch.setenv("VIDEO_MAX_PIXELS", "7056")
-    with pytest.raises(ValueError, match=problem):
-        describe_data(dataset(**facts))
 
 
 def test_vision_settings_are_applied_and_never_silently_replaced(monkeypatch):
