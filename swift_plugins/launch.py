@@ -17,7 +17,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:
     sys.path[0] = str(ROOT)
 
+from swift_plugins.core.mixtures import describe_all, sampled
+from swift_plugins.core.preflight import Lengths, check_packages, vision_in_force
+from swift_plugins.core.records import has_lines
 from swift_plugins.core.settings import read_recipe
+from swift_plugins.core.vision import PATCHES, Vision
 
 TUNERS = ("full", "lora")
 COUNT_GPUS = "import torch; print(torch.accelerator.device_count())"
@@ -43,7 +48,7 @@ class Recipe:
     def files(self, key: str) -> list[str]:
         """The files of `dataset` or `val_dataset`, without what says how many rows of one are taken."""
         stated = self.keys.get(key) or []
-        return [str(file).split("#")[0] for file in (stated if isinstance(stated, list) else [stated])]
+        return [sampled(str(file))[0] for file in (stated if isinstance(stated, list) else [stated])]
 
 
 def header_of(text: str) -> dict[str, str]:
@@ -80,6 +85,22 @@ class Run:
     start: Path  # where relative paths of the environment begin
     flags: list[str]
     env: dict[str, str]
+    notes: list[str] = field(default_factory=list)  # what is told before it starts
+
+    def stated(self, key: str) -> list[str]:
+        """What a flag of swift has in the end: the last that was given, else the recipe's."""
+        found = self.recipe.keys.get(key)
+        values = [str(value) for value in (found if isinstance(found, list) else [found]) if value is not None]
+        given = [*self.flags, *map(str, self.extra)]
+        for at, flag in enumerate(given, 1):
+            name, equals, value = flag.partition("=")
+            if name in (f"--{key}", f"--{key.replace('_', '-')}"):
+                values = [value] if equals else [*takewhile(lambda word: not word.startswith("--"), given[at:])]
+        return values
+
+    def says(self, key: str) -> str:
+        """The one value of a flag, in small letters; empty where it has none."""
+        return " ".join(self.stated(key)).lower()
 
     def use(self, flag: str, value: str) -> str:
         self.flags += [f"--{flag}", value]
@@ -117,6 +138,53 @@ def use_data(run: Run) -> None:
                 f"no {file}: run `source .venv/bin/activate && {' && '.join(commands)}`, or set DATASET to a "
                 f"converter's output folder or a JSONL file; {run.on_cpu}"
             )
+
+
+def use_rows(run: Run) -> None:
+    """Each file must have rows; without any to validate on there is no evaluation (see hooks/arguments.py)."""
+    for key in ("dataset", "val_dataset"):
+        for file in files_of(run, key):
+            if has_lines(file):
+                continue
+            if key == "dataset":
+                raise ValueError(f"{file} has no rows: there is nothing to train on; convert with other splits")
+            run.notes.append(f"{file} has no rows and is left out; without any there is no evaluation")
+
+
+def files_of(run: Run, key: str) -> list[str]:
+    """The JSONL files behind a flag; ValueError for one that is not there, given on the command line."""
+    files = [sampled(stated)[0] for stated in run.stated(key)]
+    for file in files:
+        if file.endswith(".jsonl") and not os.path.isfile(file):
+            raise ValueError(f"no {file}, which --{key} names")
+    return [file for file in files if file.endswith(".jsonl")]
+
+
+def use_plugins(run: Run) -> None:
+    """The recipe's plug-ins by their whole paths: a checkpoint names them to swift infer, wherever that is called."""
+    if plugins := run.recipe.keys.get("external_plugins"):
+        paths = plugins if isinstance(plugins, list) else [plugins]
+        run.flags += ["--external_plugins", *(os.path.abspath(path) for path in paths)]
+
+
+def check(run: Run) -> None:
+    """What training would only stop on once everything is loaded: packages, contradicting data, rows too long."""
+    check_packages(run.stated)
+    vision, changed = vision_in_force(run.recipe.keys.get("ENV") or {}, run.env)
+    run.notes += [changed] if changed else []
+    kind = run.says("model_type") or None
+    seed = run.says("data_seed") or run.says("seed")
+    describe_all(run.stated("dataset"), vision, kind, int(seed) if seed.isdecimal() else None)
+    limit = run.says("max_length")
+    if run.says("strict") == "true" and run.says("truncation_strategy") in ("", "delete") and limit.isdecimal():
+        whole = (run.env.get("ANSWER_FORM") or run.recipe.keys["ENV"].get("ANSWER_FORM")) != "word"
+        Lengths(
+            int(limit),
+            Path(*run.stated("model"), "tokenizer.json"),
+            Vision(vision, kind) if kind in PATCHES else None,
+            whole and run.says("task_type") != "seq_cls",
+            run.env.get("ROOT_IMAGE_DIR", ""),
+        ).check(file for key in ("dataset", "val_dataset") for file in files_of(run, key))
 
 
 def use_model(run: Run) -> None:
@@ -186,8 +254,10 @@ def command_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> tuple[l
     run = Run(find_recipe(name, start), extra, start, [], env)
     if extra == ["--latest"]:
         return str(latest(run.output) or "")
-    for use in (use_data, use_model, use_output, use_tuner, use_devices):
+    for use in (use_data, use_rows, use_model, use_output, use_tuner, use_devices, use_plugins, check):
         use(run)
+    for note in run.notes:
+        print(f"train: {note}")
     return [str(ROOT / ".venv/bin/swift"), "sft", run.recipe.path, *run.flags, *extra], run.env
 
 

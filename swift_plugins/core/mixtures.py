@@ -1,4 +1,4 @@
-"""The files that a training takes together: what is known of each, and that they contradict neither it nor each other."""
+"""The files that a training takes together: what is known of each, and that none contradicts it or another."""
 
 from __future__ import annotations
 
@@ -58,6 +58,8 @@ def spaces_of(
         return set()
     if "task" in facts and facts.get("box_space") != "resized":
         return {(facts["task"], facts["box_space"])} if facts.get("box_space") else set()
+    if not file.endswith(".jsonl"):  # one of the other forms that ms-swift reads
+        return set()
     kind = model_type or "qwen2_5_vl"
     vision = Vision(settings, kind) if kind in PATCHES else None
     found = set()

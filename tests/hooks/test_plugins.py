@@ -187,10 +187,7 @@ def test_boxes_on_a_video_reach_the_model_in_pixels_of_the_resized_frame(templat
 
 SETTINGS = (
     {},
-    {
-        "VIDEO_MIN_PIXELS": "602112",
-        "VIDEO_MAX_PIXELS": "602112",
-    },  # a fixed resolution: the upper limit is 1.05 times it
+    {"VIDEO_MIN_PIXELS": "602112", "VIDEO_MAX_PIXELS": "602112"},  # fixed: the upper limit is 1.05 times it
     {"VIDEO_MIN_PIXELS": "200704", "VIDEO_MAX_PIXELS": "200704"},
     {"VIDEO_MIN_PIXELS": "100000", "VIDEO_MAX_PIXELS": "300000"},  # no whole numbers of tokens
     {"VIDEO_MIN_PIXELS": "500", "VIDEO_MAX_PIXELS": "7056"},
@@ -256,3 +253,43 @@ def test_vision_settings_are_applied_and_never_silently_replaced(monkeypatch):
     apply_vision_settings({"FPS": 4}, "the checkpoint")
     with pytest.raises(ValueError, match="FPS is '4', the checkpoint says '1'"):
         apply_vision_settings({"FPS": "1"}, "the checkpoint")
+
+
+@pytest.fixture
+def arguments(tmp_path, monkeypatch):
+    """What `swift infer` knows of a checkpoint whose forensics.json states these settings, with this environment."""
+    from swift.arguments import InferArguments
+
+    def make(recorded, **env):
+        for key in VISION_ENV:
+            monkeypatch.delenv(key, raising=False)
+        for key, value in env.items():
+            monkeypatch.setenv(key, value)
+        (tmp_path / "forensics.json").write_text(json.dumps({"vision": recorded}))
+        made = InferArguments.__new__(InferArguments)
+        made.adapters, made.model, made.model_kwargs = [], str(tmp_path), None
+        return made
+
+    return make
+
+
+def test_a_checkpoints_settings_are_applied_by_every_command_of_swift(arguments):
+    from swift.model import utils
+
+    with mock.patch.dict(os.environ), mock.patch.object(utils, "save_checkpoint"):
+        arguments({"FPS": "4", "VIDEO_MAX_PIXELS": 7056})._init_model_kwargs()
+        assert vision_settings() == {"FPS": "4", "VIDEO_MAX_PIXELS": "7056"}
+        with pytest.raises(ValueError, match=r"FPS is '1', .*forensics.json says '4'. Unset them"):
+            arguments({"FPS": "4"}, FPS="1")._init_model_kwargs()
+
+
+def test_validation_files_without_rows_are_left_out_of_a_training(tmp_path):
+    from swift.arguments import SftArguments
+
+    for name, text in (("a", "{}"), ("b", ""), ("c", " \n\n")):
+        (tmp_path / f"{name}.jsonl").write_text(text)
+    made = SftArguments.__new__(SftArguments)
+    made.val_dataset = [f"{tmp_path}/a.jsonl#2", f"{tmp_path}/b.jsonl", f"{tmp_path}/c.jsonl#5", "org/name#7"]
+    made.model_kwargs = None
+    made._init_model_kwargs()
+    assert made.val_dataset == [f"{tmp_path}/a.jsonl#2", "org/name#7"]

@@ -248,6 +248,7 @@ def test_tiny_makes_what_it_needs_and_trains_it_on_the_cpu(project, tmp_path):
         "recipes/deepfakejudge/tiny_pairwise.yaml",
         "--output_dir",
         f"{tmp_path}/mine",
+        *project.plugins,
         "--seed",
         "7",
     ]
@@ -335,7 +336,7 @@ def test_tiny_fakevlms_make_what_their_recipes_say(project, strategy, name):
     assert done.returncode == 0, done.stderr
     assert project.scripts() == FAKEVLM_STEPS
     found = json.loads((project.folder / "ran.json").read_text())
-    assert found["argv"] == ["sft", FAKEVLM.format(name)]
+    assert found["argv"] == ["sft", FAKEVLM.format(name), *project.plugins]
     assert f"--data {HOME}/data/test.jsonl --out {HOME}/{strategy or 'explained'}.jsonl" in done.stdout
 
 

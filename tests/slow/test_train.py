@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -246,3 +247,54 @@ def test_rows_made_for_another_box_space_are_refused(work, full, tmp_path):
     done = predict(full[0] / "checkpoint-8", tmp_path / "data" / "test.jsonl", tmp_path / "out.jsonl", check=False)
     assert done.returncode == 2
     assert "box_space" in done.stderr
+
+
+# ------------------------------------------------------------------------------------- settings that travel with a model
+
+
+def answers(path):
+    return [(row["id"], row["response"], row.get("p_fake")) for row in rows(path)]
+
+
+def test_greedy_means_greedy_whatever_the_base_released(work, full, answered, tmp_path):
+    model = shutil.copytree(full[0] / "checkpoint-8", tmp_path / "model")
+    released = json.loads((model / "generation_config.json").read_text())
+    released |= {"do_sample": True, "temperature": 1e-6, "top_k": 1, "repetition_penalty": 1.05}
+    released |= {"no_repeat_ngram_size": 3, "min_new_tokens": 20, "suppress_tokens": [5]}
+    (model / "generation_config.json").write_text(json.dumps(released))
+    predict(model, work / "data" / "test.jsonl", tmp_path / "out.jsonl")
+    assert answers(tmp_path / "out.jsonl") == answers(answered)
+
+
+def test_plain_swift_infer_answers_as_predict_does(work, full, answered, tmp_path):
+    """No flag and no variable says how the model must be run, nor where the plug-ins are."""
+    flags = ["--model", full[0] / "checkpoint-8", "--val_dataset", work / "data" / "test.jsonl", "--temperature", 0]
+    flags += ["--result_path", tmp_path / "out.jsonl", "--max_new_tokens", 24, "--max_batch_size", 2]
+    run(ROOT / ".venv" / "bin" / "swift", "infer", *flags, cwd=tmp_path, HF_HUB_OFFLINE="1", USE_HF="1")
+    assert [row["response"] for row in rows(tmp_path / "out.jsonl")] == [row["response"] for row in rows(answered)]
+
+
+def test_an_exported_folder_carries_the_settings_of_its_adapter(work, lora, tmp_path):
+    adapter, data = lora[0] / "checkpoint-8", work / "data" / "test.jsonl"
+    merged = tmp_path / "merged"
+    run("bash", "shell/export.sh", "--adapters", adapter, "--merge_lora", "true", "--output_dir", merged)
+    assert (merged / "forensics.json").read_bytes() == (adapter / "forensics.json").read_bytes()
+    for model, name in ((adapter, "adapter"), (merged, "merged")):
+        predict(model, data, tmp_path / f"{name}.jsonl", "--limit", 6)
+    merged_answers, own = rows(tmp_path / "merged.jsonl"), rows(tmp_path / "adapter.jsonl")
+    assert [row["response"] for row in merged_answers] == [row["response"] for row in own]
+    (merged / "forensics.json").unlink()  # as a plain `swift export` without the plug-ins leaves it
+    done = predict(merged, data, tmp_path / "found.jsonl", "--limit", 6)
+    assert f"that of {adapter} applies" in done.stderr
+    assert [row["response"] for row in rows(tmp_path / "found.jsonl")] == [row["response"] for row in own]
+
+
+def test_a_sample_is_recorded_and_empty_validation_files_are_no_obstacle(work, tmp_path):
+    data = shutil.copytree(work / "data", tmp_path / "data")
+    (data / "val.jsonl").write_text("")
+    env = {"MODEL": str(work / "model"), "DATASET": str(data), "OUTPUT_DIR": str(tmp_path / "out")}
+    flags = ["--dataset", f"{data}/train.jsonl#20", "--max_steps", 1, "--save_steps", 1]
+    done = run("bash", "shell/train.sh", RECIPE, *flags, **env)
+    assert f"train: {data}/val.jsonl has no rows" in done.stdout
+    (recorded,) = json.loads((tmp_path / "out" / "checkpoint-1" / "forensics.json").read_text())["data"]
+    assert (recorded["path"], recorded["sample"], recorded["data_seed"]) == (f"{data}/train.jsonl", 20, 42)
