@@ -98,6 +98,10 @@ class Run:
                 values = [value] if equals else [*takewhile(lambda word: not word.startswith("--"), given[at:])]
         return values
 
+    def files(self, key: str) -> list[str]:
+        """The JSONL files of `dataset` or `val_dataset` in the end; not what is on a hub, or of another form."""
+        return [file for file, _ in map(sampled, self.stated(key)) if file.endswith(".jsonl")]
+
     def says(self, key: str) -> str:
         """The one value of a flag, in small letters; empty where it has none."""
         return " ".join(self.stated(key)).lower()
@@ -118,8 +122,8 @@ class Run:
 
 
 def use_data(run: Run) -> None:
-    """DATASET: its train.jsonl, and its val.jsonl where the recipe has validation data; each must be there."""
-    recipe, files = run.recipe, [file for key in ("dataset", "val_dataset") for file in run.recipe.files(key)]
+    """DATASET: its train.jsonl, and its val.jsonl where the recipe has validation data."""
+    recipe = run.recipe
     if given := run.env.get("DATASET"):
         data, below = os.path.join(run.start, given), Path(recipe.files("dataset")[0]).parent.name
         if not os.path.isfile(f"{data}/train.jsonl") and os.path.isdir(f"{data}/{below}"):
@@ -128,36 +132,26 @@ def use_data(run: Run) -> None:
         if data.endswith(".jsonl"):  # a raw dataset's own file has image paths relative to its folder
             data = os.path.dirname(data)
             run.env.setdefault("ROOT_IMAGE_DIR", data)
-        files = [run.use("dataset", train)]
+        run.use("dataset", train)
         if recipe.files("val_dataset"):
-            files.append(run.use("val_dataset", f"{data}/val.jsonl"))
-    for file in files:
-        if not os.path.isfile(file):
-            commands = [recipe.header[word] for word in ("get", "data") if word in recipe.header]
-            raise ValueError(
-                f"no {file}: run `source .venv/bin/activate && {' && '.join(commands)}`, or set DATASET to a "
-                f"converter's output folder or a JSONL file; {run.on_cpu}"
-            )
-
-
-def use_rows(run: Run) -> None:
-    """Each file must have rows; without any to validate on there is no evaluation (see hooks/arguments.py)."""
+            run.use("val_dataset", f"{data}/val.jsonl")
     for key in ("dataset", "val_dataset"):
-        for file in files_of(run, key):
-            if has_lines(file):
-                continue
-            if key == "dataset":
-                raise ValueError(f"{file} has no rows: there is nothing to train on; convert with other splits")
-            run.notes.append(f"{file} has no rows and is left out; without any there is no evaluation")
+        for file in run.files(key):
+            use_file(run, key, file)
 
 
-def files_of(run: Run, key: str) -> list[str]:
-    """The JSONL files behind a flag; ValueError for one that is not there, given on the command line."""
-    files = [sampled(stated)[0] for stated in run.stated(key)]
-    for file in files:
-        if file.endswith(".jsonl") and not os.path.isfile(file):
-            raise ValueError(f"no {file}, which --{key} names")
-    return [file for file in files if file.endswith(".jsonl")]
+def use_file(run: Run, key: str, file: str) -> None:
+    """Each file must be there and have rows; without any to validate on there is no evaluation (hooks/arguments.py)."""
+    if not os.path.isfile(file):
+        commands = [run.recipe.header[word] for word in ("get", "data") if word in run.recipe.header]
+        raise ValueError(
+            f"no {file}: run `source .venv/bin/activate && {' && '.join(commands)}`, or set DATASET to a "
+            f"converter's output folder or a JSONL file; {run.on_cpu}"
+        )
+    if not has_lines(file):
+        if key == "dataset":
+            raise ValueError(f"{file} has no rows: there is nothing to train on; convert with other splits")
+        run.notes.append(f"{file} has no rows and is left out; without any there is no evaluation")
 
 
 def use_plugins(run: Run) -> None:
@@ -170,21 +164,21 @@ def use_plugins(run: Run) -> None:
 def check(run: Run) -> None:
     """What training would only stop on once everything is loaded: packages, contradicting data, rows too long."""
     check_packages(run.stated)
-    vision, changed = vision_in_force(run.recipe.keys.get("ENV") or {}, run.env)
+    own = run.recipe.keys["ENV"]
+    vision, changed = vision_in_force(own, run.env)
     run.notes += [changed] if changed else []
     kind = run.says("model_type") or None
-    seed = run.says("data_seed") or run.says("seed")
-    describe_all(run.stated("dataset"), vision, kind, int(seed) if seed.isdecimal() else None)
+    describe_all(run.stated("dataset"), vision, kind, None)
     limit = run.says("max_length")
     if run.says("strict") == "true" and run.says("truncation_strategy") in ("", "delete") and limit.isdecimal():
-        whole = (run.env.get("ANSWER_FORM") or run.recipe.keys["ENV"].get("ANSWER_FORM")) != "word"
+        whole = (run.env.get("ANSWER_FORM") or own.get("ANSWER_FORM")) != "word"
         Lengths(
             int(limit),
             Path(*run.stated("model"), "tokenizer.json"),
             Vision(vision, kind) if kind in PATCHES else None,
             whole and run.says("task_type") != "seq_cls",
             run.env.get("ROOT_IMAGE_DIR", ""),
-        ).check(file for key in ("dataset", "val_dataset") for file in files_of(run, key))
+        ).check(file for key in ("dataset", "val_dataset") for file in run.files(key))
 
 
 def use_model(run: Run) -> None:
@@ -254,7 +248,7 @@ def command_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> tuple[l
     run = Run(find_recipe(name, start), extra, start, [], env)
     if extra == ["--latest"]:
         return str(latest(run.output) or "")
-    for use in (use_data, use_rows, use_model, use_output, use_tuner, use_devices, use_plugins, check):
+    for use in (use_data, use_model, use_output, use_tuner, use_devices, use_plugins, check):
         use(run)
     for note in run.notes:
         print(f"train: {note}")

@@ -111,6 +111,7 @@ def model_fingerprint(model: Mapping[str, Any]) -> dict[str, str]:
 def run_record(asking: Asking, data: Path, rows: list[Row]) -> dict[str, Any]:
     """What the answers to the rows of a file depend on."""
     media = sorted({path for row in rows for path in (*row.get("images", []), *row.get("videos", []))})
+    others = {} if asking.backend == "transformers" else {"others": "as the server sets them"}
     prompts = {m["content"] for row in rows for m in row["messages"] if m["role"] == "user"}
     return {
         "model": asking.settings,
@@ -119,7 +120,8 @@ def run_record(asking: Asking, data: Path, rows: list[Row]) -> dict[str, Any]:
         "media_sha256": content_hash(media),
         "tasks": {name: get_task(name).VERSION for name in sorted({row["task"] for row in rows})},
         "prompts_sha256": sha256_text("\n".join(sorted(prompts))),
-        "generation": {"max_tokens": asking.max_tokens, "temperature": 0.0, "batch_size": asking.batch_size},
+        "generation": {"max_tokens": asking.max_tokens, "temperature": 0.0, "batch_size": asking.batch_size}
+        | others,  # a local model has none (see greedy in engine.py)
         "backend": asking.backend,
         "check": asking.check,
         "versions": settings.library_versions(),

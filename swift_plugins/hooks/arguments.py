@@ -40,12 +40,13 @@ def _settled_first(prepare: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def _apply(arguments: Any) -> None:
-    for folder in (*arguments.adapters, arguments.model):
+    """Several adapters of one server must agree: the settings of the first clash with others."""
+    named = getattr(arguments, "adapter_mapping", {})  # of `swift deploy --adapters NAME=PATH`
+    for folder in [*arguments.adapters, *named.values()] or [arguments.model]:
         if folder and (found := find_record(Path(folder).absolute())):
             origin, record = found
             apply_vision_settings(record["vision"], str(origin / CHECKPOINT_FILE))
             replace({(swift.model.utils, "save_checkpoint"): _carrying(swift.model.utils.save_checkpoint, record)})
-            return
 
 
 def _carrying(save: Callable[..., None], record: dict[str, Any]) -> Callable[..., None]:

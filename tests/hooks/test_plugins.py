@@ -281,6 +281,10 @@ def test_a_checkpoints_settings_are_applied_by_every_command_of_swift(arguments)
         assert vision_settings() == {"FPS": "4", "VIDEO_MAX_PIXELS": "7056"}
         with pytest.raises(ValueError, match=r"FPS is '1', .*forensics.json says '4'. Unset them"):
             arguments({"FPS": "4"}, FPS="1")._init_model_kwargs()
+        served = arguments({"FPS": "4"})
+        served.adapter_mapping, served.model = {"judge": served.model}, None
+        served._init_model_kwargs()
+        assert vision_settings() == {"FPS": "4"}
 
 
 def test_validation_files_without_rows_are_left_out_of_a_training(tmp_path):

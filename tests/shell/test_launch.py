@@ -109,7 +109,8 @@ def test_without_rows_to_validate_on_training_goes_on_without_an_evaluation(laun
     assert capsys.readouterr().out == "train: b.jsonl has no rows and is left out; without any there is no evaluation\n"
     with pytest.raises(ValueError, match=r"^b.jsonl has no rows: there is nothing to train on"):
         launch("dataset: a.jsonl", "--dataset", "a.jsonl", "b.jsonl#3")
-    with pytest.raises(ValueError, match=r"^no nowhere.jsonl, which --val_dataset names"):
+    launch("dataset: nowhere.jsonl", "--dataset", "a.jsonl", "org/name#5")  # the recipe's own is not needed then
+    with pytest.raises(ValueError, match=r"^no nowhere.jsonl: run"):
         launch("dataset: a.jsonl", "--val_dataset=nowhere.jsonl")
 
 

@@ -249,7 +249,7 @@ def test_rows_made_for_another_box_space_are_refused(work, full, tmp_path):
     assert "box_space" in done.stderr
 
 
-# ------------------------------------------------------------------------------------- settings that travel with a model
+# ------------------------------------------------------------------------------------ settings that travel with a model
 
 
 def answers(path):
