@@ -62,11 +62,11 @@ def _origins(folder: Path, args: dict[str, Any]) -> Iterator[Path]:
 
 
 def _checkpoints(folder: Path, args: dict[str, Any]) -> list[Path]:
-    """The checkpoints with the folder's very args.json, where they were written or beside it: the one it is named for
-    first."""
+    """The folders with the very same args.json, where the run wrote its own or beside this one, which comes first that
+    it is named for."""
     written = (folder / ARGS).read_bytes()
     places = [folder.parent, Path(str(args.get("output_dir")))]
-    near = {path.parent for place in places for path in place.glob(f"checkpoint-*/{CHECKPOINT_FILE}")}
+    near = {path.parent for place in places for path in place.glob(f"*/{CHECKPOINT_FILE}")}
     same = [path for path in near if (path / ARGS).is_file() and (path / ARGS).read_bytes() == written]
     return sorted(
         same, key=lambda path: (not folder.name.startswith(f"{path.name}-"), path.parent != folder.parent, path)

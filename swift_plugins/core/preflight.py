@@ -25,8 +25,8 @@ def check_packages(stated: Callable[[str], list[str]]) -> None:
         for value in stated(flag):
             if (package := packages.get(value)) and find_spec(package) is None:
                 raise ValueError(
-                    f"--{flag} {value} needs the package {package}, which is not installed: "
-                    f"`source .venv/bin/activate && pip install {package}`, or choose another --{flag}"
+                    f"--{flag} {value} needs the package {package}, which is not installed: `VIRTUAL_ENV=.venv uv pip "
+                    f"install {package}` (or .venv/bin/python -m pip install {package}), or choose another --{flag}"
                 )
 
 
@@ -65,28 +65,34 @@ class Lengths:
     def excess(self, row: Row) -> tuple[int, int] | None:
         """(tokens of text, tokens of media) of a row that is too long; None for one that fits, or has another form."""
         try:
-            turns = [m for m in row["messages"] if self.answers or m["role"] != "assistant"]
-            texts = [MEDIA_TAG.sub("", message["content"]) for message in turns]
+            text = "".join(self.turn(m) for m in row["messages"] if self.answers or m["role"] != "assistant")
         except (KeyError, TypeError):
             return None
         videos, images = self.of_videos(row), row.get("images") or []
         most = videos + (self.vision.image_tokens[1] * len(images) if self.vision else 0)
-        if sum(len(text.encode(errors="replace")) for text in texts) + most <= self.limit:  # a token has a byte or more
+        if len(text.encode(errors="replace")) + most <= self.limit:  # a token has a byte or more
             return None
-        text = self.of_texts(texts)
-        if text + most <= self.limit:
+        words = self.of_text(text)
+        if words + most <= self.limit:
             return None
         media = videos + sum(map(self.of_image, images))
-        return (text, media) if text + media > self.limit else None
+        return (words, media) if words + media > self.limit else None
 
-    def of_texts(self, texts: list[str]) -> int:
+    def turn(self, message: Mapping[str, str]) -> str:
+        """A message as a Qwen-VL template writes it, where one is trained; what its media hold is counted apart."""
+        if self.vision is None:
+            return MEDIA_TAG.sub("", message["content"])
+        content = MEDIA_TAG.sub("<|vision_start|><|vision_end|>", message["content"])
+        return f"<|im_start|>{message['role']}\n{content}<|im_end|>\n"
+
+    def of_text(self, text: str) -> int:
         if self._tokenizer is None:
             if not self.file.is_file():
                 return 0
             from tokenizers import Tokenizer
 
             self._tokenizer = Tokenizer.from_file(str(self.file))
-        return sum(len(self._tokenizer.encode(text, add_special_tokens=False)) for text in texts)
+        return len(self._tokenizer.encode(text, add_special_tokens=False))
 
     def of_videos(self, row: Row) -> int:
         """Those of a row's videos, by its meta; 0 where it does not tell."""

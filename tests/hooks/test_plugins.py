@@ -1,10 +1,12 @@
 """What ms-swift loads: registration, loss weights, the template's token ids and boxes, the metric, the data check."""
 
+import importlib
 import importlib.util
 import itertools
 import json
 import os
 import sys
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 pytest.importorskip("swift")
 
 from swift_plugins import register  # noqa: F401
+from swift_plugins.core.preflight import Lengths
 from swift_plugins.core.settings import VISION_ENV, apply_vision_settings, vision_settings
 from swift_plugins.core.tasks import TASKS, deeptrace, dfj_detect, dfj_pairwise, dfj_pointwise
 from swift_plugins.core.tasks.deeptrace_answer import Answer
@@ -183,6 +186,20 @@ def test_boxes_on_a_video_reach_the_model_in_pixels_of_the_resized_frame(templat
         assert str(number) in text
 
 
+def test_a_rows_tokens_are_counted_before_training_as_the_template_makes_them(
+    template, clip, tiny, architecture, monkeypatch
+):
+    length = len(encode(template, clip, None, monkeypatch)["input_ids"])
+    turns = [{"role": "user", "content": "<video>Where?"}, {"role": "assistant", "content": ANSWER}]
+    row = {"messages": turns, "videos": [clip], "meta": {"width": 224, "height": 112, "duration": 2.0, "fps": 4.0}}
+    lengths = Lengths(0, Path(tiny) / "tokenizer.json", Vision({}, architecture), True, "")
+    least = sum(lengths.excess(row))
+    if architecture == "qwen2_5_vl":  # whose template has a system turn of its own
+        system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+        assert least == length - len(template.tokenizer.encode(system))
+    assert length - 60 < least <= length  # Qwen3-VL writes times between the frames
+
+
 # --------------------------------------------------------------------------------------------- what a model is shown
 
 SETTINGS = (
@@ -285,6 +302,24 @@ def test_a_checkpoints_settings_are_applied_by_every_command_of_swift(arguments)
         served.adapter_mapping, served.model = {"judge": served.model}, None
         served._init_model_kwargs()
         assert vision_settings() == {"FPS": "4"}
+
+
+@pytest.mark.parametrize("maker", ["merge_lora", "quant"])
+def test_what_swift_export_makes_of_a_checkpoint_carries_its_record(arguments, tmp_path, maker):
+    from swift.model import utils
+
+    from swift_plugins.hooks.remote_code import replace
+
+    original = utils.save_checkpoint
+    processor = mock.Mock(save_pretrained=os.makedirs)
+    try:
+        with mock.patch.dict(os.environ):
+            arguments({"FPS": "4"})._init_model_kwargs()
+            save = importlib.import_module(f"swift.pipelines.export.{maker}").save_checkpoint
+            save(None, processor, str(tmp_path / "made"), model_dirs=[str(tmp_path)])
+    finally:
+        replace({(utils, "save_checkpoint"): original})
+    assert json.loads((tmp_path / "made" / "forensics.json").read_text()) == {"vision": {"FPS": "4"}}
 
 
 def test_validation_files_without_rows_are_left_out_of_a_training(tmp_path):
