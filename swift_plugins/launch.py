@@ -27,7 +27,7 @@ if not __package__:
     sys.path[0] = str(ROOT)
 
 from swift_plugins.core.mixtures import describe_all, sampled
-from swift_plugins.core.preflight import Lengths, check_packages, vision_in_force
+from swift_plugins.core.preflight import Lengths, check_packages, check_resumed, vision_in_force
 from swift_plugins.core.records import has_lines
 from swift_plugins.core.settings import read_recipe
 from swift_plugins.core.vision import PATCHES, Vision
@@ -167,6 +167,8 @@ def check(run: Run) -> None:
     own = run.recipe.keys["ENV"]
     vision, changed = vision_in_force(own, run.env)
     run.notes += [changed] if changed else []
+    if (resumed := run.stated("resume_from_checkpoint")) and run.says("resume_only_model") != "true":
+        check_resumed(Path(*resumed), vision)
     kind = run.says("model_type") or None
     describe_all(run.stated("dataset"), vision, kind, None)
     limit = run.says("max_length")

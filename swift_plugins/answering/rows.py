@@ -74,7 +74,7 @@ def check_rows_fit(rows: list[Row], model: Mapping[str, Any], path: Path) -> Non
     trained = model["trained"].get("data") or []
     if trained and all(data.get("task") for data in trained):  # of each of which something is known
         for row in rows:
-            if fault := fault_of(row, trained):
+            if fault := misfit(row, trained):
                 raise ValueError(f"{path}: row {row['id']!r} {fault}")
     if (kind := model.get("model_type")) in PATCHES:
         vision = Vision(model["vision"], kind)
@@ -83,7 +83,7 @@ def check_rows_fit(rows: list[Row], model: Mapping[str, Any], path: Path) -> Non
                 raise ValueError(f"{path}: row {row['id']!r}: {fault}: convert the data for the checkpoint's limits")
 
 
-def fault_of(row: Row, trained: Sequence[Mapping[str, Any]]) -> str | None:
+def misfit(row: Row, trained: Sequence[Mapping[str, Any]]) -> str | None:
     """Why a row is like none of the datasets of a training; None where it is like one."""
     alike = [data for data in trained if answers_of(data["task"]) == answers_of(row["task"])]
     if not alike:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from swift_plugins.core.records import MEDIA_TAG, Row, read_rows
-from swift_plugins.core.settings import VISION_ENV
+from swift_plugins.core.settings import FOLLOWS_FROM, VISION_ENV, read_checkpoint_settings
 from swift_plugins.core.vision import Vision
 
 # flag -> its values that need a package which the set-up does not install, or which a platform lacks
@@ -37,6 +37,20 @@ def vision_in_force(recipe: Mapping[str, Any], shell: Mapping[str, str]) -> tupl
     others = {key: text for key, text in given.items() if own.get(key) != text}
     changed = ", ".join(f"{key}={text} (recipe: {own.get(key, 'unset')})" for key, text in others.items())
     return own | given, f"the shell overrides the recipe: {changed}" if changed else None
+
+
+def check_resumed(checkpoint: Path, vision: Mapping[str, str]) -> None:
+    """ValueError for a training that would go on under other vision settings than it was begun with."""
+    recorded = (read_checkpoint_settings(checkpoint) or {}).get("vision") or vision
+    stated = {
+        key: str(value) for key, value in recorded.items() if key in vision or FOLLOWS_FROM.get(key) not in vision
+    }
+    if other := [key for key in VISION_ENV if stated.get(key) != vision.get(key)]:
+        told = ", ".join(f"{key}={stated.get(key, 'unset')}, now {vision.get(key, 'unset')}" for key in other)
+        raise ValueError(
+            f"{checkpoint} was trained with {told}: go on with the same settings, or take its weights alone by "
+            "--resume_only_model true"
+        )
 
 
 class Lengths:

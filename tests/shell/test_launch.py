@@ -178,6 +178,20 @@ def test_data_that_contradict_the_training_are_refused_before_anything_is_loaded
         launch("dataset: a.jsonl", VIDEO_MAX_TOKEN_NUM="64")
 
 
+def test_a_training_goes_on_under_the_vision_settings_that_it_was_begun_with(launch, tmp_path):
+    lines, flags = "dataset: a.jsonl\nENV: {VIDEO_MAX_PIXELS: 7056}", ("--resume_from_checkpoint", "checkpoint-4")
+    (tmp_path / "checkpoint-4").mkdir()
+    launch(lines, *flags)  # whatever is no checkpoint of ours is told later
+    recorded = {"VIDEO_MAX_PIXELS": "3136", "VIDEO_MAX_TOKEN_NUM": "4", "VIDEO_TOTAL_PIXELS": "90316800"}
+    (tmp_path / "checkpoint-4" / "forensics.json").write_text(json.dumps({"vision": recorded}))
+    launch(lines, *flags, VIDEO_MAX_PIXELS="3136")
+    with pytest.raises(ValueError, match=r"^checkpoint-4 was trained with VIDEO_MAX_PIXELS=3136, now 7056: go on"):
+        launch(lines, *flags)
+    with pytest.raises(ValueError, match=r"with FPS=unset, now 2: go on"):
+        launch(lines, *flags, VIDEO_MAX_PIXELS="3136", FPS="2")
+    launch(lines, *flags, "--resume_only_model", "true")
+
+
 def test_plug_ins_are_named_by_their_whole_path(launch, tmp_path):
     command, _ = launch("dataset: a.jsonl\nexternal_plugins: plug/in.py", "--seed", "1")
     assert command[3:] == ["--external_plugins", str(tmp_path / "plug" / "in.py"), "--seed", "1"]

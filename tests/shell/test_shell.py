@@ -59,6 +59,7 @@ CONVERT = "python converters/deeptrace_to_swift.py --src RewardData --out data/d
         (["train.sh", FULL], {"DATASET": "@", "TUNER": "qlora"}, "TUNER must be full or lora, got qlora"),
         (["train_deeptrace.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
         (["train_pointwise.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
+        (["export.sh"], {}, "name a checkpoint, for example: bash shell/export.sh --adapters"),
         (["train_judge.sh"], {}, "name pointwise or pairwise"),
         (["train_judge.sh", "--tiny"], {}, "name pointwise or pairwise"),
         (["sample.sh"], {}, "name judge or fakevlm"),
