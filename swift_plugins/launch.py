@@ -29,7 +29,7 @@ if not __package__:
 from swift_plugins.core.mixtures import describe_all, sampled
 from swift_plugins.core.preflight import Lengths, check_packages, check_resumed, vision_in_force
 from swift_plugins.core.records import has_lines
-from swift_plugins.core.settings import read_recipe
+from swift_plugins.core.settings import VISION_ENV, read_recipe
 from swift_plugins.core.vision import PATCHES, Vision
 
 TUNERS = ("full", "lora")
@@ -247,6 +247,8 @@ def command_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> tuple[l
     if (tuner := env.get("TUNER") or TUNERS[0]) not in TUNERS:
         raise ValueError(f"TUNER must be full or lora, got {tuner}")
     name, *extra = argv
+    # An empty variable would keep ms-swift from taking the recipe's.
+    env = {key: value for key, value in env.items() if value or key not in VISION_ENV}
     run = Run(find_recipe(name, start), extra, start, [], env)
     if extra == ["--latest"]:
         return str(latest(run.output) or "")

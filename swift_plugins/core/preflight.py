@@ -41,9 +41,12 @@ def vision_in_force(recipe: Mapping[str, Any], shell: Mapping[str, str]) -> tupl
 
 def check_resumed(checkpoint: Path, vision: Mapping[str, str]) -> None:
     """ValueError for a training that would go on under other vision settings than it was begun with."""
-    recorded = (read_checkpoint_settings(checkpoint) or {}).get("vision") or vision
+    if (record := read_checkpoint_settings(checkpoint)) is None:
+        return
     stated = {
-        key: str(value) for key, value in recorded.items() if key in vision or FOLLOWS_FROM.get(key) not in vision
+        key: str(value)
+        for key, value in record["vision"].items()
+        if key in vision or FOLLOWS_FROM.get(key) not in vision
     }
     if other := [key for key in VISION_ENV if stated.get(key) != vision.get(key)]:
         told = ", ".join(f"{key}={stated.get(key, 'unset')}, now {vision.get(key, 'unset')}" for key in other)
@@ -117,7 +120,7 @@ class Lengths:
             return len(videos) * self.vision.tokens_of_video(
                 *(meta[key] for key in ("width", "height", "duration", "fps"))
             )
-        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        except (KeyError, TypeError, ValueError):
             return 0
 
     def of_image(self, path: Any) -> int:

@@ -58,6 +58,8 @@ class Vision:
 
     def frames(self, duration: float, fps: float) -> int:
         """How many frames are taken of a video of `duration` seconds at `fps`; at least as many as make one token."""
+        if not (0 <= duration < 1e9 and 0 < fps < 1e6):
+            raise ValueError(f"no video lasts {duration} s at {fps} frames per second")
         total, step = max(round(duration * fps), self.frame_factor), self.frame_factor
         fewest, most = math.ceil(self.fewest / step) * step, min(self.most, total) // step * step
         taken = min(max(total / fps * self.fps, fewest), most, total)

@@ -116,7 +116,8 @@ def test_without_rows_to_validate_on_training_goes_on_without_an_evaluation(laun
 
 def test_vision_settings_of_the_shell_that_override_the_recipe_are_one_line(launch, capsys):
     lines = "dataset: a.jsonl\nENV: {VIDEO_MAX_PIXELS: 7056, FPS: 4}"
-    launch(lines, FPS="4")
+    _, env = launch(lines, FPS="4", VIDEO_MAX_PIXELS="")
+    assert "VIDEO_MAX_PIXELS" not in env  # an empty one is none
     assert capsys.readouterr().out == ""
     launch(lines, VIDEO_MAX_PIXELS="3136", FPS="4", VIDEO_MAX_TOKEN_NUM="9", OMP_NUM_THREADS="1")
     assert capsys.readouterr().out == (
