@@ -79,8 +79,13 @@ def test_lora_trains_an_adapter_and_leaves_the_rest(lora):
     assert json.loads((out / "checkpoint-8" / "forensics.json").read_text())["tuner_type"] == "lora"
 
 
-def test_two_ranks_train_under_zero2(work):
+def test_two_ranks_train_under_zero2_on_a_sample_without_rows_to_validate_on(work):
+    (work / "empty.jsonl").write_text("\n")
     flags = [
+        "--dataset",
+        f"{work}/data/train.jsonl#20",
+        "--val_dataset",
+        work / "empty.jsonl",
         "--max_steps",
         2,
         "--save_steps",
@@ -98,6 +103,8 @@ def test_two_ranks_train_under_zero2(work):
     assert len(losses) == 2
     shards = list((out / "checkpoint-2").glob("global_step2/*optim_states.pt"))
     assert len(shards) == 2  # each rank holds its half of the optimizer
+    (recorded,) = json.loads((out / "checkpoint-2" / "forensics.json").read_text())["data"]
+    assert (recorded["path"], recorded["sample"], recorded["data_seed"]) == (f"{work}/data/train.jsonl", 20, 42)
 
 
 def test_data_that_changed_after_conversion_is_refused(work, tmp_path):
@@ -283,18 +290,3 @@ def test_an_exported_folder_carries_the_settings_of_its_adapter(work, lora, tmp_
         predict(model, data, tmp_path / f"{name}.jsonl", "--limit", 6)
     merged_answers, own = rows(tmp_path / "merged.jsonl"), rows(tmp_path / "adapter.jsonl")
     assert [row["response"] for row in merged_answers] == [row["response"] for row in own]
-    (merged / "forensics.json").unlink()  # as a plain `swift export` without the plug-ins leaves it
-    done = predict(merged, data, tmp_path / "found.jsonl", "--limit", 6)
-    assert f"that of {adapter} applies" in done.stderr
-    assert [row["response"] for row in rows(tmp_path / "found.jsonl")] == [row["response"] for row in own]
-
-
-def test_a_sample_is_recorded_and_empty_validation_files_are_no_obstacle(work, tmp_path):
-    data = shutil.copytree(work / "data", tmp_path / "data")
-    (data / "val.jsonl").write_text("")
-    env = {"MODEL": str(work / "model"), "DATASET": str(data), "OUTPUT_DIR": str(tmp_path / "out")}
-    flags = ["--dataset", f"{data}/train.jsonl#20", "--max_steps", 1, "--save_steps", 1]
-    done = run("bash", "shell/train.sh", RECIPE, *flags, **env)
-    assert f"train: {data}/val.jsonl has no rows" in done.stdout
-    (recorded,) = json.loads((tmp_path / "out" / "checkpoint-1" / "forensics.json").read_text())["data"]
-    assert (recorded["path"], recorded["sample"], recorded["data_seed"]) == (f"{data}/train.jsonl", 20, 42)
