@@ -55,6 +55,7 @@ class DeepTrace(Conversion[Raw]):
         for item in usable(items):
             item.split = self.split_of[item.row.video_id] or ""
         self.converter = Converter(args)
+        self.differing: dict[str, set[str]] = {}  # what is not as annotated, and does no harm -> in which videos
         return items
 
     def locate(self, items: list[Sourced[Raw]]) -> list[Sourced[Raw]]:
@@ -74,9 +75,13 @@ class DeepTrace(Conversion[Raw]):
             raise ValueError(f"unknown split: {stated!r}; expected one of {', '.join(SPLITS)}")
         if self.args.split_by == "published" and raw.split != split:
             raise ValueError(f"contradiction: an earlier row has this video in {split}, this one in {raw.split}")
+        differs = []
         if self.args.check != "none":
-            check_video(raw, self.faults.get(raw.video_path) or self.media[item.path])
-        return self.converter.row(raw, split)
+            differs = check_video(raw, self.faults.get(raw.video_path) or self.media[item.path])
+        row = self.converter.row(raw, split)
+        for what in differs:
+            self.differing.setdefault(what, set()).add(raw.video_id)
+        return row
 
     def hint(self) -> str:
         return "".join(f"; {cure}" for cure in rewarddata.cures(self.args.src, self.converter.media.missing))
@@ -97,6 +102,7 @@ class DeepTrace(Conversion[Raw]):
             "vision": self.converter.settings if args.box_space == "resized" else None,
             "boxes_clipped_to_the_frame": self.converter.clipped,
             "videos": len(self.split_of),
+            "not_as_annotated": {what: len(videos) for what, videos in sorted(self.differing.items())},
             "media_missing": len({raw.video_id for raw in self.rows if raw.video_path in missing}),
             "licence": rewarddata.LICENCE,
             "leakage": rewarddata.leakage(used, self.split_of),
@@ -111,6 +117,8 @@ class DeepTrace(Conversion[Raw]):
         if manifest["vision"]:
             stated = ", ".join(f"{key}={value}" for key, value in manifest["vision"].items())
             print(f"  boxes are stated on frames as a Qwen2.5-VL model sees them by {stated}: train with the same")
+        for what, n in manifest["not_as_annotated"].items():
+            print(f"  note: {n} videos have another {what} than annotated; no onset is moved by it")
         if n := manifest["leakage"]["test_videos_whose_parent_is_in_train"]:
             print(f"  leakage: {n} test videos have clips of the same parent in train (--split-by parent avoids it)")
         for name, rule in manifest["shortcuts"].items():

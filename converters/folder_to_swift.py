@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ class Folder(Conversion[Item]):
             raise ValueError("--columns are those of --csv")
         items = self.read_table() if args.csv else self.read_folders()
         if not items:
-            found = ", ".join(f"{n} {suffix or 'without a suffix'}" for suffix, n in self.others.most_common(5))
+            found = others_told(dict(self.others.most_common(5)))
             raise ValueError(f"{args.csv or args.src} holds no images{f', only other files: {found}' if found else ''}")
         return [items[i] for i in spread(len(items), args.limit)]
 
@@ -172,7 +172,7 @@ class Folder(Conversion[Item]):
         report_counts(self.args, manifest)
         report_missing(manifest)
         if n := sum(manifest["other_files"].values()):
-            print(f"  note: {n} files are no images by their suffix: {', '.join(manifest['other_files'])}")
+            print(f"  note: {n} files are no images: {others_told(manifest['other_files'])}")
         for what, names in manifest["not_used"].items():
             if names:
                 print(f"  note: {what} not used: {few(names)}")
@@ -206,6 +206,11 @@ def shown(places: list[dict[str, Any]], labelled: bool) -> list[dict[str, Any]]:
 def few(names: Sequence[str]) -> str:
     """The first of the names."""
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def others_told(others: Mapping[str, int]) -> str:
+    """3 .txt, 2 without a suffix"""
+    return ", ".join(f"{n} {suffix or 'without a suffix'}" for suffix, n in others.items())
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,7 +24,7 @@ if not __package__:
 
 from eval.judging.judgements import judgement, lines_of
 from eval.judging.questions import candidates_of, item_of, prompt_of, read_data
-from swift_plugins.answering.asking import Item, Result, answer_file, answer_items, check_paths, media_of
+from swift_plugins.answering.asking import Item, Result, answer_file, answer_items, check_paths
 from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.core.commands import run, whole_number
@@ -88,7 +88,7 @@ def judge_one(args: argparse.Namespace) -> int:
     prompt, origin = prompt_of(args.prompt_file, asking, task)
     item = item_of(row, Path.cwd(), task, prompt, args.swap, args.candidates == "safe")
     print(f"prompt: {origin}", file=sys.stderr)
-    bad = check_paths(set(media_of(item.rows)), asking)
+    bad = check_paths(item.rows, asking)
     for path, problem in bad.items():
         raise ValueError(f"{path}: {problem}")
     found = judgement(item, answer_items(asking.start(), [item], bad)[0], task)

@@ -82,7 +82,7 @@ class Extraction:
             folder / f"{begin // SHARD:05d}.npy": rows[begin : begin + SHARD] for begin in range(0, len(rows), SHARD)
         }
         todo = {file: some for file, some in shards.items() if not file.is_file()}
-        bad = check_paths({media for some in todo.values() for media in media_of(some)}, self.asking) if todo else {}
+        bad = check_paths([row for some in todo.values() for row in some], self.asking) if todo else {}
         with tqdm(total=len(rows), unit="row", desc=f"features of {path.name}") as progress:
             for file, some in shards.items():
                 if file in todo:

@@ -24,9 +24,10 @@ if not __package__:
 import numpy as np
 from PIL import Image
 
+from swift_plugins.core.checks import check_many, check_media
 from swift_plugins.core.commands import whole_number
 from swift_plugins.core.guarded import run_guarded
-from swift_plugins.core.media import Media, check_many, check_media
+from swift_plugins.core.media import Media
 from tests.benching import REPEATS, fewer
 
 TARGET = 5000  # files a second

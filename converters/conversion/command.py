@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 
 from converters.conversion.audit import Pictured, audit_images
 from converters.conversion.contents import twins
-from converters.conversion.media import check_files
+from converters.conversion.media import check_files, notes_on
 from converters.conversion.output import Output
-from converters.conversion.reporting import report_called_both
+from converters.conversion.reporting import report_called_both, report_notes
 from converters.conversion.sources import Row, Sourced, made
 from swift_plugins.core.commands import whole_number
 from swift_plugins.core.locks import held
@@ -38,7 +38,8 @@ def argument_parser(doc: str, src: str, out: str, check: str = "none") -> argpar
         choices=LEVELS,
         default=check,
         help="look at the media: none, they may be absent; header: each file opens; decode: its first, "
-        f"middle and last frame decode too (default {check})",
+        "middle and last frame decode too, a video's also by the reader of training and prediction, "
+        f"FORCE_QWENVL_VIDEO_READER or else decord (default {check})",
     )
     parser.add_argument(
         "--workers", type=whole_number(), default=os.cpu_count() or 1, help="processes for --check (default all)"
@@ -80,10 +81,14 @@ class Conversion(ABC, Generic[T]):
                 output.write(made(items, self.agreed), self.unit, self.hint())
             images = self.images(items)
             audit = None if images is None else audit_images(images, self.media)
-            sections = self.facts(items, output, audit) | {"called_both": self.called_both()}
+            sections = self.facts(items, output, audit) | {
+                "called_both": self.called_both(),
+                "media_notes": notes_on(self.media),
+            }
             manifest = output.manifest(self.sources, self.options(), **sections)
         self.report(manifest)
         report_called_both(manifest)
+        report_notes(manifest["media_notes"])
 
     @abstractmethod
     def read(self) -> list[Sourced[T]]:

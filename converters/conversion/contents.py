@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from swift_plugins.core.media import IMAGE_FORMATS, MAX_PIXELS, check_kind
+from swift_plugins.core.images import FORMATS
+from swift_plugins.core.media import MAX_PIXELS, check_kind
 from swift_plugins.core.records import sha256_file
 
 _BLOCK = 4096  # bytes of a file's middle that are compared before all of it
@@ -79,7 +80,7 @@ def _opened(path: str):
     try:
         if check_kind(path) is not None:
             raise ValueError("a video")
-        with Image.open(path, formats=[*IMAGE_FORMATS]) as image:
+        with Image.open(path, formats=[*FORMATS]) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError("too large")
             yield image

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from converters.conversion.sources import Sourced, T, usable
-from swift_plugins.core.media import Media, check_many, resolve_under
+from swift_plugins.core.checks import check_many
+from swift_plugins.core.media import Media, resolve_under
+from swift_plugins.core.readers import reader_in_force
 from swift_plugins.core.records import sha256_file, spread
 
 
@@ -150,12 +153,18 @@ def check_files(paths: list[str], level: str, workers: int) -> dict[str, Media |
         return {}
     from tqdm import tqdm
 
-    return dict(tqdm(check_many(paths, level, workers), total=len(paths), unit="file", desc=f"check {level}"))
+    checks = check_many(paths, level, workers, reader=reader_in_force())
+    return dict(tqdm(checks, total=len(paths), unit="file", desc=f"check {level}"))
+
+
+def notes_on(found: Mapping[str, Media | str]) -> dict[str, int]:
+    """What is to be noted of files that can be used -> of how many."""
+    return dict(Counter(note for media in found.values() if isinstance(media, Media) for note in media.notes))
 
 
 def image_size(found: Media | str | None, image: str) -> dict[str, int]:
     """width and height as an image's check found them, nothing without a check; ValueError for what is no image."""
-    if isinstance(found, str) or (found and found.duration is not None):
+    if isinstance(found, str) or (found and found.is_video):
         raise ValueError(f"media: {found if isinstance(found, str) else 'a video'}: {image[:80]!r}")
     return {"width": found.width, "height": found.height} if found else {}
 

@@ -54,6 +54,12 @@ def report_differences(counts: Mapping[str, Mapping[str, Any]]) -> None:
             print(f"  count differs: {name} is {count['found']}, published {count['published']}")
 
 
+def report_notes(notes: Mapping[str, int]) -> None:
+    """Print what was found about files that are used all the same."""
+    for note, n in notes.items():
+        print(f"  note: {n} videos: {note}")
+
+
 def report_missing(manifest: Mapping[str, Any], media: str = "images are not there") -> None:
     """Print how many of the `media` are not there."""
     if n := manifest["media_missing"]:

@@ -28,7 +28,7 @@ from converters.layouts.folder_names import (
     split_of,
 )
 from converters.layouts.label_maps import meaning_of_folder
-from swift_plugins.core.media import IMAGE_SUFFIXES
+from swift_plugins.core.media import IMAGE_SUFFIXES, check_kind, resolve_under
 from swift_plugins.core.tasks.verdicts import OPPOSITE
 
 GENIMAGE = {"ai", "nature"}
@@ -73,17 +73,24 @@ def walk(root: Path, others: Counter[str]) -> Iterator[Sourced[Item]]:
         for name in sorted(files):
             if name.startswith("."):
                 continue
-            suffix = os.path.splitext(name)[1].lower()
-            if suffix not in IMAGE_SUFFIXES:
+            suffix, image = os.path.splitext(name)[1].lower(), f"{prefix}{name}"
+            if suffix not in IMAGE_SUFFIXES and not is_image(root, image):
                 others[printable(suffix)] += 1
                 continue
-            image = f"{prefix}{name}"
             text = printable(image)
             reason = "" if text == image else "name: it is not UTF-8; rename the file"
             yield Sourced(text, text, "", Item(text), reason)
     for error in unread:
         where = printable(os.path.relpath(error.filename, root))
         yield nameless(where, f"folder: it cannot be listed: {error.strerror}")
+
+
+def is_image(root: Path, image: str) -> bool:
+    """Whether a file whose name does not say it is an image by its content; what a link leads out to is not read."""
+    try:
+        return check_kind(resolve_under(os.path.realpath(root), image)) is None
+    except (ValueError, OSError):
+        return False
 
 
 def printable(name: str) -> str:

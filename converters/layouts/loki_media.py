@@ -63,7 +63,7 @@ class Library:
             found, kind = media.get(self.paths[name]), self.kinds[name]
             if isinstance(found, str):
                 raise ValueError(f"media: {found}: {name[:80]!r}")
-            if found and (found.duration is None) != (kind == "image"):
+            if found and found.is_video != (kind == "video"):
                 raise ValueError(f"media: not {'an image' if kind == 'image' else 'a video'}: {name[:80]!r}")
         return [self.paths[name] for name in names]
 

@@ -17,9 +17,12 @@ from swift_plugins.core.records import check_row
 from swift_plugins.core.settings import vision_settings
 from swift_plugins.core.tasks import deeptrace
 from swift_plugins.core.tasks.deeptrace_answer import Answer
+from swift_plugins.core.videos import STEADY
 from swift_plugins.core.vision import Vision
 
 _REAL = Answer("real")
+# How far the file may be from its annotation: in share of the frame rate, in s beside 5 % of the length, in s.
+RATE_TOLERANCE, LENGTH_TOLERANCE, ONSET_TOLERANCE = 0.01, 0.25, 0.1
 
 
 class Converter:
@@ -133,15 +136,43 @@ class Converter:
         return row
 
 
-def check_video(raw: Raw, found: Media | str) -> None:
-    """ValueError unless the file is a video of the annotated size; `found` is what its check found."""
+def check_video(raw: Raw, found: Media | str) -> list[str]:
+    """What differs between the file and its annotation and does no harm; `found` is what the file's check found.
+
+    ValueError unless it is a video of the annotated size, in which the onset is where the annotation has it.
+    """
     if isinstance(found, str):
         raise ValueError(f"media: {found}")
+    if not found.is_video:
+        raise ValueError(f"media: an image ({found.format}), not a video")
     if (found.width, found.height) != (raw.video_width, raw.video_height):
         raise ValueError(
             f"size differs: the file has {found.width}x{found.height}, "
             f"the annotation {raw.video_width}x{raw.video_height}"
         )
+    differs = []
+    if found.rate and abs(found.rate / raw.video_frame_rate - 1) > RATE_TOLERANCE:
+        differs.append("frame rate")
+    if found.length and abs(found.length - raw.video_duration) > LENGTH_TOLERANCE + raw.video_duration / 20:
+        differs.append("length")
+    if raw.video_type == "fake_video" and raw.faketrace_first_frame is not None:
+        _check_onset(raw, raw.faketrace_first_frame, found, differs)
+    return differs
+
+
+def _check_onset(raw: Raw, frame: int, found: Media, differs: list[str]) -> None:
+    """ValueError where an onset, or its share of the video, is not what the annotation makes of it."""
+    stated, seen = frame / raw.video_frame_rate, found.second_of(frame)
+    if seen is not None and abs(seen - stated) > max(ONSET_TOLERANCE, STEADY / raw.video_frame_rate):
+        what = "frame rate varies" if found.times else "frame rate differs"
+        raise ValueError(
+            f"{what}: the file has {found.rate:.5g} frames/s, the annotation {raw.video_frame_rate:.5g}; frame {frame} "
+            f"is seen at {seen:.2f} s, not at {stated:.2f} s"
+        )
+    if found.length and stated > found.length + 1 / raw.video_frame_rate:
+        raise ValueError(f"onset outside the file: {stated:.2f} s of {found.length:.2f} s")
+    if "length" in differs:
+        raise ValueError(f"length differs: the file has {found.length:.2f} s, the annotation {raw.video_duration} s")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from eval.perturbing.kinds import KINDS, parameter, perturb, rgb, size_after
+from eval.perturbing.kinds import KINDS, parameter, perturb, size_after
+from swift_plugins.core.checks import check_many
 from swift_plugins.core.guarded import run_guarded
-from swift_plugins.core.media import Media, check_many
+from swift_plugins.core.images import rgb
+from swift_plugins.core.media import Media
 from swift_plugins.core.records import Row, atomic_write, sha256_file
 
 Variant = tuple[str, int]  # kind and strength
@@ -42,8 +44,8 @@ def examine(paths: Iterable[str], workers: int) -> dict[str, Source]:
     for path, media in tqdm(check_many(paths, "decode", workers), total=len(paths), unit="image", desc="check images"):
         if isinstance(media, str):
             found[path] = Source("", None, media)
-        elif media.duration is not None:
-            found[path] = Source("", None, "not an image, by the end of its name")
+        elif media.is_video:
+            found[path] = Source("", None, "a video, not an image")
         else:
             found[path] = Source(sha256_file(path), media)
     return found

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, features
 
+from swift_plugins.core.images import rgb
 from swift_plugins.core.media import MAX_PIXELS
 
 Size = tuple[int, int]
@@ -41,22 +42,6 @@ class Kind:
     levels: tuple[Any, Any, Any, Any, Any]
     text: str
     size: Callable[[Any, int, int], Size] | None = None
-
-
-def rgb(image: Image.Image) -> Image.Image:
-    """The image as a model gets it, without its metadata.
-
-    As qwen-vl-utils' to_rgb: RGBA on white, all else as Pillow converts it. ms-swift's load_image, for models that do
-    without qwen-vl-utils, drops the alpha channel instead, which is the same for an opaque image. Neither turns an
-    image by its EXIF orientation, so it is not turned here.
-    """
-    if image.mode == "RGBA":
-        shown = Image.new("RGB", image.size, "white")
-        shown.paste(image, mask=image.getchannel("A"))
-    else:
-        shown = image.convert("RGB")
-    shown.info = {}  # else colour profile, EXIF and comment would go into every file saved from it
-    return shown
 
 
 def encoded(image: Image.Image, form: str, quality: int) -> Image.Image:

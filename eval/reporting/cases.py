@@ -11,7 +11,7 @@ from typing import Any
 from eval.reporting.provenance import Shown
 from eval.scorers.base import Scorer
 from swift_plugins.core.guarded import run_guarded
-from swift_plugins.core.media import frame_at
+from swift_plugins.core.videos import frame_at
 
 WORST, BEST = 12, 12
 PICTURES = 4  # of one case
@@ -31,7 +31,7 @@ def choose_cases(cases: Sequence[Any], worst: int = WORST, best: int = BEST) -> 
 
 
 def jpeg_at(path: str, second: str) -> tuple[bytes, int, int, float]:
-    """(JPEG, width, height, the frame's own time in s) of the frame shown at `second`."""
+    """(JPEG, width, height, the frame's own time in s) of the frame seen at `second`, as the model sees it."""
     if not path:
         raise ValueError("the row names no video or image")
     image, shown = frame_at(path, float(second))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from swift_plugins.answering.engine import Engine
 from swift_plugins.answering.outfile import OutFile, check_run
 from swift_plugins.answering.server import Server
-from swift_plugins.core.media import check_many, no_media
+from swift_plugins.core.checks import check_many
+from swift_plugins.core.media import Media, check_kind
 from swift_plugins.core.printable import masked, printable
 from swift_plugins.core.records import Row, encode_line
 
@@ -33,6 +34,10 @@ class BackEnd(Protocol):
     @staticmethod
     def settings(name: str, recipe: Path | None, base_url: str | None, base: Path | None = None) -> dict[str, Any]:
         """What a run's record says of the model of that name; what must be in the environment is put there."""
+
+    @staticmethod
+    def video_reader() -> str | None:
+        """The reader by which it takes the frames of a video; None where that is not known."""
 
     def answer(self, rows: list[Row]) -> list[Row | Exception]: ...
 
@@ -106,7 +111,7 @@ def run_batches(todo: list[list[Item]], asking: Asking, out: OutFile, finish: Fi
     """Answer the batches and write each as it is done; returns how many items failed."""
     from tqdm import tqdm
 
-    bad = check_paths({path for batch in todo for item in batch for path in media_of(item.rows)}, asking)
+    bad = check_paths([row for batch in todo for item in batch for row in item.rows], asking)
     backend = asking.start()
     failed = 0
     with tqdm(total=sum(map(len, todo)), unit="row", desc="predict") as progress:
@@ -135,15 +140,35 @@ def media_of(rows: Sequence[Row]) -> list[str]:
     return [path for row in rows for path in (*row.get("images", []), *row.get("videos", []))]
 
 
-def check_paths(paths: set[str], asking: Asking) -> dict[str, str]:
-    """path -> why it cannot be used, of the files that cannot."""
+def check_paths(rows: Sequence[Row], asking: Asking) -> dict[str, str]:
+    """path -> why it cannot be used, of the files of the rows that cannot."""
+    paths, videos = set(media_of(rows)), {path for row in rows for path in row.get("videos", [])}
+    bad = {}
+    for path, found in kinds_of(paths) if asking.check == "none" else checked(paths, asking):
+        if isinstance(found, str):
+            bad[path] = found
+        elif found != (path in videos):
+            bad[path] = f"{path[:200]!r} is {'a video, not an image' if found else 'an image, not a video'}"
+    return bad
+
+
+def kinds_of(paths: Iterable[str]) -> Iterator[tuple[str, bool | str]]:
+    """(path, whether it is a video, or why it is no medium) of the files that are there, by how they begin."""
+    for path in filter(os.path.isfile, paths):
+        try:
+            yield path, check_kind(path) is not None
+        except (ValueError, OSError) as error:
+            yield path, str(error)
+
+
+def checked(paths: Iterable[str], asking: Asking) -> Iterator[tuple[str, bool | str]]:
+    """The same of all of them, as --check asks for it."""
     from tqdm import tqdm
 
-    if asking.check == "none":
-        return no_media(paths)
-    checks = check_many(sorted(paths), asking.check, asking.workers)
-    shown = tqdm(checks, total=len(paths), unit="file", desc="check media", disable=len(paths) < 2)
-    return {path: found for path, found in shown if isinstance(found, str)}
+    paths = sorted(paths)
+    checks = check_many(paths, asking.check, asking.workers, reader=BACKENDS[asking.backend].video_reader())
+    for path, found in tqdm(checks, total=len(paths), unit="file", desc="check media", disable=len(paths) < 2):
+        yield path, found.is_video if isinstance(found, Media) else found
 
 
 def answer_items(backend: BackEnd, batch: Sequence[Item], bad: dict[str, str]) -> list[list[Result]]:

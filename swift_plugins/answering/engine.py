@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from swift_plugins.answering.models import model_settings
 from swift_plugins.answering.probabilities import TOP, Step, result_of
 from swift_plugins.core import model_folders
+from swift_plugins.core.readers import reader_in_force
 from swift_plugins.core.records import MEDIA_TAG, MEDIA_TAGS, Row
 from swift_plugins.core.settings import apply_vision_settings
 from swift_plugins.core.special_texts import check_tokens, special_in
@@ -59,6 +60,10 @@ class Engine:
         apply_vision_settings(found["vision"], f"{name} (or its recipe)")
         os.environ |= model_folders.DATA_ALONE
         return found
+
+    @staticmethod
+    def video_reader() -> str | None:
+        return reader_in_force()
 
     def __init__(self, settings: Mapping[str, Any], batch_size: int, max_tokens: int):
         import torch

@@ -53,6 +53,10 @@ class Server:
             raise ValueError("--base-url holds a secret, which would be recorded: it belongs in OPENAI_API_KEY")
         return {"model": name, "adapter": None, "base_url": base_url, "vision": {}, "trained": {}}
 
+    @staticmethod
+    def video_reader() -> str | None:
+        return None
+
     def __init__(self, settings: Mapping[str, Any], batch_size: int, max_tokens: int):
         try:
             import httpx

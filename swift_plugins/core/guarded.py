@@ -9,6 +9,12 @@ from typing import Any
 TIME_LIMIT = 30.0  # seconds for one file
 
 
+class Stopped(str):
+    """Why a job has no result that was ended, or ended its process: it did not get to say so."""
+
+    __slots__ = ()
+
+
 def run_guarded(
     function: Callable[..., Any],
     jobs: Sequence[tuple],
@@ -57,9 +63,9 @@ def _run_chunks(pool, function: Callable[..., Any], jobs: Sequence[tuple], time_
         try:
             results = future.result()
         except TimeoutError:
-            results = [f"reading took more than {time_limit:g} s"]
+            results = [Stopped(f"reading took more than {time_limit:g} s")]
         except ProcessExpired as error:
-            results = [f"the reader crashed (exit code {error.exitcode})"]
+            results = [Stopped(f"the reader crashed (exit code {error.exitcode})")]
         except Exception as error:  # such as a result that cannot be sent; it costs one file, not the run
             results = [f"{type(error).__name__}: {error}"]
         if len(results) < len(chunk):  # which of its jobs it was is not known

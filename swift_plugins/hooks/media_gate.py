@@ -29,13 +29,15 @@ def paths_of(media: Any) -> Iterator[str]:
             yield from paths_of(one)
 
 
-def check_medium(path: str, root: str | None) -> None:
-    """ValueError for what is no medium: a file below `root`, if it is not there as it is named, or a data URI."""
+def check_medium(path: str, root: str | None) -> bool:
+    """Whether a medium is a video: a file below `root`, if it is not there as it is named, or a data URI.
+
+    ValueError for what is no medium.
+    """
     head, comma, data = path.partition(",")
     if comma and head.startswith("data:") and head.endswith(";base64"):
-        kind_of(base64.b64decode(data[: 4 * (BEGIN // 3)], validate=True))
-        return
-    check_kind(path if os.path.exists(path) else os.path.join(root or "", path))
+        return kind_of(base64.b64decode(data[: 4 * (BEGIN // 3)], validate=True)) is not None
+    return check_kind(path if os.path.exists(path) else os.path.join(root or "", path)) is not None
 
 
 def _checked_first(prepare: Callable[..., None]) -> Callable[..., None]:
@@ -43,9 +45,11 @@ def _checked_first(prepare: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(prepare)
     def call(self: Template, inputs: Any) -> None:
+        videos = {video for video in inputs.videos if isinstance(video, str)}
         for path in paths_of([inputs.images, inputs.videos]):
             try:
-                check_medium(path, self.root_image_dir)
+                if not check_medium(path, self.root_image_dir) and path in videos:
+                    raise ValueError("an image stands where a video is asked for")
             except (ValueError, OSError) as error:  # binascii's error is a ValueError
                 raise ValueError(f"{path[:200]!r}: {error}") from None
         prepare(self, inputs)

@@ -6,9 +6,10 @@ from swift.template import Template, TemplateMeta, register_template
 from swift.template.templates.llava import LlavaHfTemplate
 from swift.template.templates.qwen import Qwen2_5VLTemplate, Qwen3VLTemplate, QwenTemplateMeta
 
-from swift_plugins.core.media import open_video
+from swift_plugins.core.readers import CURE, reader_in_force
 from swift_plugins.core.settings import answer_form
 from swift_plugins.core.tasks import fakevlm
+from swift_plugins.core.videos import seen_size
 
 
 class AnswerForms(Template):
@@ -59,13 +60,27 @@ register_template(TemplateMeta("forensic_llava1_5_bare", prompt=["{{QUERY}}"], t
 
 
 class AnyVocabulary(Template):
-    """A Qwen-VL template that asks the tokenizer; the stock ones hold the token ids of the released vocabulary."""
+    """A Qwen-VL template that asks the tokenizer; the stock ones hold the token ids of the released vocabulary.
+
+    It says of which video its reader gave up: qwen-vl-utils then turns to torchvision, which reads none any more.
+    """
 
     def init_processor(self, processor):
         super().init_processor(processor)
         if processor is not None:
             self.image_token_id = self.tokenizer.convert_tokens_to_ids("<|image_pad|>")
             self.video_token_id = self.tokenizer.convert_tokens_to_ids("<|video_pad|>")
+
+    def replace_tag(self, media_type, index, inputs):
+        path = inputs.videos[index] if media_type == "video" else None
+        try:
+            return super().replace_tag(media_type, index, inputs)
+        except (AttributeError, ValueError) as error:
+            if not isinstance(path, str):
+                raise
+            gave_up = "read_video" in str(error)
+            reason = f"{reader_in_force()} cannot read it; {CURE}" if gave_up else error
+            raise ValueError(f"{path[:200]!r}: {reason}") from None
 
 
 class ForensicQwen3VLTemplate(AnswerForms, AnyVocabulary, Qwen3VLTemplate):
@@ -98,10 +113,9 @@ class ForensicQwen2_5VLTemplate(AnswerForms, AnyVocabulary, Qwen2_5VLTemplate):
 
 
 def _frame_size(video) -> tuple[int, int]:
-    """(width, height) of a video file, or of the first of its frames."""
+    """(width, height) of a video file as it is seen, or of the first of its frames."""
     if isinstance(video, str):
-        with open_video(video) as container:
-            return container.streams.video[0].width, container.streams.video[0].height
+        return seen_size(video)
     first = video[0]
     if isinstance(first, str):
         from PIL import Image

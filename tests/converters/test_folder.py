@@ -225,6 +225,19 @@ def test_other_files_are_counted_and_hidden_ones_passed_over(convert):
     assert done.manifest["other_files"] == {".csv": 1, ".txt": 1}
 
 
+def test_an_image_is_one_by_its_content_whatever_it_is_called(tmp_path, capsys):
+    src = tree(tmp_path / "Set", "fake/1.png", "fake/2.png", "real/1.png", "real/2.png", "real/README", "fake/a.txt")
+    (src / "real" / "1.png").rename(src / "real" / "b56e2bc6fe59d060")
+    (src / "real" / "2.png").rename(src / "real" / "photo.txt")
+    (tmp_path / "out_of_it").write_bytes((src / "fake" / "1.png").read_bytes())
+    (src / "real" / "link").symlink_to(tmp_path / "out_of_it")
+    done = Converted(src, tmp_path / "out", "--check", "decode")
+    assert {*done.of()} == {"fake/1.png", "fake/2.png", "real/b56e2bc6fe59d060", "real/photo.txt"}
+    assert "note: 3 files are no images: 2 without a suffix, 1 .txt" in capsys.readouterr().out
+    (tmp_path / "t.csv").write_text("path,label\nreal/b56e2bc6fe59d060,real\nfake/1.png,fake\n")
+    assert len(Converted(src, tmp_path / "by_table", "--csv", str(tmp_path / "t.csv")).rows) == 2
+
+
 def test_what_cannot_be_opened_is_listed(tmp_path):
     src = tree(tmp_path / "Set", "fake/good.png", "fake/torn.jpg", "real/good.jpg")
     (src / "fake" / "text.png").write_text("no image")

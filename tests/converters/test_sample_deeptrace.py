@@ -14,7 +14,8 @@ import pytest
 
 from converters.sample_deeptrace import FPS, FRAMES, main
 from converters.samples.drawing import SIZE
-from swift_plugins.core.media import Media, check_media
+from swift_plugins.core.checks import check_media
+from swift_plugins.core.media import Media
 from swift_plugins.core.tasks.deeptrace import CATEGORIES, categories_in
 
 
@@ -75,7 +76,9 @@ def test_nothing_but_pixels_tells_real_from_fake(sample, rows):
     """Size, length, rate, sound and codec agree, both in the files and in the annotations."""
     forms = set()
     for row in rows:
-        assert check_media(str(sample / row["video_path"]), "decode") == Media(SIZE, SIZE, FRAMES / FPS, FRAMES, False)
+        assert check_media(str(sample / row["video_path"]), "decode") == Media(
+            SIZE, SIZE, FRAMES / FPS, FRAMES, False, FRAMES / FPS, FPS
+        )
         with av.open(str(sample / row["video_path"])) as container:
             stream = container.streams.video[0]
             forms.add((stream.codec_context.name, stream.codec_context.pix_fmt, stream.average_rate))

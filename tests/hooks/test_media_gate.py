@@ -74,6 +74,13 @@ def test_what_names_other_files_or_is_drawn_by_a_program_is_refused(encode, tmp_
 
 
 @MODES
+def test_an_image_is_no_video(encode, tmp_path, mode):
+    Image.new("RGB", (56, 56)).save(tmp_path / "x.mp4", format="GIF")
+    with pytest.raises(ValueError, match=r"x\.mp4.*an image stands where a video is asked for"):
+        encode(mode, "videos", str(tmp_path / "x.mp4"))
+
+
+@MODES
 @pytest.mark.parametrize("key", ["images", "videos"])
 def test_a_url_and_a_missing_file_are_refused(encode, mode, key):
     for media in ("http://127.0.0.1:9/x.mp4", "/missing.mp4", "data:image/png,AAAA"):

@@ -22,6 +22,7 @@ from swift_plugins.core.tasks.deeptrace_answer import Answer
 from swift_plugins.core.vision import PATCHES, Vision
 from swift_plugins.hooks.losses import KINDS, loss_weights
 from swift_plugins.hooks.metrics import verdict_scores
+from tests.core.clips import write_clip
 
 ANSWER = deeptrace.render(Answer("fake", (4.0, 4.0, 52.0, 52.0), 1.5, "Object merging: two balls merge."))
 
@@ -184,6 +185,23 @@ def test_boxes_on_a_video_reach_the_model_in_pixels_of_the_resized_frame(templat
     text = template.tokenizer.decode([t for t in encoded["labels"] if t >= 0])
     for number in expected:
         assert str(number) in text
+
+
+@pytest.mark.parametrize("architecture", ["qwen2_5_vl"], indirect=True)
+def test_boxes_on_a_turned_clip_lie_where_they_are_seen(template, tmp_path, monkeypatch):
+    turned = write_clip(tmp_path / "x.mp4", turn=90, sizes=[(224, 112)])  # seen at 112 x 224
+    encoded = encode(template, turned, {"bbox": [[28, 112, 84, 168]], "ref": []}, monkeypatch)
+    _, height, width = (int(n) for n in encoded["video_grid_thw"][0])
+    assert height > width
+    text = template.tokenizer.decode([t for t in encoded["labels"] if t >= 0])
+    for number in (28 * width / 8, 112 * height / 16, 84 * width / 8, 168 * height / 16):
+        assert str(round(number)) in text
+
+
+def test_a_video_that_its_reader_gives_up_is_named_with_the_cure(template, tmp_path, monkeypatch):
+    one = write_clip(tmp_path / "one.mp4", frames=1)
+    with pytest.raises(ValueError, match=r"one\.mp4'.*(cannot read it; encode it anew|nframes should in)"):
+        encode(template, one, None, monkeypatch)
 
 
 def test_a_rows_tokens_are_counted_before_training_as_the_template_makes_them(

@@ -16,8 +16,9 @@ from PIL import Image, ImageCms
 
 from eval import perturb as command
 from eval.perturbing import copies
-from eval.perturbing.kinds import KINDS, STRENGTHS, parameter, perturb, rgb, size_after
+from eval.perturbing.kinds import KINDS, STRENGTHS, parameter, perturb, size_after
 from swift_plugins.answering.rows import load_data
+from swift_plugins.core.images import rgb
 from swift_plugins.core.locks import held
 from swift_plugins.core.records import read_rows, sha256_file
 from swift_plugins.core.tasks import dfj_detect
