@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from converters.conversion.media import MediaFolders, list_folder
+from converters.conversion.media import MediaFolders, folder_in, list_folder
 from converters.conversion.reporting import report_missing
 from converters.conversion.sources import Sourced, T, unusable
 from converters.layouts.ffpp import DOWNLOAD, NO_FILE, Medium, Video, spelled
@@ -31,7 +31,7 @@ def find_root(folder: Path, check: str) -> Path:
 
     Where neither does it is `folder`, if the media are not to be checked; else ValueError.
     """
-    for root in (folder, folder / "FaceForensics++"):
+    for root in (folder, folder_in(folder, "FaceForensics++")):
         if any((root / name).is_dir() for name in ("original_sequences", "manipulated_sequences")):
             return root
     if check != "none":

@@ -31,7 +31,16 @@ from tests.converters.loki import making as loki
 
 CONVERTERS = sorted(path.stem for path in (Path(__file__).parents[2] / "converters").glob("*_to_swift.py"))
 ROWS = 20
-HOSTILE = ("/etc/hostname", "../" * 9 + "secret.png", "https://example.org/x.png", "file:///etc/hostname", "a\0.png")
+HOSTILE = {
+    "absolute": "/etc/hostname",
+    "two slashes": "//etc/hostname",
+    "above": "../" * 9 + "secret.png",
+    "down and above": "a/./" + "../" * 9 + "secret.png",
+    "url": "https://example.org/x.png",
+    "file url": "file:///etc/hostname",
+    "nul": "a\0.png",
+}
+ODD = ("..\\..\\secret.png", "file:/etc/hostname", "data:image/png;base64,iVBORw0KGgo=", "~/secret.png", "$HOME/x.png")
 
 
 @dataclass(frozen=True)
@@ -217,7 +226,7 @@ def test_the_manifest_tells_of_the_source_and_of_what_was_made(converter, whole)
     assert manifest["media_missing"] == 0
 
 
-@pytest.mark.parametrize("path", HOSTILE, ids=["absolute", "above", "url", "file url", "nul"])
+@pytest.mark.parametrize("path", HOSTILE.values(), ids=HOSTILE.keys())
 @pytest.mark.parametrize("check", ["none", "header"])
 def test_no_path_leaves_the_source(converter, tmp_path, capsys, path, check):
     """A hostile path costs its row, or is refused with the file that holds it."""
@@ -229,9 +238,47 @@ def test_no_path_leaves_the_source(converter, tmp_path, capsys, path, check):
         assert contents(out) == {}
         return
     assert told(out)["rows_rejected"] == 1
-    media = [path for row in rows_of(out, converter.source.file) for path in row.get("images") or row["videos"]]
+    media = media_of(out, converter)
     assert len(media) == ROWS
     assert all(path.startswith(f"{root}/") for path in media)
+
+
+def media_of(out: Path, converter: Converter) -> list[str]:
+    return [path for row in rows_of(out, converter.source.file) for path in row.get("images") or row["videos"]]
+
+
+@pytest.mark.parametrize("path", ODD)
+def test_what_only_looks_like_another_place_is_a_name_in_the_source(converter, tmp_path, path):
+    root, out = tmp_path / "Data", tmp_path / "out"
+    options = converter.source.make(root, path)
+    if converter.main([*options, "--out", str(out), "--check", "none", "--workers", "1"]) == 0:
+        assert all(path.startswith(f"{root}/") for path in media_of(out, converter))
+
+
+@pytest.mark.parametrize("check", ["none", "header"])
+def test_a_folder_that_is_a_link_out_of_the_source_is_not_followed(converter, tmp_path, capsys, check):
+    """Wherever a converter looks for the media: no part of a dataset's folder may lead out of it."""
+    root, out, elsewhere = tmp_path / "Data", tmp_path / "out", tmp_path / "elsewhere"
+    options = converter.source.make(root, None)
+    top = root / Path(converter.source.medium).parts[0]
+    shutil.move(top, elsewhere)
+    top.symlink_to(elsewhere)
+    code = converter.main([*options, "--out", str(out), "--check", check, "--workers", "1"])
+    said = capsys.readouterr().err if code else (out / "rejects.jsonl").read_text()
+    assert "the path leaves " in said
+    assert str(elsewhere) not in (out / f"{converter.source.file}.jsonl").read_text() if code == 0 else code == 2
+
+
+def test_media_beside_the_source_are_not_taken(converter, tmp_path):
+    """They are not in the folder that was named, however the dataset is usually unpacked."""
+    root, out = tmp_path / "Data", tmp_path / "out"
+    options = converter.source.make(root, None)
+    top = root / Path(converter.source.medium).parts[0]
+    shutil.copytree(top, tmp_path / top.name)
+    for medium in (path for path in top.rglob("*") if path.suffix in (".png", ".mp4")):
+        medium.unlink()
+    if converter.main([*options, "--out", str(out), "--check", "none", "--workers", "1"]) == 0:
+        assert all(path.startswith(f"{root}/") for path in media_of(out, converter))
 
 
 def test_a_link_out_of_the_source_is_not_followed(converter, tmp_path):
