@@ -4,10 +4,10 @@
     python converters/loki_to_swift.py --src LOKI --out data/loki_fakevlm --question fakevlm
 
 --src holds image/*.json and video/*.json; the media lie there too, or in its media_data, or in --media. Writes to
---out, for the files found: {image,video}/{true_or_false,multi_choice}/test.jsonl and image/open_ended/test.jsonl with LOKI's own
-questions, or with --question fakevlm each image or video once with the question that FakeVLM was tested with:
-those of true_or_false in {image,video}/fakevlm/test.jsonl, those of open_ended, with what people wrote of them, in
-image/fakevlm_described/test.jsonl. manifest.json and rejects.jsonl tell of all of them.
+--out, for the files found: {image,video}/{true_or_false,multi_choice}/test.jsonl and image/open_ended/test.jsonl with
+LOKI's own questions, or with --question fakevlm each image or video once with the question that FakeVLM was tested
+with: those of true_or_false in {image,video}/fakevlm/test.jsonl, those of open_ended, with what people wrote of them,
+in image/fakevlm_described/test.jsonl. manifest.json and rejects.jsonl tell of all of them.
 """
 
 from __future__ import annotations
