@@ -24,7 +24,7 @@ from swift_plugins.answering.asking import answer_file
 from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.core.commands import run, whole_number
-from swift_plugins.core.records import Row, encode, read_rows, read_training_rows, spread, write_json
+from swift_plugins.core.records import Row, encode, read_json, read_rows, read_training_rows, spread, write_json
 from swift_plugins.core.tasks import JUDGES, get_judge
 from swift_plugins.core.tasks.candidates import MODES
 
@@ -136,7 +136,8 @@ def attack(args: argparse.Namespace) -> None:
         "mode": args.candidates,
         **measure(rows[0]["task"], [row for _, row in read_rows(args.out)]),
     }
-    write_json(args.out.with_name(f"{args.out.name}.report.json"), report | {"run": record})
+    told = read_json(args.out.with_name(f"{args.out.name}.run.json"))
+    write_json(args.out.with_name(f"{args.out.name}.report.json"), report | {"run": told})
     print(encode(report).decode() if args.json else table(report))
 
 

@@ -14,7 +14,6 @@ a special token or fake a turn is written differently. --candidates exact leaves
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +27,7 @@ from swift_plugins.answering.asking import Item, Result, answer_file, answer_ite
 from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.core.commands import run, whole_number
-from swift_plugins.core.records import Row, encode, sha256_text, write_json
+from swift_plugins.core.records import Row, encode, read_json, sha256_text, write_json
 from swift_plugins.core.tasks.candidates import MODES
 from swift_plugins.core.tasks.verdicts import LABELS
 
@@ -68,7 +67,7 @@ def keep_record(data: Path, out: Path, rows: int) -> None:
     """Put the record of the predictions that were judged beside the output, so that they can be scored there."""
     predicted = data.with_name(f"{data.name}.run.json")
     if predicted.is_file() and data.resolve() != out.resolve():
-        record = json.loads(predicted.read_text(encoding="utf-8"))
+        record = read_json(predicted)
         if isinstance(record.get("data"), dict):
             record["data"]["rows"] = rows
         write_json(out.with_name(f"{out.name}.run.json"), record)

@@ -206,7 +206,7 @@ def print_scores(args: argparse.Namespace) -> None:
         from eval.reporting.pages import write_report
         from eval.reporting.provenance import Shown
 
-        write_report(report, scorer, cases, args.out, Shown(args.pred, args.gold, report["run"]))
+        write_report(report, scorer, cases, args.out, Shown(args.gold))
     if args.json:
         print(encode(report).decode())
         return

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,8 @@ def no_media(paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def content_hash(paths: Iterable[str]) -> str:
-    """One hash of what is in all of these files, in this order; one that cannot be read counts as missing."""
+def hash_files(paths: Iterable[str]) -> dict[str, str]:
+    """path -> the SHA-256 of the file's content, "missing" for one that cannot be read."""
     from concurrent.futures import ThreadPoolExecutor
 
     def digest(path: str) -> str:
@@ -111,8 +111,19 @@ def content_hash(paths: Iterable[str]) -> str:
         except OSError:
             return "missing"
 
+    wanted = list(dict.fromkeys(paths))
     with ThreadPoolExecutor() as pool:
-        return sha256_text("\n".join(pool.map(digest, paths)))
+        return dict(zip(wanted, pool.map(digest, wanted), strict=True))
+
+
+def content_hash(paths: Iterable[str], hashes: Mapping[str, str] | None = None) -> str | None:
+    """One hash of what is in all of these files, each once, in this order; None where there are none.
+
+    `hashes` are those of hash_files, where they are known already.
+    """
+    wanted = list(dict.fromkeys(paths))
+    hashes = hash_files(wanted) if hashes is None else hashes
+    return sha256_text("\n".join(hashes[path] for path in wanted)) if wanted else None
 
 
 @contextlib.contextmanager

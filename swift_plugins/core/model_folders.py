@@ -6,13 +6,13 @@ any of the routes below, or ask a hub for what one names. Its weights are safete
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from swift_plugins.core.records import decode_json
 from swift_plugins.core.settings import CHECKPOINT_FILE, read_checkpoint_settings
 
 PICKLES = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}
@@ -68,9 +68,9 @@ def _is_pickle(file: Path) -> bool:
 
 def _check_json(root: Path, file: Path) -> None:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file}: not JSON: {str(error) or 'nested too deeply'}") from None
+        content = decode_json(file.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{file}: not JSON: {error}") from None
     check = _OF_FILE.get(file.name, _check_index if file.name.endswith(".safetensors.index.json") else None)
     try:
         for key, value in _pairs(content):

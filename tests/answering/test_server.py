@@ -6,6 +6,7 @@ import copy
 import gzip
 import json
 import math
+import shutil
 import threading
 import time
 import tracemalloc
@@ -13,13 +14,16 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from eval import predict
+from swift_plugins.answering import asking
 from swift_plugins.answering import server as module
 from swift_plugins.answering.asking import error_text
 from swift_plugins.answering.probabilities import result_of
 from swift_plugins.answering.replies import MAX_ANSWER, answer_of
 from swift_plugins.answering.server import Server
+from swift_plugins.core.media import content_hash
 from swift_plugins.core.records import MAX_LINE, encode, encode_line, read_rows, scan_rows
 from tests.answering.misbehaving import GOOD, serving
 
@@ -372,3 +376,28 @@ def test_nothing_of_the_server_reaches_the_terminal_or_the_report(tmp_path, caps
         assert "CANARY" not in text
         assert "\x1b" not in text
         assert "\u202e" not in text
+
+
+def test_media_that_change_between_two_runs_are_noticed_and_those_of_a_finished_one_not_read(tmp_path, monkeypatch):
+    images = [tmp_path / f"{name}.png" for name in "ab"]
+    rows = [row(path.stem) | {"images": [str(path)]} for path in images]
+    for one in rows:
+        one["messages"][0]["content"] = "<image>Real or fake?"
+    Image.new("RGB", (8, 8), "red").save(images[0])
+    images[1].write_bytes(b"broken")
+    with serving(lambda request: request.reply(GOOD)) as url:
+        code, found = run_predict(tmp_path, url, rows)
+        assert (code, ["error" in one for one in found]) == (0, [False, True])
+        assert found[0]["media_sha256"] == content_hash([str(images[0])])
+        with monkeypatch.context() as patched:
+            patched.setattr(asking, "hash_files", None)
+            assert run_predict(tmp_path, url, rows) == (0, found)
+        before = images[0].read_bytes()
+        Image.new("RGB", (8, 8), "blue").save(images[0])
+        shutil.copy(images[0], images[1])
+        assert run_predict(tmp_path, url, rows, "--retry-errors")[0] == 2
+        images[0].write_bytes(before)
+        code, found = run_predict(tmp_path, url, rows, "--retry-errors")
+        assert (code, ["error" in one for one in found]) == (0, [False, False])
+    record = json.loads((tmp_path / "out.jsonl.run.json").read_text())
+    assert record["media_sha256"] == content_hash(map(str, images))

@@ -87,6 +87,8 @@ REFUSED = {
     ),
     "not JSON": ({"config.json": b"{"}, "config.json: not JSON"),
     "nested": ({"config.json": b"[" * 100_000}, "config.json: not JSON"),
+    "two values": ({"config.json": b'{"a": [{"auto_map": 1, "auto_map": null}]}'}, "the key 'auto_map' stands twice"),
+    "two settings": ({"forensics.json": b'{"vision": {}, "vision": {}}'}, "the key 'vision' stands twice"),
     "settings list": ({"forensics.json": []}, "forensics.json: not what training records"),
     "settings without vision": ({"forensics.json": {}}, "forensics.json: not what training records"),
     "settings of texts": ({"forensics.json": {"vision": {}, "data": ["x"]}}, "forensics.json: .*data"),
