@@ -37,6 +37,7 @@ from converters.layouts.loki import Part, Raw
 from converters.layouts.loki_media import Library
 from converters.rows.loki import DATASET, medium_facts, medium_row, question_facts, question_row
 from swift_plugins.core.commands import run
+from swift_plugins.core.printable import say
 from swift_plugins.core.tasks import loki_mc, loki_open
 
 
@@ -119,7 +120,7 @@ class Loki(Conversion[Any]):
                 report_published(name, facts["rows_in"], facts["published_rows"])
         report_rejects(manifest)
         if n := manifest["descriptions"]["with_translator_remarks"]:
-            print(
+            say(
                 f"  note: {n} of {manifest['descriptions']['all']} descriptions hold the words of whoever translated "
                 'them ("The text translates to: …"); they are kept, and their rows say so'
             )

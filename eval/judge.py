@@ -27,6 +27,7 @@ from swift_plugins.answering.asking import Item, Result, answer_file, answer_ite
 from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.core.commands import run, whole_number
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, encode, read_json, sha256_text, write_json
 from swift_plugins.core.tasks.candidates import MODES
 from swift_plugins.core.tasks.verdicts import LABELS
@@ -56,7 +57,7 @@ def judge_file(args: argparse.Namespace) -> int:
 
     failed = answer_file(items, asking, args.out, record, finish, "judge")
     keep_record(args.data, args.out, len(rows))
-    print(
+    say(
         f"{len(rows)} rows judged in {args.out} (prompt: {origin})"
         + (f", {failed} of this run with an error" if failed else "")
     )
@@ -86,15 +87,16 @@ def judge_one(args: argparse.Namespace) -> int:
     asking = asking_of(args)
     prompt, origin = prompt_of(args.prompt_file, asking, task)
     item = item_of(row, Path.cwd(), task, prompt, args.swap, args.candidates == "safe")
-    print(f"prompt: {origin}", file=sys.stderr)
+    say(f"prompt: {origin}", sys.stderr)
     bad = check_paths(set(media_of(item.rows)), asking)
     for path, problem in bad.items():
         raise ValueError(f"{path}: {problem}")
     found = judgement(item, answer_items(asking.start(), [item], bad)[0], task)
     if args.json:
-        print(encode(found).decode())
+        say(encode(found).decode())
     else:
-        print("\n".join(lines_of(found)))
+        for line in lines_of(found):
+            say(line)
     return 0 if found.get("judge_score") or found.get("judge_better") else 1
 
 

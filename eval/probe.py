@@ -31,6 +31,7 @@ from swift_plugins.answering.rows import answered, check_rows_fit, load_data
 from swift_plugins.core import settings
 from swift_plugins.core.commands import run
 from swift_plugins.core.media import content_hash, hash_files
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, atomic_write, encode, jsonl_writer, sha256_file, sha256_text, write_json
 from swift_plugins.core.tasks import fakevlm
 
@@ -172,7 +173,7 @@ def probe_file(args: argparse.Namespace) -> None:
         )
     known = ~np.isnan(features).any(1)
     right = probe.predict(features[known]) == np.array([label == "fake" for label in labels])[known]
-    print(
+    say(
         f"{len(test)} rows in {args.out}; the probe has {100 * right.mean():.1f} % of its training rows right "
         f"({features.shape[1]} features, {known.sum()} rows)"
     )

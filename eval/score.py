@@ -25,6 +25,7 @@ from eval.scorers.comparable import NAMES, OF_RUN, check_names, check_same, with
 from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of
 from swift_plugins.core.commands import run
 from swift_plugins.core.names import unknown
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, encode
 
 if TYPE_CHECKING:
@@ -208,13 +209,14 @@ def print_scores(args: argparse.Namespace) -> None:
 
         write_report(report, scorer, cases, args.out, Shown(args.gold))
     if args.json:
-        print(encode(report).decode())
+        say(encode(report).decode())
         return
     from eval.reporting.terminal import table
 
-    print(table(report, scorer))
+    for line in table(report, scorer):
+        say(line)
     if args.out:
-        print(f"report: {(args.out / 'report.html').resolve()}")
+        say(f"report: {(args.out / 'report.html').resolve()}")
 
 
 def main(argv: list[str] | None = None) -> int:

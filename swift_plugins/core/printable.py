@@ -8,7 +8,7 @@ import re
 import string
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TextIO
+from typing import Any, TextIO
 
 MASK = "[masked]"
 _WIDTH = 8  # characters in a row that give a secret away; a shorter value is no secret
@@ -25,6 +25,16 @@ _FOLD = str.maketrans(string.ascii_uppercase + "-_", string.ascii_lowercase + "+
 def printable(text: str) -> str:
     """The text with each control character as its escape, in JSON the same text; line feeds and tabs stay."""
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def line_of(text: Any) -> str:
+    """What is printed as one line: printable, without secrets; a name of the data that breaks a line forges none."""
+    return printable(masked(str(text))).replace("\n", "\\u000a")
+
+
+def say(text: Any, file: TextIO | None = None) -> None:
+    """Print one line, whatever stands in it, to stdout or to `file`."""
+    print(line_of(text), file=file)
 
 
 def masked(text: str) -> str:

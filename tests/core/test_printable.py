@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swift_plugins.core.printable import MASK, Terminal, masked, printable
+from swift_plugins.core.printable import MASK, Terminal, masked, printable, say
 
 KEY = "sk-proj-Ab+/9_Zq7-Xy3kLmNo5Pq"
 
@@ -102,6 +102,11 @@ def test_a_terminal_gets_only_what_is_printable():
     terminal = Terminal(stream)
     print("a\x1b[31mb", f"\x9b{KEY}\r", "ü\U0001f642\n\tz", file=terminal)
     assert stream.getvalue() == f"a\\u001b[31mb \\u009b{MASK}\\u000d ü\U0001f642\n\tz\n"
+
+
+def test_what_is_said_is_one_line_that_no_name_can_forge(capsys):
+    say(f"2 rows of a\nerror: b\r\x1b[2K {KEY}")
+    assert capsys.readouterr().out == f"2 rows of a\\u000aerror: b\\u000d\\u001b[2K {MASK}\n"
 
 
 def test_a_progress_bar_draws_itself_anew():
