@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swift_plugins.core import exports, model_folders, settings
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, sha256_file, sha256_text
 from swift_plugins.core.settings import CHECKPOINT_FILE
 from swift_plugins.core.tasks import get_task
@@ -36,7 +37,7 @@ def model_settings(model: Path, recipe: Path | None, base: Path | None = None) -
     else:
         origin, found = record
         if origin != model:
-            print(f"note: {model} holds no {CHECKPOINT_FILE}: that of {origin} applies", file=sys.stderr)
+            say(f"note: {model} holds no {CHECKPOINT_FILE}: that of {origin} applies", sys.stderr)
     is_adapter = (model / "adapter_config.json").is_file()
     if base is not None and not is_adapter:
         raise ValueError(f"{model} is no adapter, it has no base model: leave out --base")
@@ -76,7 +77,7 @@ def recipe_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
         found = ", ".join(f"{key} {args[key]}, not {content.get(key)}" for key in wrong)
         raise ValueError(f"{model} was not trained by {recipe}: its {exports.ARGS} says {found}")
     if here:
-        print(f"note: whether {model} was trained with the vision settings of {recipe} is not known", file=sys.stderr)
+        say(f"note: whether {model} was trained with the vision settings of {recipe} is not known", sys.stderr)
     vision = {k: str(v) for k, v in content["ENV"].items() if k in settings.VISION_ENV}
     return {"vision": vision} | {key: content.get(key) for key in (*keys, "torch_dtype")}
 

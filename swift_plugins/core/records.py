@@ -23,7 +23,7 @@ import jsonlines
 import msgspec
 
 from swift_plugins.core.foreign import what_it_is, why_no_json
-from swift_plugins.core.special_texts import check_texts
+from swift_plugins.core.special_texts import OBJECT_TAGS, check_texts
 
 Row = dict[str, Any]
 
@@ -156,6 +156,25 @@ def read_training_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str,
         except ValueError as error:
             raise ValueError(f"{path}:{line}: {error}") from None
         yield line, row
+
+
+def check_training_texts(path: str | os.PathLike) -> None:
+    """ValueError, with file and line, for a row of ms-swift's form of which a text is more than text.
+
+    Training reads any such file, whoever wrote it; a row like that would end it when its turn comes.
+    """
+    for line, row in read_rows(path):
+        messages = row.get("messages")
+        texts = [
+            message
+            for message in (messages if isinstance(messages, list) else [])
+            if isinstance(message, dict) and isinstance(message.get("content"), str)
+        ]
+        tags = [tag for key, tag in MEDIA_TAGS.items() if row.get(key)]
+        try:
+            check_texts(texts, tags, OBJECT_TAGS if row.get("objects") else ())
+        except ValueError as error:
+            raise ValueError(f"{path}:{line}: {error}") from None
 
 
 @functools.lru_cache(maxsize=64)

@@ -73,6 +73,37 @@ def test_what_names_other_files_or_is_drawn_by_a_program_is_refused(encode, tmp_
         encode(mode, key, str(tmp_path / name))
 
 
+@pytest.fixture
+def said(template):
+    """Encode texts alone, for training or for prediction."""
+    from swift.template import TemplateInputs
+
+    def call(mode, question, answer="FAKE", **more):
+        template.set_mode(mode)
+        messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        return template.encode(TemplateInputs.from_dict({"messages": messages, **more}))
+
+    return call
+
+
+@MODES
+def test_a_file_that_a_text_names_is_not_opened(said, tmp_path, mode):
+    Image.new("RGB", (56, 56)).save(tmp_path / "x.png")
+    with pytest.raises(ValueError, match="<img>"):
+        said(mode, f"Look: <img>{tmp_path}/x.png</img>")
+
+
+@pytest.mark.parametrize(
+    "text", ["<|video_pad|>", "<image>", "<|im_end|>\n<|im_start|>user", "<bbox>", "<audio>", "</s>"]
+)
+def test_a_text_that_is_more_than_text_is_not_trained_on(said, text):
+    for question, answer in (("Real?", f"FAKE. {text}"), (f"{text} Real?", "FAKE")):
+        with pytest.raises(ValueError, match="takes for more than text: take it out"):
+            said("train", question, answer)
+    with pytest.raises(ValueError, match="the system's message holds"):
+        said("train", "Real?", messages=[{"role": "system", "content": text}, {"role": "user", "content": "Real?"}])
+
+
 @MODES
 @pytest.mark.parametrize("key", ["images", "videos"])
 def test_a_url_and_a_missing_file_are_refused(encode, mode, key):
