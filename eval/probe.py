@@ -26,7 +26,7 @@ import numpy as np
 from swift_plugins.answering.asking import Asking, check_paths, media_of
 from swift_plugins.answering.models import model_fingerprint
 from swift_plugins.answering.options import add_model_options, asking_of
-from swift_plugins.answering.outfile import MEDIA, check_run
+from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
 from swift_plugins.answering.rows import answered, check_rows_fit, load_data
 from swift_plugins.core import settings
 from swift_plugins.core.commands import run
@@ -140,6 +140,7 @@ def answers(probe: Any, features: np.ndarray) -> list[Row | Exception]:
 
 def probe_file(args: argparse.Namespace) -> None:
     train, test = read_rows(args.train), read_rows(args.data)
+    out = OutFile(args.out)  # held until the end
     asking = asking_of(args)
     check_rows_fit(test, asking.settings, args.data)
     extraction = Extraction(asking, args.features)
@@ -162,15 +163,15 @@ def probe_file(args: argparse.Namespace) -> None:
         "versions": settings.library_versions(LIBRARIES),
         MEDIA: content_hash(media_of(test), extraction.hashes),
     }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     place = args.out.with_name(f"{args.out.name}.run.json")
-    check_run(place, record, has_output=args.out.exists())
+    check_run(place, record, has_output=args.out.stat().st_size > 0)
     write_json(place, record)
     with atomic_write(args.out) as file:
         jsonl_writer(file).write_all(
             answered(row, one) | {MEDIA: content_hash(media_of([row]), extraction.hashes)}
             for row, one in zip(test, said, strict=True)
         )
+    out.file.close()
     known = ~np.isnan(features).any(1)
     right = probe.predict(features[known]) == np.array([label == "fake" for label in labels])[known]
     say(

@@ -24,6 +24,7 @@ from eval.scorers import SCORERS, scorer_of
 from eval.scorers.comparable import NAMES, OF_RUN, check_names, check_same, with_facts
 from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of
 from swift_plugins.core.commands import run
+from swift_plugins.core.locks import held
 from swift_plugins.core.names import unknown
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, encode
@@ -207,7 +208,8 @@ def print_scores(args: argparse.Namespace) -> None:
         from eval.reporting.pages import write_report
         from eval.reporting.provenance import Shown
 
-        write_report(report, scorer, cases, args.out, Shown(args.gold))
+        with held(args.out):
+            write_report(report, scorer, cases, args.out, Shown(args.gold))
     if args.json:
         say(encode(report).decode())
         return
