@@ -6,6 +6,7 @@ import copy
 import gzip
 import json
 import math
+import os
 import shutil
 import threading
 import time
@@ -26,6 +27,7 @@ from swift_plugins.answering.server import Server
 from swift_plugins.core.media import content_hash
 from swift_plugins.core.records import MAX_LINE, encode, encode_line, read_rows, scan_rows
 from tests.answering.misbehaving import GOOD, serving
+from tests.killing import contents, put, states_of
 
 KEY = "sk-CANARY-0123456789abcdef"
 
@@ -401,3 +403,19 @@ def test_media_that_change_between_two_runs_are_noticed_and_those_of_a_finished_
         assert (code, ["error" in one for one in found]) == (0, [False, False])
     record = json.loads((tmp_path / "out.jsonl.run.json").read_text())
     assert record["media_sha256"] == content_hash(map(str, images))
+
+
+def test_a_run_that_was_killed_at_any_step_goes_on_to_the_same_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(asking.time, "monotonic", lambda: 0.0)  # else no two runs take the same time
+    rows, out = [row(name) for name in "abcde"], tmp_path / "out"
+    out.mkdir()
+    with serving(lambda request: request.reply(GOOD)) as url:
+        states = states_of(lambda: run_predict(out, url, rows, "--batch-size", "2"), out, tmp_path / "states")
+        whole = contents(out)
+        assert len(whole["out.jsonl"].splitlines()) == 5
+        torn = shutil.copytree(states[-1], tmp_path / "torn")
+        os.truncate(torn / "out.jsonl", os.path.getsize(torn / "out.jsonl") - 9)
+        for state in (*states, torn):
+            put(state, out)
+            assert run_predict(out, url, rows, "--batch-size", "2")[0] == 0
+            assert contents(out) == whole
