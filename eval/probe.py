@@ -30,7 +30,7 @@ from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
 from swift_plugins.answering.rows import answered, check_rows_fit, load_data
 from swift_plugins.core import settings
 from swift_plugins.core.commands import run
-from swift_plugins.core.media import content_hash, hash_files
+from swift_plugins.core.media import content_hash, content_hashes
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, atomic_write, encode, jsonl_writer, sha256_file, sha256_text, write_json
 from swift_plugins.core.tasks import fakevlm
@@ -77,7 +77,7 @@ class Extraction:
         """(rows, width) of float32; nan for a row whose image cannot be read."""
         from tqdm import tqdm
 
-        self.hashes |= hash_files(media_of(rows))
+        self.hashes |= content_hashes(media_of(rows))
         facts = self.facts | {"data": sha256_file(path), MEDIA: content_hash(media_of(rows), self.hashes)}
         folder = self.folder / sha256_text(encode(facts).decode())[:16]
         folder.mkdir(parents=True, exist_ok=True)

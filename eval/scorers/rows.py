@@ -134,6 +134,8 @@ def run_facts(pred: Path) -> dict[str, Any]:
     if not (isinstance(vision, dict) and isinstance(rows, int) and isinstance(tasks, dict)):
         raise ValueError(f"{path}: not the record of eval/predict.py")
     for name, version in tasks.items():
+        if name not in SCORERS:
+            raise ValueError(f"{path}: {unknown('task', name, SCORERS)}")
         if made_for(version) != made_for(get_task(name).VERSION):
             raise ValueError(f"{path}: predicted for {name} {version}, this is {get_task(name).VERSION}: predict again")
     return run

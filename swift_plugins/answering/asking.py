@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from swift_plugins.answering.engine import Engine
 from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
 from swift_plugins.answering.server import Server
-from swift_plugins.core.media import check_many, content_hash, hash_files, no_media
+from swift_plugins.core.media import check_many, content_hash, content_hashes, no_media
 from swift_plugins.core.printable import masked, printable
 from swift_plugins.core.records import Row, encode_line, write_json
 
@@ -100,7 +100,7 @@ def answer_file(
     failed = 0
     if todo:
         media = {item.id: media_of(item.rows) for item in items}
-        hashes = hash_files(path for paths in media.values() for path in paths)
+        hashes = content_hashes(path for paths in media.values() for path in paths)
         out.check_media(found := {row_id: content_hash(paths, hashes) for row_id, paths in media.items()})
         write_json(place, run | {MEDIA: content_hash(sorted(hashes), hashes)})
         failed = run_batches(todo, asking, out, finish, found)

@@ -101,7 +101,7 @@ def no_media(paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def hash_files(paths: Iterable[str]) -> dict[str, str]:
+def content_hashes(paths: Iterable[str]) -> dict[str, str]:
     """path -> the SHA-256 of the file's content, "missing" for one that cannot be read."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -119,10 +119,10 @@ def hash_files(paths: Iterable[str]) -> dict[str, str]:
 def content_hash(paths: Iterable[str], hashes: Mapping[str, str] | None = None) -> str | None:
     """One hash of what is in all of these files, each once, in this order; None where there are none.
 
-    `hashes` are those of hash_files, where they are known already.
+    `hashes` are those of content_hashes, where they are known already.
     """
     wanted = list(dict.fromkeys(paths))
-    hashes = hash_files(wanted) if hashes is None else hashes
+    hashes = content_hashes(wanted) if hashes is None else hashes
     return sha256_text("\n".join(hashes[path] for path in wanted)) if wanted else None
 
 

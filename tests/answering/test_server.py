@@ -392,7 +392,7 @@ def test_media_that_change_between_two_runs_are_noticed_and_those_of_a_finished_
         assert (code, ["error" in one for one in found]) == (0, [False, True])
         assert found[0]["media_sha256"] == content_hash([str(images[0])])
         with monkeypatch.context() as patched:
-            patched.setattr(asking, "hash_files", None)
+            patched.setattr(asking, "content_hashes", None)
             assert run_predict(tmp_path, url, rows) == (0, found)
         before = images[0].read_bytes()
         Image.new("RGB", (8, 8), "blue").save(images[0])
