@@ -29,6 +29,7 @@ from converters.layouts.ffpp_frames import COMPRESSIONS, FaceForensics, find_roo
 from converters.rows.ffpp import make_row
 from swift_plugins.core.commands import run
 from swift_plugins.core.frames import FrameRule, frame_rule
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import sha256_text
 from swift_plugins.core.tasks import fakevlm
 
@@ -115,15 +116,15 @@ class DdVqa(Conversion[Any]):
         report_media(manifest)
         report_audit(manifest["image_audit"])
         for split, counts in manifest["annotated"].items():
-            print(f"  {split:5} annotated: {counted(counts)}")
+            say(f"  {split:5} annotated: {counted(counts)}")
             for name, published in PUBLISHED[split].items() if not self.args.limit else ():
                 report_published(split, counts[name], published, name)
         for kind, of in manifest["odd_answers"].items():
             kept = "" if kind in self.args.drop else f" are kept (--drop {kind})"
-            print(f"  {kind}: {of['count']} answers{kept}")
+            say(f"  {kind}: {of['count']} answers{kept}")
         for fault in ("outside_their_split", "not_an_official_pair", "ids_in_several_splits"):
             if of := manifest["leakage"][fault]:
-                print(f"  leakage: {len(of)} {fault.replace('_', ' ')}, {of[0]} among them")
+                say(f"  leakage: {len(of)} {fault.replace('_', ' ')}, {of[0]} among them")
 
 
 def main(argv: list[str] | None = None) -> int:

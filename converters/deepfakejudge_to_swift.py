@@ -38,6 +38,7 @@ from converters.layouts.deepfakejudge_rows import Raw
 from converters.rows.deepfakejudge import make_row
 from converters.rows.judge_prompts import Recovered, prompt_facts, recover_prompt
 from swift_plugins.core.commands import run
+from swift_plugins.core.printable import say
 from swift_plugins.core.tasks import get_task
 from swift_plugins.core.tasks.verdicts import FOLD
 
@@ -117,21 +118,21 @@ class DeepfakeJudge(Conversion[Raw]):
         for name, facts in manifest["subsets"].items():
             report_subset(name, 15, facts, "images", manifest["counts"][name])
             if not facts["rows_out"]:
-                print(f"  note: not one row of {name} could be used")
+                say(f"  note: not one row of {name} could be used")
             if not self.args.limit:
                 report_published(name, facts["rows_in"], facts["published_rows"])
             if facts["prompt"] is None:
                 untold = f"the prompt of {name} could not be told from its rows"
-                print(f"  note: {untold}; judging new texts needs --prompt-file")
+                say(f"  note: {untold}; judging new texts needs --prompt-file")
             if n := facts["rows_whose_candidates_were_not_found"]:
-                print(f"  note: {n} rows of {name} do not tell where their candidates stand; they cannot be swapped")
+                say(f"  note: {n} rows of {name} do not tell where their candidates stand; they cannot be swapped")
         report_rejects(manifest)
         for shared in manifest["leakage"]["shared"]:
             first, second = shared["subsets"]
             if first.endswith("train") != second.endswith("train"):
                 out = not self.args.keep_leaked and first.split("/")[0] == second.split("/")[0]
                 left = ", whose rows are left out of training" if out else ""
-                print(f"  leakage: {shared['images']} images are both in {first} and {second}{left}")
+                say(f"  leakage: {shared['images']} images are both in {first} and {second}{left}")
         report_audit(manifest["image_audit"])
         report_unchecked(manifest, "images")
 

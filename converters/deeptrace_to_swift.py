@@ -26,6 +26,7 @@ from converters.layouts.rewarddata import SPLITS, Raw
 from converters.rows.deeptrace import Converter, check_video
 from swift_plugins.core import boxes
 from swift_plugins.core.commands import run, whole_number
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import sha256_text
 from swift_plugins.core.tasks import deeptrace
 
@@ -116,19 +117,19 @@ class DeepTrace(Conversion[Raw]):
         report_counts(self.args, manifest, none="")
         if manifest["vision"]:
             stated = ", ".join(f"{key}={value}" for key, value in manifest["vision"].items())
-            print(f"  boxes are stated on frames as a Qwen2.5-VL model sees them by {stated}: train with the same")
+            say(f"  boxes are stated on frames as a Qwen2.5-VL model sees them by {stated}: train with the same")
         for what, n in manifest["not_as_annotated"].items():
-            print(f"  note: {n} videos have another {what} than annotated; no onset is moved by it")
+            say(f"  note: {n} videos have another {what} than annotated; no onset is moved by it")
         if n := manifest["leakage"]["test_videos_whose_parent_is_in_train"]:
-            print(f"  leakage: {n} test videos have clips of the same parent in train (--split-by parent avoids it)")
+            say(f"  leakage: {n} test videos have clips of the same parent in train (--split-by parent avoids it)")
         for name, rule in manifest["shortcuts"].items():
             if rule["accuracy"] is not None and rule["accuracy"] > rule["majority"] + 10:
-                print(f"  shortcut: {name} alone gives {rule['accuracy']} % (majority {rule['majority']} %)")
+                say(f"  shortcut: {name} alone gives {rule['accuracy']} % (majority {rule['majority']} %)")
         report_differences(manifest.get("published_counts", {}))
         if missing := self.converter.media.missing:  # annotations may be converted without the videos
-            print(f"note: {manifest['media_missing']} of {manifest['videos']} videos are not there")
+            say(f"note: {manifest['media_missing']} of {manifest['videos']} videos are not there")
             for cure in rewarddata.cures(self.args.src, missing):
-                print(f"note: {cure}")
+                say(f"note: {cure}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -34,6 +34,7 @@ from converters.layouts.fakeclue import Raw
 from converters.rows.fakeclue import make_row
 from swift_plugins.core.commands import run
 from swift_plugins.core.media import Media
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import sha256_text
 from swift_plugins.core.tasks import fakevlm
 
@@ -104,16 +105,16 @@ class FakeClue(Conversion[Raw]):
         report_missing(manifest)
         for split, root in manifest["image_folders"].items():
             cure = f"not found; unpack them: cd {self.args.src} && unzip -q {split}.zip"
-            print(f"  images of {split}: {root or cure}")
+            say(f"  images of {split}: {root or cure}")
         if n := manifest["sizes_that_differ_from_the_file"]:
-            print(f"  note: {n} images have another size than annotated")
+            say(f"  note: {n} images have another size than annotated")
         for name, n in manifest["unknown_categories"].items():
-            print(f"  note: {n} rows are of the unknown category {name[:40]!r}")
+            say(f"  note: {n} rows are of the unknown category {name[:40]!r}")
         leaked = manifest["leakage"]
         report_leakage(leaked, "image", "video")
         if n := leaked["test_rows_with_a_person_in_train"]:
             of = leaked["test_rows_of_a_video"]
-            print(f"  leakage: {n} of {of} test rows of FF++ show a person who is in train")
+            say(f"  leakage: {n} of {of} test rows of FF++ show a person who is in train")
         report_audit(manifest["image_audit"])
         report_differences(manifest["published_counts"])
 

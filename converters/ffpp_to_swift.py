@@ -28,6 +28,7 @@ from converters.layouts.ffpp_frames import COMPRESSIONS, FaceForensics, find_roo
 from converters.rows.ffpp import make_row
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.frames import FrameRule
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import sha256_text, spread
 from swift_plugins.core.tasks import fakevlm
 
@@ -99,12 +100,12 @@ class Ffpp(Conversion[Any]):
         report_media(manifest)
         report_audit(manifest["image_audit"])
         for split, of in manifest["videos"].items():
-            print(f"  {split:5} videos: " + ", ".join(f"{name} {n['found']}/{n['expected']}" for name, n in of.items()))
+            say(f"  {split:5} videos: " + ", ".join(f"{name} {n['found']}/{n['expected']}" for name, n in of.items()))
         for split, pairs in manifest["pairs"].items():
             if pairs["found"] != pairs["published"]:
-                print(f"  count differs: {split} has {pairs['found']} pairs, published are {pairs['published']}")
+                say(f"  count differs: {split} has {pairs['found']} pairs, published are {pairs['published']}")
         if shared := manifest["leakage"]["ids_in_several_splits"]:
-            print(f"  leakage: {len(shared)} ids stand in more than one split, {shared[0]} among them")
+            say(f"  leakage: {len(shared)} ids stand in more than one split, {shared[0]} among them")
 
 
 def main(argv: list[str] | None = None) -> int:

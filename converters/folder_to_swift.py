@@ -50,6 +50,7 @@ from converters.layouts.label_maps import label_map
 from converters.layouts.tables import Table, column_map
 from converters.rows.folders import make_row
 from swift_plugins.core.commands import run
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import sha256_text, spread
 from swift_plugins.core.tasks import fakevlm
 from swift_plugins.core.tasks.verdicts import VERDICTS
@@ -166,21 +167,21 @@ class Folder(Conversion[Item]):
     def report(self, manifest: dict[str, Any]) -> None:
         for row in [row for of in (True, False) for row in shown(manifest["understood"], of)]:
             what = f"{row['label']}, {row['split']}" if row["label"] else f"not used ({row['problem']})"
-            print(f"  {row['place']}: {what}, {row['images']} images, such as {row['such_as']}")
+            say(f"  {row['place']}: {what}, {row['images']} images, such as {row['such_as']}")
         if self.unlabelled:
-            print(f"  {self.asked()}")
+            say(f"  {self.asked()}")
         report_counts(self.args, manifest)
         report_missing(manifest)
         if n := sum(manifest["other_files"].values()):
-            print(f"  note: {n} files are no images: {others_told(manifest['other_files'])}")
+            say(f"  note: {n} files are no images: {others_told(manifest['other_files'])}")
         for what, names in manifest["not_used"].items():
             if names:
-                print(f"  note: {what} not used: {few(names)}")
+                say(f"  note: {what} not used: {few(names)}")
         if n := (against := manifest["in_folders_that_contradict"])["images"]:
             hint = "; is the label map the wrong way round?" if self.args.label_map else ""
-            print(f"  note: {n} images lie in folders that say otherwise, such as {against['such_as']}{hint}")
+            say(f"  note: {n} images lie in folders that say otherwise, such as {against['such_as']}{hint}")
         if split := manifest["split"]:
-            print(f"  split {self.args.split} by {split['groups']} groups, seed {self.args.seed}")
+            say(f"  split {self.args.split} by {split['groups']} groups, seed {self.args.seed}")
         report_leakage(manifest["leakage"], "image", "video")
         report_audit(manifest["image_audit"])
 

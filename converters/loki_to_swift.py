@@ -3,11 +3,11 @@
     python converters/loki_to_swift.py --src LOKI --out data/loki
     python converters/loki_to_swift.py --src LOKI --out data/loki_fakevlm --question fakevlm
 
---src holds image/*.json and video/*.json; the media may lie beside, above or in media_data. Writes to --out, for the
-files found: {image,video}/{true_or_false,multi_choice}/test.jsonl and image/open_ended/test.jsonl with LOKI's own
-questions, or with --question fakevlm each image or video once with the question that FakeVLM was tested with:
-those of true_or_false in {image,video}/fakevlm/test.jsonl, those of open_ended, with what people wrote of them, in
-image/fakevlm_described/test.jsonl. manifest.json and rejects.jsonl tell of all of them.
+--src holds image/*.json and video/*.json; the media lie there too, or in its media_data, or in --media. Writes to
+--out, for the files found: {image,video}/{true_or_false,multi_choice}/test.jsonl and image/open_ended/test.jsonl with
+LOKI's own questions, or with --question fakevlm each image or video once with the question that FakeVLM was tested
+with: those of true_or_false in {image,video}/fakevlm/test.jsonl, those of open_ended, with what people wrote of them,
+in image/fakevlm_described/test.jsonl. manifest.json and rejects.jsonl tell of all of them.
 """
 
 from __future__ import annotations
@@ -37,11 +37,14 @@ from converters.layouts.loki import Part, Raw
 from converters.layouts.loki_media import Library
 from converters.rows.loki import DATASET, medium_facts, medium_row, question_facts, question_row
 from swift_plugins.core.commands import run
+from swift_plugins.core.printable import say
 from swift_plugins.core.tasks import loki_mc, loki_open
 
 
 class Loki(Conversion[Any]):
     """LOKI's own questions, each in its subset's file."""
+
+    hidden = (*Conversion.hidden, "media")  # media_root tells of it
 
     def read(self) -> list[Sourced[Any]]:
         subsets = self.subsets()
@@ -50,7 +53,7 @@ class Loki(Conversion[Any]):
         self.parts = {self.name(part): part for part in parts}
         self.splits = tuple(f"{name}/test" for name in self.parts)
         self.sources = {part.subset.path: self.args.src / part.subset.path for part in parts}
-        self.library = Library(self.args.src, parts)
+        self.library = Library(self.args.media or self.args.src, parts)
         return self.asked()
 
     def subsets(self) -> dict[str, loki.Subset]:
@@ -117,7 +120,7 @@ class Loki(Conversion[Any]):
                 report_published(name, facts["rows_in"], facts["published_rows"])
         report_rejects(manifest)
         if n := manifest["descriptions"]["with_translator_remarks"]:
-            print(
+            say(
                 f"  note: {n} of {manifest['descriptions']['all']} descriptions hold the words of whoever translated "
                 'them ("The text translates to: …"); they are kept, and their rows say so'
             )
@@ -152,6 +155,7 @@ CONVERSIONS: dict[str, type[Loki]] = {"loki": Loki, "fakevlm": LokiMedia}
 
 def main(argv: list[str] | None = None) -> int:
     parser = argument_parser(__doc__, "data/LOKI", "data/loki", check="header")
+    parser.add_argument("--media", type=Path, help="folder of the media, where they are not in --src (default --src)")
     parser.add_argument(
         "--question",
         choices=tuple(CONVERSIONS),

@@ -31,6 +31,7 @@ from converters.samples.drawing import CELL, COLOURS, CRATE, GRID, INSET, backgr
 from converters.samples.making import make_items, make_sample
 from converters.samples.traces import paint_trace
 from swift_plugins.core.commands import whole_number
+from swift_plugins.core.printable import say
 from swift_plugins.core.tasks import dfj_pairwise, dfj_pointwise
 from swift_plugins.core.tasks.candidates import fill, neutralise
 from swift_plugins.core.tasks.tagged import CLOSE, OPEN, frame
@@ -285,7 +286,7 @@ def write_all(args: argparse.Namespace) -> None:
     for folder, some in rows.items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
         (args.out / folder / "data.jsonl").write_text(text, encoding="utf-8")
-    print(f"wrote {sum(counts.values())} images and {sum(map(len, rows.values()))} rows to {args.out}")
+    say(f"wrote {sum(counts.values())} images and {sum(map(len, rows.values()))} rows to {args.out}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,6 +24,7 @@ from converters.samples.drawing import CELL, COLOURS, CRATE, FPS, FRAMES, GRID, 
 from converters.samples.making import make_items, make_sample
 from converters.samples.traces import paint_trace
 from swift_plugins.core.commands import whole_number
+from swift_plugins.core.printable import say
 from swift_plugins.core.tasks.deeptrace import CATEGORIES
 
 ONSETS = (2, 4, 6)  # 1-based first frames: 0.5, 1.0 and 1.5 s
@@ -146,7 +147,7 @@ def write_all(args: argparse.Namespace) -> None:
     rows: list[dict] = [row for _, row in make_items(make_clip, args, counts, "clip")]
     rows.sort(key=lambda row: row["video_type"])  # all fakes, then all reals, as published
     (args.out / "all_data.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    print(f"wrote {len(rows)} clips and all_data.json to {args.out}")
+    say(f"wrote {len(rows)} clips and all_data.json to {args.out}")
 
 
 def main(argv: list[str] | None = None) -> int:

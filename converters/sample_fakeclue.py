@@ -26,6 +26,7 @@ from PIL import Image
 from converters.samples.drawing import CELL, GRID, SIZE, XX, YY, background, bar, disc
 from converters.samples.making import make_items, make_sample
 from swift_plugins.core.commands import whole_number
+from swift_plugins.core.printable import say
 from swift_plugins.core.tasks import fakevlm
 
 SPLITS = ("train", "test")
@@ -187,7 +188,7 @@ def write_all(args: argparse.Namespace) -> None:
         rows[split].append(row)
     for split, some in rows.items():
         (args.out / "data_json" / f"{split}.json").write_text(json.dumps(some, indent=1), encoding="utf-8")
-    print(f"wrote {sum(counts.values())} images to {args.out}")
+    say(f"wrote {sum(counts.values())} images to {args.out}")
 
 
 def main(argv: list[str] | None = None) -> int:

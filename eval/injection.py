@@ -24,7 +24,8 @@ from swift_plugins.answering.asking import answer_file
 from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.core.commands import run, whole_number
-from swift_plugins.core.records import Row, encode, read_rows, read_training_rows, spread, write_json
+from swift_plugins.core.printable import say
+from swift_plugins.core.records import Row, encode, read_json, read_rows, read_training_rows, spread, write_json
 from swift_plugins.core.tasks import JUDGES, get_judge
 from swift_plugins.core.tasks.candidates import MODES
 
@@ -86,8 +87,8 @@ def _rate(rows: list[Row], hits: list[bool]) -> dict[str, Any]:
     return shares({"rate": (up, np.ones_like(up))}, clusters, np.arange(len(rows)))["rate"].as_json()
 
 
-def table(report: dict[str, Any]) -> str:
-    """The report as text for a terminal."""
+def table(report: dict[str, Any]) -> list[str]:
+    """The report as lines for a terminal."""
     from eval.estimates.numbers import counted, number
 
     lines = [f"{report['task']}: {report['rows']} rows, candidates {report['mode']}", ""]
@@ -105,7 +106,7 @@ def table(report: dict[str, Any]) -> str:
         f"{report['not_attacked']} rows had the best verdict already, {report['clean_unparsed']} no verdict; "
         f"{report['errors']} answers failed"
     )
-    return "\n".join([*lines, left_out])
+    return [*lines, left_out]
 
 
 def base_rows(path: Path, count: int) -> list[Row]:
@@ -136,8 +137,10 @@ def attack(args: argparse.Namespace) -> None:
         "mode": args.candidates,
         **measure(rows[0]["task"], [row for _, row in read_rows(args.out)]),
     }
-    write_json(args.out.with_name(f"{args.out.name}.report.json"), report | {"run": record})
-    print(encode(report).decode() if args.json else table(report))
+    told = read_json(args.out.with_name(f"{args.out.name}.run.json"))
+    write_json(args.out.with_name(f"{args.out.name}.report.json"), report | {"run": told})
+    for line in [encode(report).decode()] if args.json else table(report):
+        say(line)
 
 
 def main(argv: list[str] | None = None) -> int:

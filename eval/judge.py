@@ -14,7 +14,6 @@ a special token or fake a turn is written differently. --candidates exact leaves
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +27,8 @@ from swift_plugins.answering.asking import Item, Result, answer_file, answer_ite
 from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.core.commands import run, whole_number
-from swift_plugins.core.records import Row, encode, sha256_text, write_json
+from swift_plugins.core.printable import say
+from swift_plugins.core.records import Row, encode, read_json, sha256_text, write_json
 from swift_plugins.core.tasks.candidates import MODES
 from swift_plugins.core.tasks.verdicts import LABELS
 
@@ -57,7 +57,7 @@ def judge_file(args: argparse.Namespace) -> int:
 
     failed = answer_file(items, asking, args.out, record, finish, "judge")
     keep_record(args.data, args.out, len(rows))
-    print(
+    say(
         f"{len(rows)} rows judged in {args.out} (prompt: {origin})"
         + (f", {failed} of this run with an error" if failed else "")
     )
@@ -68,7 +68,7 @@ def keep_record(data: Path, out: Path, rows: int) -> None:
     """Put the record of the predictions that were judged beside the output, so that they can be scored there."""
     predicted = data.with_name(f"{data.name}.run.json")
     if predicted.is_file() and data.resolve() != out.resolve():
-        record = json.loads(predicted.read_text(encoding="utf-8"))
+        record = read_json(predicted)
         if isinstance(record.get("data"), dict):
             record["data"]["rows"] = rows
         write_json(out.with_name(f"{out.name}.run.json"), record)
@@ -87,15 +87,16 @@ def judge_one(args: argparse.Namespace) -> int:
     asking = asking_of(args)
     prompt, origin = prompt_of(args.prompt_file, asking, task)
     item = item_of(row, Path.cwd(), task, prompt, args.swap, args.candidates == "safe")
-    print(f"prompt: {origin}", file=sys.stderr)
+    say(f"prompt: {origin}", sys.stderr)
     bad = check_paths(item.rows, asking)
     for path, problem in bad.items():
         raise ValueError(f"{path}: {problem}")
     found = judgement(item, answer_items(asking.start(), [item], bad)[0], task)
     if args.json:
-        print(encode(found).decode())
+        say(encode(found).decode())
     else:
-        print("\n".join(lines_of(found)))
+        for line in lines_of(found):
+            say(line)
     return 0 if found.get("judge_score") or found.get("judge_better") else 1
 
 

@@ -29,6 +29,7 @@ from eval.perturbing.rows import MANIFEST, ROWS, begin, load, settings_of, write
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.locks import held
 from swift_plugins.core.names import names_of
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import sha256_file, write_json
 from swift_plugins.core.tasks import get_task
 
@@ -67,12 +68,12 @@ def perturb_file(args: argparse.Namespace) -> None:
                 "licence": "the images are altered copies of the source's: its terms hold for them too",
             },
         )
-    print(
+    say(
         f"{counts.total()} rows to {args.out / ROWS}: {len(rows)} source rows x (1 + {len(variants)}), "
         f"{reasons.total()} rejected"
     )
     for reason, n in reasons.most_common():
-        print(f"  rejected {n}: {reason}")
+        say(f"  rejected {n}: {reason}")
 
 
 def main(argv: list[str] | None = None) -> int:

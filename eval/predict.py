@@ -27,6 +27,7 @@ from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.answering.rows import answered, check_rows_fit, load_data
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.judge_rows import texts_of
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row
 from swift_plugins.core.tasks.candidates import MODES
 
@@ -47,7 +48,7 @@ def predict(args: argparse.Namespace) -> int:
     record |= {"prompt": args.prompt, "swap": args.swap, "candidates": args.candidates}
     items = [Item(row["id"], [row], list(texts_of(row).values()) if safe else ()) for row in rows]
     failed = answer_file(items, asking, args.out, record, out_row)
-    print(f"{len(rows)} rows in {args.out}" + (f", {failed} of this run with an error" if failed else ""))
+    say(f"{len(rows)} rows in {args.out}" + (f", {failed} of this run with an error" if failed else ""))
     return 1 if failed == len(rows) else 0
 
 

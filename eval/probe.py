@@ -26,10 +26,12 @@ import numpy as np
 from swift_plugins.answering.asking import Asking, check_paths, media_of
 from swift_plugins.answering.models import model_fingerprint
 from swift_plugins.answering.options import add_model_options, asking_of
-from swift_plugins.answering.outfile import check_run
+from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
 from swift_plugins.answering.rows import answered, check_rows_fit, load_data
 from swift_plugins.core import settings
 from swift_plugins.core.commands import run
+from swift_plugins.core.media import content_hash, content_hashes
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, atomic_write, encode, jsonl_writer, sha256_file, sha256_text, write_json
 from swift_plugins.core.tasks import fakevlm
 
@@ -63,6 +65,7 @@ class Extraction:
 
     def __init__(self, asking: Asking, folder: Path):
         self.asking, self.folder = asking, folder
+        self.hashes: dict[str, str] = {}  # of the rows' media
         self.facts = {
             "model": {k: v for k, v in asking.settings.items() if k != "trained"},
             "fingerprint": model_fingerprint(asking.settings),
@@ -74,7 +77,8 @@ class Extraction:
         """(rows, width) of float32; nan for a row whose image cannot be read."""
         from tqdm import tqdm
 
-        facts = self.facts | {"data": sha256_file(path)}
+        self.hashes |= content_hashes(media_of(rows))
+        facts = self.facts | {"data": sha256_file(path), MEDIA: content_hash(media_of(rows), self.hashes)}
         folder = self.folder / sha256_text(encode(facts).decode())[:16]
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "features.json", facts)
@@ -136,6 +140,7 @@ def answers(probe: Any, features: np.ndarray) -> list[Row | Exception]:
 
 def probe_file(args: argparse.Namespace) -> None:
     train, test = read_rows(args.train), read_rows(args.data)
+    out = OutFile(args.out)  # held until the end
     asking = asking_of(args)
     check_rows_fit(test, asking.settings, args.data)
     extraction = Extraction(asking, args.features)
@@ -156,14 +161,20 @@ def probe_file(args: argparse.Namespace) -> None:
             "seed": args.seed,
         },
         "versions": settings.library_versions(LIBRARIES),
+        MEDIA: content_hash(media_of(test), extraction.hashes),
     }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    check_run(args.out.with_name(f"{args.out.name}.run.json"), record, has_output=args.out.exists())
+    place = args.out.with_name(f"{args.out.name}.run.json")
+    check_run(place, record, has_output=args.out.stat().st_size > 0)
+    write_json(place, record)
     with atomic_write(args.out) as file:
-        jsonl_writer(file).write_all(answered(row, one) for row, one in zip(test, said, strict=True))
+        jsonl_writer(file).write_all(
+            answered(row, one) | {MEDIA: content_hash(media_of([row]), extraction.hashes)}
+            for row, one in zip(test, said, strict=True)
+        )
+    out.file.close()
     known = ~np.isnan(features).any(1)
     right = probe.predict(features[known]) == np.array([label == "fake" for label in labels])[known]
-    print(
+    say(
         f"{len(test)} rows in {args.out}; the probe has {100 * right.mean():.1f} % of its training rows right "
         f"({features.shape[1]} features, {known.sum()} rows)"
     )

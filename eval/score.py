@@ -24,7 +24,9 @@ from eval.scorers import SCORERS, scorer_of
 from eval.scorers.comparable import NAMES, OF_RUN, check_names, check_same, with_facts
 from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of
 from swift_plugins.core.commands import run
+from swift_plugins.core.locks import held
 from swift_plugins.core.names import unknown
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, encode
 
 if TYPE_CHECKING:
@@ -206,15 +208,17 @@ def print_scores(args: argparse.Namespace) -> None:
         from eval.reporting.pages import write_report
         from eval.reporting.provenance import Shown
 
-        write_report(report, scorer, cases, args.out, Shown(args.pred, args.gold, report["run"]))
+        with held(args.out):
+            write_report(report, scorer, cases, args.out, Shown(args.gold))
     if args.json:
-        print(encode(report).decode())
+        say(encode(report).decode())
         return
     from eval.reporting.terminal import table
 
-    print(table(report, scorer))
+    for line in table(report, scorer):
+        say(line)
     if args.out:
-        print(f"report: {(args.out / 'report.html').resolve()}")
+        say(f"report: {(args.out / 'report.html').resolve()}")
 
 
 def main(argv: list[str] | None = None) -> int:

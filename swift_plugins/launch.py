@@ -28,6 +28,7 @@ if not __package__:
 
 from swift_plugins.core.mixtures import describe_all, sampled
 from swift_plugins.core.preflight import Lengths, check_packages, check_resumed, vision_in_force
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import has_lines
 from swift_plugins.core.settings import VISION_ENV, read_recipe
 from swift_plugins.core.vision import PATCHES, Vision
@@ -255,23 +256,23 @@ def command_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> tuple[l
     for use in (use_data, use_model, use_output, use_tuner, use_devices, use_plugins, check):
         use(run)
     for note in run.notes:
-        print(f"train: {note}")
+        say(f"train: {note}")
     return [str(ROOT / ".venv/bin/swift"), "sft", run.recipe.path, *run.flags, *extra], run.env
 
 
 def main(argv: Sequence[str]) -> int:
     if argv[:1] in (["-h"], ["--help"]):
-        print(f"usage: launch.py RECIPE.yaml [--latest | any flag of swift sft]\n\n{__doc__}")
+        sys.stdout.write(f"usage: launch.py RECIPE.yaml [--latest | any flag of swift sft]\n\n{__doc__}\n")
         return 0
     start = Path.cwd()
     os.chdir(ROOT)
     try:
         found = command_of(argv, start, dict(os.environ))
     except (ValueError, OSError) as error:
-        print(f"train: {error}", file=sys.stderr)
+        say(f"train: {error}", sys.stderr)
         return 2
     if isinstance(found, str):
-        print(found)
+        say(found)
         return 0
     sys.stdout.flush()
     os.execve(found[0][0], *found)

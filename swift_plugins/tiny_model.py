@@ -18,6 +18,7 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from swift_plugins.core.printable import line_of, say
 from swift_plugins.core.records import MEDIA_TAG, read_training_rows
 from swift_plugins.core.tasks import get_task
 
@@ -293,13 +294,13 @@ def main(argv: list[str] | None = None) -> int:
     try:
         texts = texts_of(row for path in args.data for _, row in read_training_rows(path))
     except (ValueError, OSError) as error:
-        parser.error(str(error))
+        parser.error(line_of(error))
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         count = build(args.out, texts, args.vocab_size, args.seed, args.architecture)
     except OSError as error:
-        parser.error(f"cannot write to --out: {error}")
-    print(f"wrote a random {NAMES[args.architecture]} with {count:,} parameters to {args.out}")
+        parser.error(line_of(f"cannot write to --out: {error}"))
+    say(f"wrote a random {NAMES[args.architecture]} with {count:,} parameters to {args.out}")
     return 0
 
 

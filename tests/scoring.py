@@ -10,6 +10,12 @@ import pytest
 from eval.estimates.clusters import Clusters
 from eval.estimates.sums import Sums
 from eval.score import main
+from swift_plugins.core.media import content_hash
+
+
+def read_by_run(row):
+    """The row of a run that read the media which it names."""
+    return row | {"media_sha256": content_hash([*row.get("images", []), *row.get("videos", [])])}
 
 
 def write_rows(path, rows):

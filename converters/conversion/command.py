@@ -71,12 +71,12 @@ class Conversion(ABC, Generic[T]):
     def convert(cls, args: argparse.Namespace) -> None:
         """Read, locate, check, write, audit, put the manifest beside the files, report."""
         self = cls(args)
-        items = self.locate(self.read())
-        paths = sorted(self.paths(items))
-        self.media = check_files(paths, args.check, args.workers)
-        self.alike = twins(path for path, found in self.media.items() if isinstance(found, Media))
-        output = Output(args.out, self.splits)
+        items = self.read()
         with held(args.out):
+            items = self.locate(items)
+            self.media = check_files(sorted(self.paths(items)), args.check, args.workers)
+            self.alike = twins(path for path, found in self.media.items() if isinstance(found, Media))
+            output = Output(args.out, self.splits)
             with output.open():
                 output.write(made(items, self.agreed), self.unit, self.hint())
             images = self.images(items)

@@ -110,12 +110,25 @@ class MediaFolders:
         try:
             return resolve_under(self.root, part)
         except ValueError:
-            end = os.path.realpath(os.path.join(self.root, relative))
-            inside = os.path.normpath(os.path.join(self.root, relative)).startswith(os.path.join(self.root, ""))
-            hint = "; a link out of the folder is not followed, mount or move there what it leads to" if inside else ""
-            raise ValueError(
-                f"the path leaves {os.path.basename(self.root)}/: {relative[:80]!r} leads to {end[:160]!r}{hint}"
-            ) from None
+            raise _left(self.root, relative) from None
+
+
+def _left(root: str, relative: str) -> ValueError:
+    """What is said of a path that leaves its folder."""
+    end, name = os.path.realpath(os.path.join(root, relative)), os.path.basename(root)
+    inside = os.path.normpath(os.path.join(root, relative)).startswith(os.path.join(root, ""))
+    hint = "; a link out of the folder is not followed, mount or move there what it leads to" if inside else ""
+    return ValueError(f"the path leaves {name}/: {relative[:80]!r} leads to {end[:160]!r}{hint}")
+
+
+def folder_in(src: Path, name: str) -> Path:
+    """A folder of a dataset, which need not be there; ValueError where a link of that name leads out of `src`."""
+    root = os.path.realpath(src)
+    try:
+        resolve_under(root, name)
+    except ValueError:
+        raise _left(root, name) from None
+    return src / name
 
 
 def locate(items: list[Sourced[T]], path_of: Callable[[Sourced[T]], str]) -> list[Sourced[T]]:
@@ -128,13 +141,15 @@ def locate(items: list[Sourced[T]], path_of: Callable[[Sourced[T]], str]) -> lis
     return items
 
 
-def find_folder(places: Iterable[Path], paths: Sequence[str], probes: int) -> tuple[MediaFolders, bool]:
-    """(the folder that the paths begin in, whether any of them leads to a file there).
+def find_folder(src: Path, names: Iterable[str], paths: Sequence[str], probes: int) -> tuple[MediaFolders, bool]:
+    """(the folder below `src` that the paths begin in, whether any of them leads to a file there).
 
-    It is the first of `places` where as many as anywhere of `probes` paths from all over the list lead to a file.
+    It is the first of `names` where as many as anywhere of `probes` paths from all over the list lead to a file.
+    ValueError for a name that leads out of `src`.
     """
     some = [paths[i] for i in spread(len(paths), probes)]
-    found = [(sum(_is_there(folders, path) for path in some), folders) for folders in map(MediaFolders, places)]
+    places = (MediaFolders(folder_in(src, name)) for name in names)
+    found = [(sum(_is_there(folders, path) for path in some), folders) for folders in places]
     hits, folders = max(found, key=lambda entry: entry[0])
     return folders, hits > 0
 

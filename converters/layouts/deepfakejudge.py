@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from converters.conversion.media import folder_in
 from converters.conversion.sources import Sourced, unusable, usable
 from converters.layouts.deepfakejudge_rows import Fields, Raw, read_raw
 from swift_plugins.core.records import scan_rows, spread
@@ -46,7 +47,7 @@ def find_root(src: Path) -> Path:
     if src.is_dir():
         for root in (src, *sorted(path for path in src.iterdir() if path.is_dir())):
             if any((root / subset.path).is_file() for subset in SUBSETS.values()):
-                return root
+                return folder_in(src, root.name) if root != src else src
     raise ValueError(
         f"{src} holds none of DeepfakeJudge's subsets (such as {SUBSETS['pointwise/train'].path}). The dataset is "
         f"gated: ask for access on its page, then: hf auth login && {DOWNLOAD.format(src=src)}  "

@@ -116,8 +116,7 @@ def find_files(src: Path) -> dict[str, Path]:
 
 def find_images(src: Path, split: str, images: list[str]) -> tuple[MediaFolders, bool]:
     """The folder below --src that the image paths of a split begin in, and whether any image is there."""
-    places = (src / split, src / split / split, src, src / "images", src / "images" / split)
-    return find_folder(places, images, PROBES)
+    return find_folder(src, (split, f"{split}/{split}", "", "images", f"images/{split}"), images, PROBES)
 
 
 def published_counts(split: str, rows: list[Sourced[Raw]]) -> dict[str, dict[str, Any]]:

@@ -14,13 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from converters.conversion.media import MediaFolders, list_folder
+from converters.conversion.media import MediaFolders, folder_in, list_folder
 from converters.conversion.reporting import report_missing
 from converters.conversion.sources import Sourced, T, unusable
 from converters.layouts.ffpp import DOWNLOAD, NO_FILE, Medium, Video, spelled
 from swift_plugins.core.frames import CUT_LIMIT, FrameRule, cut_frames
 from swift_plugins.core.guarded import run_guarded
 from swift_plugins.core.media import IMAGE_SUFFIXES, resolve_under
+from swift_plugins.core.printable import say
 
 COMPRESSIONS = ("raw", "c23", "c40")
 _FRAME = re.compile(r"([0-9]{1,6})\.(?:png|jpe?g)", re.I)
@@ -31,7 +32,7 @@ def find_root(folder: Path, check: str) -> Path:
 
     Where neither does it is `folder`, if the media are not to be checked; else ValueError.
     """
-    for root in (folder, folder / "FaceForensics++"):
+    for root in (folder, folder_in(folder, "FaceForensics++")):
         if any((root / name).is_dir() for name in ("original_sequences", "manipulated_sequences")):
             return root
     if check != "none":
@@ -156,7 +157,7 @@ def report_media(manifest: Mapping[str, Any]) -> None:
     named = ", one frame of each is named as if it were extracted" if origins.pop(NO_FILE, 0) else ""
     report_missing(manifest, f"videos are not there{named}: {DOWNLOAD}")
     if len(origins) > 1:
-        print(
+        say(
             "  note: frames of "
             + ", ".join(f"{n} videos are from {origin}" for origin, n in origins.items())
             + ": those of frames folders may be cropped to the face, those cut from videos are not"

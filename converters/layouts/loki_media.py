@@ -15,12 +15,8 @@ PROBES = 40  # paths that are tried to find out where the media lie
 
 
 def find_media(src: Path, paths: list[str]) -> MediaFolders:
-    """The folder that the media's paths start from: --src, the folder media_data in it or the one above it.
-
-    It is --src where none leads to a file anywhere.
-    """
-    src = Path(os.path.realpath(src))
-    folders, _ = find_folder((src, src / "media_data", src.parent), paths, PROBES)
+    """The folder that the media's paths start from: `src`, also where none leads to a file, or the media_data in it."""
+    folders, _ = find_folder(Path(os.path.realpath(src)), ("", "media_data"), paths, PROBES)
     return folders
 
 
@@ -49,7 +45,7 @@ class Library:
         """ValueError, which says how to get them, where not one of the media is there."""
         if self.missing == len(self.paths) > 0:
             raise ValueError(
-                f"none of the {self.missing} media is in, above or beside {self.src}: "
+                f"none of the {self.missing} media is in {self.src}: name their folder with --media, or "
                 f"{UNPACK.format(src=self.src)}  (or convert with --check none)"
             )
 

@@ -8,12 +8,11 @@ import math
 from typing import Any
 
 from converters.conversion.media import MediaFolders
-from converters.conversion.sources import worded
+from converters.conversion.sources import checked_row, worded
 from converters.layouts.rewarddata import Raw, bad_number, parent_of
 from converters.rows.explanations import agreeing
 from swift_plugins.core import boxes
 from swift_plugins.core.media import Media
-from swift_plugins.core.records import check_row
 from swift_plugins.core.settings import vision_settings
 from swift_plugins.core.tasks import deeptrace
 from swift_plugins.core.tasks.deeptrace_answer import Answer
@@ -132,8 +131,7 @@ class Converter:
                 "task_version": deeptrace.VERSION,
             },
         }
-        check_row(row)
-        return row
+        return checked_row(row)
 
 
 def check_video(raw: Raw, found: Media | str) -> list[str]:

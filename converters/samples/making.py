@@ -8,6 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from swift_plugins.core.printable import line_of
+
 MADE_AT_ONCE = 50  # items of a sample that one process makes in a row
 
 
@@ -18,10 +20,10 @@ def make_sample(
     args = parser.parse_args(argv)
     try:
         if args.out.exists() and any(args.out.iterdir()):
-            parser.error(f"{args.out} is not empty: delete it or name another folder")
+            parser.error(line_of(f"{args.out} is not empty: delete it or name another folder"))
         write(args)
     except OSError as error:
-        parser.error(f"cannot write to --out: {error}")
+        parser.error(line_of(f"cannot write to --out: {error}"))
     return 0
 
 

@@ -31,11 +31,11 @@ def lines_of(found: Row) -> list[str]:
     """A judgement for people."""
     if "error" in found or found.get("judge_unparsed"):
         problem = found.get("error") or found["judge_unparsed"]
-        return [f"no judgement: {problem}", str(found.get("judge_response") or "")]
+        return [f"no judgement: {problem}", *str(found.get("judge_response") or "").splitlines()]
     if "judge_score" in found:
         expected = found["judge_expected"]
         head = f"score {found['judge_score']}" + (f" (expected {expected:.2f})" if expected is not None else "")
-        return [head, found["judge_reasoning"] or ""]
+        return [head, *(found["judge_reasoning"] or "").splitlines()]
     probability = found["judge_prob_a"]
     if found["judge_better"] is None:
         head = "no preference: the two orders disagree"

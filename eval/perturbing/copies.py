@@ -14,6 +14,7 @@ from swift_plugins.core.checks import check_many
 from swift_plugins.core.guarded import run_guarded
 from swift_plugins.core.images import rgb
 from swift_plugins.core.media import Media
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, atomic_write, sha256_file
 
 Variant = tuple[str, int]  # kind and strength
@@ -89,7 +90,7 @@ def write_images(
         for torn in folder.glob(".*.tmp"):  # of a run that was killed
             torn.unlink()
     todo = [key for key, path in wanted.items() if not path.exists()]
-    print(disk_estimate(((paths[digest][1].media, variant) for digest, variant in todo), args.out))
+    say(disk_estimate(((paths[digest][1].media, variant) for digest, variant in todo), args.out))
     jobs = [(paths[digest][0], str(wanted[digest, variant]), *variant, args.seed, digest) for digest, variant in todo]
     results = tqdm(run_guarded(write_image, jobs, args.workers), total=len(jobs), unit="image", desc="perturb")
     failed = {}

@@ -14,6 +14,7 @@ from swift_plugins.core.records import (
     Row,
     atomic_files,
     jsonl_writer,
+    read_json,
     read_training_rows,
     sha256_file,
     spread,
@@ -80,25 +81,17 @@ def settings_of(args: argparse.Namespace, variants: Sequence[Variant]) -> dict[s
 
 def begin(out: Path, settings: dict[str, Any]) -> None:
     """Make --out this run's: a new or empty folder, or that of an earlier run with the same settings."""
-    import msgspec
-
     path = out / MANIFEST
     for name in (MANIFEST, ROWS, REJECTS):
         for torn in out.glob(f".{name}.*.tmp"):  # of a run that was killed
             torn.unlink()
-    if path.is_file():
-        try:
-            before = msgspec.json.decode(path.read_bytes())
-        except msgspec.DecodeError as error:
-            raise ValueError(f"{path}: not JSON: {error}") from None
-        if isinstance(before, dict) and "levels" in before:
-            changed = [key for key in SETTINGS if before.get(key) != settings[key]]
-            if changed:
-                raise ValueError(
-                    f"{out} was made with other settings ({', '.join(changed)} differ, see {MANIFEST}): "
-                    "delete it or name another --out"
-                )
-            return
+    if path.is_file() and "levels" in (before := read_json(path)):
+        if changed := [key for key in SETTINGS if before.get(key) != settings[key]]:
+            raise ValueError(
+                f"{out} was made with other settings ({', '.join(changed)} differ, see {MANIFEST}): "
+                "delete it or name another --out"
+            )
+        return
     if any(out.iterdir()):
         raise ValueError(f"{out} holds other things: name a new or empty folder")
     write_json(path, settings)

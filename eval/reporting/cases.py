@@ -41,14 +41,16 @@ def jpeg_at(path: str, second: str) -> tuple[bytes, int, int, float]:
     return data.getvalue(), image.width, image.height, shown
 
 
-def pictures(jobs: Sequence[tuple[str, str]], shown: Shown) -> list[dict[str, Any]]:
-    """For each (path, second) a data URI with its size and time, or why there is none; read in guarded processes."""
+def pictures(jobs: Sequence[tuple[str, str, str | None]]) -> list[dict[str, Any]]:
+    """For each (path, second, why it may not be shown) a data URI with its size and time, or why there is none.
+
+    The files are read in guarded processes.
+    """
     from tqdm import tqdm
 
     found: list[dict[str, Any]] = []
-    faults = [shown.fault(path) for path, _ in jobs]
-    read = run_guarded(jpeg_at, [job for job, fault in zip(jobs, faults, strict=True) if fault is None])
-    results = (next(read) if fault is None else fault for fault in faults)
+    read = run_guarded(jpeg_at, [(path, second) for path, second, fault in jobs if fault is None])
+    results = (next(read) if fault is None else fault for *_, fault in jobs)
     for result in tqdm(results, total=len(jobs), desc="pictures", unit="picture", disable=not sys.stderr.isatty()):
         if isinstance(result, str):
             found.append({"reason": result})
@@ -77,17 +79,20 @@ def describe(case: Any, facts: dict[str, Any]) -> dict[str, Any]:
 
 def show_cases(scorer: Scorer[Any], cases: Sequence[Any], may_show: Shown) -> dict[str, list[dict[str, Any]]]:
     """The chosen cases by kind, each with a picture of each of its videos or images."""
-    shown = {
-        kind: [describe(case, scorer.describe(case, cases)) | {"media": media_of(case.row)} for case in some]
-        for kind, some in choose_cases(cases).items()
-    }
-    chosen = [case for some in shown.values() for case in some]
-    found = iter(pictures([(path, str(case["second"])) for case in chosen for path in case["media"]], may_show))
-    for case in chosen:
-        case["pictures"] = [next(found) for _ in case["media"]]
+    chosen = choose_cases(cases)
+    shown = {kind: [describe(case, scorer.describe(case, cases)) for case in some] for kind, some in chosen.items()}
+    told = [(case, facts) for kind, some in chosen.items() for case, facts in zip(some, shown[kind], strict=True)]
+    jobs = []
+    for case, facts in told:
+        facts["media"], fault = media_of(case.row), may_show.fault(case.row)
+        jobs += [(path, str(facts["second"]), fault) for path in facts["media"]]
+    found = iter(pictures(jobs))
+    for _, facts in told:
+        facts["pictures"] = [next(found) for _ in facts["media"]]
     return shown
 
 
 def media_of(row: dict[str, Any]) -> list[str]:
     """The paths of the first videos or images that a question is about; an empty one where the row names none."""
-    return [str(path) for path in row.get("videos") or row.get("images") or [""]][:PICTURES]
+    paths = row.get("videos") or row.get("images") or []
+    return [path for path in paths if isinstance(path, str)][:PICTURES] or [""]

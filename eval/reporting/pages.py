@@ -39,8 +39,7 @@ def without_secrets(value: Any) -> Any:
 
 
 def write_report(report: dict[str, Any], scorer: Scorer[Any], cases: Sequence[Any], out: Path, may_show: Shown) -> None:
-    """Write the three files to `out`, each in place of an older one, with pictures of the media that it may show."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Write the three files to `out`, a folder, each in place of an older one, with pictures of what it may show."""
     report, shown = without_secrets(report), without_secrets(show_cases(scorer, cases, may_show))
     write_json(out / "report.json", report | {"cases": {k: [c["id"] for c in v] for k, v in shown.items()}})
     facts = {

@@ -5,47 +5,44 @@ Predictions may come from others, and name any file of this machine.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from swift_plugins.core.records import scan_rows, sha256_file
+from swift_plugins.core.media import content_hash
+from swift_plugins.core.records import Row, scan_rows
 
 
 class Shown:
-    """Whether a report may show a medium: what the run itself read, or what came with the predictions.
+    """Which rows' media a report may show: those that the run itself read, and those of --gold, where that is given.
 
-    The run read the media of its data file, which OUT.run.json names with its hash, and of --gold, where that is given;
-    with the predictions came what lies below their own folder. A path that stands in the predictions alone is not read.
+    Prediction writes into each row a hash of what its media held. Whoever names a file that he never saw cannot state
+    it; a path alone, wherever it or the predictions lie, is not read.
     """
 
-    def __init__(self, pred: Path, gold: Path | None, run: dict[str, Any]):
-        self.folder = os.path.join(os.path.realpath(pred.parent), "")
-        self.read = set(_media(gold)) if gold else set()
-        data = run.get("data", {})
-        if (
-            isinstance(path := data.get("path"), str)
-            and os.path.isfile(path)
-            and sha256_file(path) == data.get("sha256")
-        ):
-            self.read |= set(_media(Path(path)))
+    def __init__(self, gold: Path | None):
+        self.gold = set(_media(gold)) if gold else set()
 
-    def fault(self, path: str) -> str | None:
-        """Why a medium may not be shown, None for one that may."""
-        if not path or path in self.read or os.path.realpath(path).startswith(self.folder):
+    def fault(self, row: Row) -> str | None:
+        """Why the media of a row may not be shown, None where they may."""
+        paths = [*_media_of(row)]
+        if self.gold.issuperset(paths) or content_hash(paths) == row.get("media_sha256"):
             return None
         return (
-            "not shown: it stands neither in the data file that OUT.run.json names nor in --gold, and lies outside the "
-            "folder of the predictions"
+            "not shown: what its file holds, if it is there, is not what the row says that the run read "
+            "(media_sha256), and --gold does not name it"
         )
 
 
 def _media(data: Path) -> Iterator[str]:
     for _, row in scan_rows(data):
-        for key in ("images", "videos"):
-            paths = row.get(key) if isinstance(row, dict) else None
-            yield from (path for path in (paths if isinstance(paths, list) else []) if isinstance(path, str))
+        yield from _media_of(row) if isinstance(row, dict) else ()
+
+
+def _media_of(row: Row) -> Iterator[str]:
+    for key in ("images", "videos"):
+        paths = row.get(key)
+        yield from (path for path in (paths if isinstance(paths, list) else []) if isinstance(path, str))
 
 
 def flat(record: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ def columns(rows: list[list[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def table(report: dict[str, Any], scorer: Scorer[Any]) -> str:
+def table(report: dict[str, Any], scorer: Scorer[Any]) -> list[str]:
     """The report's head: a line for each metric with a value in any of its columns, and why the others have none."""
     decimals = {name: metric.decimals for name, metric in scorer.metrics.items()}
     rows = [["metric", "value [95 % interval]", "n", "clusters", "deff", *report["baselines"]]]
@@ -41,7 +41,7 @@ def table(report: dict[str, Any], scorer: Scorer[Any]) -> str:
         lines.append(
             "Most answers do not follow this grammar; --grammar auto, where there is one, tells which they do."
         )
-    return "\n".join(lines + robustness_lines(report, decimals) + comparison_lines(report, decimals))
+    return lines + robustness_lines(report, decimals) + comparison_lines(report, decimals)
 
 
 def published_lines(published: dict[str, Any]) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.scorers import SCORERS
 from swift_plugins.core.names import unknown
-from swift_plugins.core.records import Row, read_rows
+from swift_plugins.core.records import Row, read_json, read_rows
 from swift_plugins.core.tasks import get_task, made_for
 
 if TYPE_CHECKING:
@@ -128,16 +127,15 @@ def run_facts(pred: Path) -> dict[str, Any]:
     path = pred.with_name(pred.name + ".run.json")
     if not path.is_file():
         return {}
-    try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON: {error}") from None
-    if not isinstance(run, dict) or not all(isinstance(run.get(key), dict) for key in ("model", "data", "versions")):
+    run = read_json(path)
+    if not all(isinstance(run.get(key), dict) for key in ("model", "data", "versions")):
         raise ValueError(f"{path}: not the record of eval/predict.py")
     vision, rows, tasks = run["model"].get("vision"), run["data"].get("rows"), run.get("tasks", {})
     if not (isinstance(vision, dict) and isinstance(rows, int) and isinstance(tasks, dict)):
         raise ValueError(f"{path}: not the record of eval/predict.py")
     for name, version in tasks.items():
+        if name not in SCORERS:
+            raise ValueError(f"{path}: {unknown('task', name, SCORERS)}")
         if made_for(version) != made_for(get_task(name).VERSION):
             raise ValueError(f"{path}: predicted for {name} {version}, this is {get_task(name).VERSION}: predict again")
     return run
@@ -148,7 +146,7 @@ def judge_facts(pred: Path) -> dict[str, Any]:
     path = pred.with_name(pred.name + ".judge.json")
     if not path.is_file():
         return {}
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = read_json(path)
     return {
         "judge": {key: record.get(key) for key in ("model", "candidates", "prompt_is", "prompt_sha256", "versions")}
     }

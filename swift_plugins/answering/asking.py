@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from swift_plugins.answering.engine import Engine
-from swift_plugins.answering.outfile import OutFile, check_run
+from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
 from swift_plugins.answering.server import Server
 from swift_plugins.core.checks import check_many
-from swift_plugins.core.media import Media, check_kind
+from swift_plugins.core.media import Media, check_kind, content_hash, content_hashes
 from swift_plugins.core.printable import masked, printable
-from swift_plugins.core.records import Row, encode_line
+from swift_plugins.core.records import Row, encode_line, write_json
 
 Result = Row | Exception | str  # what the model said, or what went wrong
 
@@ -93,22 +93,33 @@ def answer_file(
 ) -> int:
     """Answer the items that the output at `path` does not have yet; returns how many of them failed.
 
-    `run`, what the answers depend on, stands beside it in <path>.<record>.json.
+    `run`, what the answers depend on, stands beside it in <path>.<record>.json, with a hash of the media's content.
     """
     out = OutFile(path)
-    repaired = ("media_sha256",) if asking.retry_errors else ()  # a file that could not be read is another one then
-    check_run(path.with_name(f"{path.name}.{record}.json"), run, path.stat().st_size > 0, repaired)
+    place = path.with_name(f"{path.name}.{record}.json")
+    check_run(place, run, path.stat().st_size > 0)
     out.resume(asking.retry_errors)
     # Batches are cut by place in the input, so a row shares its batch with the same rows in every run.
     batches = [items[i : i + asking.batch_size] for i in range(0, len(items), asking.batch_size)]
     todo = [batch for batch in batches if any(item.id not in out.done for item in batch)]
-    failed = run_batches(todo, asking, out, finish) if todo else 0
+    failed = 0
+    if todo:
+        media = {item.id: media_of(item.rows) for item in items}
+        hashes = content_hashes(path for paths in media.values() for path in paths)
+        out.check_media(found := {row_id: content_hash(paths, hashes) for row_id, paths in media.items()})
+        write_json(place, run | {MEDIA: content_hash(sorted(hashes), hashes)})
+        failed = run_batches(todo, asking, out, finish, found)
     out.finish([item.id for item in items])
     return failed
 
 
-def run_batches(todo: list[list[Item]], asking: Asking, out: OutFile, finish: Finish) -> int:
-    """Answer the batches and write each as it is done; returns how many items failed."""
+def run_batches(
+    todo: list[list[Item]], asking: Asking, out: OutFile, finish: Finish, hashes: Mapping[str, str | None]
+) -> int:
+    """Answer the batches and write each as it is done; returns how many items failed.
+
+    `hashes` tell by id what the media of an item held; its line tells it, too.
+    """
     from tqdm import tqdm
 
     bad = check_paths([row for batch in todo for item in batch for row in item.rows], asking)
@@ -119,20 +130,23 @@ def run_batches(todo: list[list[Item]], asking: Asking, out: OutFile, finish: Fi
             begin = time.monotonic()
             asked = answer_items(backend, batch, bad)
             seconds = (time.monotonic() - begin) / len(batch)
-            done = [finished(item, results, seconds, finish) for item, results in zip(batch, asked, strict=True)]
+            done = [
+                finished(item, results, seconds, finish, {MEDIA: hashes[item.id]} if hashes[item.id] else {})
+                for item, results in zip(batch, asked, strict=True)
+            ]
             out.write([row for row in done if row["id"] not in out.done])
             failed += sum("error" in row for row in done)
             progress.update(len(batch))
     return failed
 
 
-def finished(item: Item, results: Sequence[Result], seconds: float, finish: Finish) -> Row:
-    """The line of an item; an answer with which it could not be read back is an error."""
-    row = finish(item, results, seconds)
+def finished(item: Item, results: Sequence[Result], seconds: float, finish: Finish, media: Row) -> Row:
+    """The line of an item, with what tells of its media; an answer with which it could not be read is an error."""
+    row = finish(item, results, seconds) | media
     try:
         encode_line(row)
     except ValueError as error:
-        return finish(item, [error] * len(item.rows), seconds)
+        return finish(item, [error] * len(item.rows), seconds) | media
     return row
 
 

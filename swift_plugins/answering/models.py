@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swift_plugins.core import exports, model_folders, settings
-from swift_plugins.core.media import content_hash
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, sha256_file, sha256_text
 from swift_plugins.core.settings import CHECKPOINT_FILE
 from swift_plugins.core.tasks import get_task
@@ -37,7 +37,7 @@ def model_settings(model: Path, recipe: Path | None, base: Path | None = None) -
     else:
         origin, found = record
         if origin != model:
-            print(f"note: {model} holds no {CHECKPOINT_FILE}: that of {origin} applies", file=sys.stderr)
+            say(f"note: {model} holds no {CHECKPOINT_FILE}: that of {origin} applies", sys.stderr)
     is_adapter = (model / "adapter_config.json").is_file()
     if base is not None and not is_adapter:
         raise ValueError(f"{model} is no adapter, it has no base model: leave out --base")
@@ -77,7 +77,7 @@ def recipe_settings(model: Path, recipe: Path | None) -> dict[str, Any]:
         found = ", ".join(f"{key} {args[key]}, not {content.get(key)}" for key in wrong)
         raise ValueError(f"{model} was not trained by {recipe}: its {exports.ARGS} says {found}")
     if here:
-        print(f"note: whether {model} was trained with the vision settings of {recipe} is not known", file=sys.stderr)
+        say(f"note: whether {model} was trained with the vision settings of {recipe} is not known", sys.stderr)
     vision = {k: str(v) for k, v in content["ENV"].items() if k in settings.VISION_ENV}
     return {"vision": vision} | {key: content.get(key) for key in (*keys, "torch_dtype")}
 
@@ -109,15 +109,13 @@ def model_fingerprint(model: Mapping[str, Any]) -> dict[str, str]:
 
 
 def run_record(asking: Asking, data: Path, rows: list[Row]) -> dict[str, Any]:
-    """What the answers to the rows of a file depend on."""
-    media = sorted({path for row in rows for path in (*row.get("images", []), *row.get("videos", []))})
+    """What the answers to the rows of a file depend on, but for the media, which answer_file adds."""
     others = {} if asking.backend == "transformers" else {"others": "as the server sets them"}
     prompts = {m["content"] for row in rows for m in row["messages"] if m["role"] == "user"}
     return {
         "model": asking.settings,
         "fingerprint": model_fingerprint(asking.settings),
         "data": {"path": str(data.resolve()), "sha256": sha256_file(data), "rows": len(rows)},
-        "media_sha256": content_hash(media),
         "tasks": {name: get_task(name).VERSION for name in sorted({row["task"] for row in rows})},
         "prompts_sha256": sha256_text("\n".join(sorted(prompts))),
         "generation": {"max_tokens": asking.max_tokens, "temperature": 0.0, "batch_size": asking.batch_size}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from swift_plugins.core.locks import lock
-from swift_plugins.core.records import Row, atomic_write, jsonl_writer, read_rows, write_json
+from swift_plugins.core.records import Row, atomic_write, jsonl_writer, read_json, read_rows
+
+# In a row a hash of what its media held when it was answered, in a run's record of what all held.
+MEDIA = "media_sha256"
 
 
 class OutFile:
@@ -18,7 +21,7 @@ class OutFile:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = self._locked()
-        self.done: set[str] = set()
+        self.done: dict[str, str | None] = {}  # id -> the row's MEDIA
 
     def _locked(self) -> BinaryIO:
         file: BinaryIO = open(self.path, "ab")  # noqa: SIM115
@@ -35,7 +38,7 @@ class OutFile:
                 jsonl_writer(file).write_all(kept)
             self.file.close()
             self.file = self._locked()
-        self.done = {row["id"] for row in kept}
+        self._add(kept)
 
     def _rows(self) -> tuple[dict[str, Row], int]:
         """(id -> row, number of lines); ValueError for what no run writes, as two answers to one id."""
@@ -55,7 +58,19 @@ class OutFile:
         jsonl_writer(self.file).write_all(rows)
         self.file.flush()
         os.fsync(self.file.fileno())
-        self.done.update(row["id"] for row in rows)
+        self._add(rows)
+
+    def _add(self, rows: list[Row]) -> None:
+        self.done |= {row["id"]: row.get(MEDIA) for row in rows}
+
+    def check_media(self, hashes: Mapping[str, str | None]) -> None:
+        """ValueError for a row of which the media are others now; `hashes` are those of what is there, by id."""
+        for row_id, before in self.done.items():
+            if before is not None and hashes.get(row_id, before) != before:
+                raise ValueError(
+                    f"{self.path}: the media of row {row_id!r} are others now than when it was answered ({MEDIA} "
+                    "differs): delete its line, or name another --out; --retry-errors asks anew what failed"
+                )
 
     def finish(self, order: list[str]) -> None:
         """Put the rows into the order of the input, in which a retry may have left them not."""
@@ -65,26 +80,21 @@ class OutFile:
                 jsonl_writer(file).write_all(rows[i] for i in order)
 
 
-def check_run(path: Path, run: dict[str, Any], has_output: bool, may_change: Collection[str] = ()) -> None:
-    """Write run.json, or refuse when the one that is there says that the output came from another run.
-
-    `may_change` are the keys in which the two may differ.
-    """
-    import msgspec
-
-    if has_output:
-        if not path.is_file():
-            raise ValueError(f"the output exists but {path} does not: delete the output or name another --out")
-        try:
-            before = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise ValueError(
-                f"{path} is not the record of a run ({error}): delete it and the output, or name another --out"
-            ) from None
-        changed = sorted(k for k in (run.keys() | before.keys()) - set(may_change) if run.get(k) != before.get(k))
-        if changed:
-            raise ValueError(
-                f"the output was made with other settings ({', '.join(changed)} differ, see {path.name}): "
-                "delete it or name another --out"
-            )
-    write_json(path, run)
+def check_run(path: Path, run: Mapping[str, Any], has_output: bool) -> None:
+    """Refuse to go on with an output whose record, at `path`, is that of another run; what both state is compared."""
+    if not has_output:
+        return
+    if not path.is_file():
+        raise ValueError(f"the output exists but {path} does not: delete the output or name another --out")
+    try:
+        before = read_json(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}: it is not the record of a run: delete it and the output, or name another --out"
+        ) from None
+    changed = sorted(k for k in (run.keys() | before.keys()) - {MEDIA} if run.get(k) != before.get(k))
+    if changed:
+        raise ValueError(
+            f"the output was made with other settings ({', '.join(changed)} differ, see {path.name}): "
+            "delete it or name another --out"
+        )

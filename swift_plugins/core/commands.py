@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from swift_plugins.core.printable import Terminal
+from swift_plugins.core.printable import Terminal, say
 
 INTERRUPTED = 130  # the exit code that shells give to what Ctrl-C ended
 
@@ -25,10 +25,10 @@ def run(main: Callable[[argparse.Namespace], Any], args: argparse.Namespace) -> 
         try:
             return main(args) or 0
         except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
+            say("interrupted", sys.stderr)
             return INTERRUPTED
         except (ValueError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            say("error: " + " ".join(str(error).splitlines()), sys.stderr)
             return 2
 
 

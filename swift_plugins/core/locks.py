@@ -19,11 +19,16 @@ def lock(descriptor: int, path: Path) -> None:
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Make a folder, if it is not there, and hold it."""
+    """Make a folder, if it is not there, and hold it; what fails before it has put anything there leaves none."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         lock(descriptor, folder)
-        yield
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+            raise
     finally:
         os.close(descriptor)

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from swift_plugins.core.records import sha256_file, write_json
+from swift_plugins.core.records import read_json, sha256_file, write_json
 from swift_plugins.core.tasks import get_task, made_for
 
 FILE = "manifest.json"
@@ -58,11 +58,14 @@ def write_manifest(out: Path, told: Manifest, sections: Mapping[str, Any]) -> di
 
 
 def _read(path: Path) -> Described:
-    """A manifest; empty for a file that is none of ours, or that cannot be read."""
+    """A manifest, empty for a file that is none of ours or cannot be read; ValueError where a key stands twice."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Described)
+        found = msgspec.json.decode(path.read_bytes(), type=Described)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
+    if "files" in found:
+        read_json(path)
+    return found
 
 
 def find_manifest(file: Path) -> tuple[Path, str, dict[str, Any]] | None:

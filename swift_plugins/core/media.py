@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,8 +113,8 @@ def kind_of(begin: bytes) -> str | None:
     raise ValueError("by its content neither an image nor a video in a container that is read")
 
 
-def content_hash(paths: Iterable[str]) -> str:
-    """One hash of what is in all of these files, in this order; one that cannot be read counts as missing."""
+def content_hashes(paths: Iterable[str]) -> dict[str, str]:
+    """path -> the SHA-256 of the file's content, "missing" for one that cannot be read."""
     from concurrent.futures import ThreadPoolExecutor
 
     def digest(path: str) -> str:
@@ -123,8 +123,19 @@ def content_hash(paths: Iterable[str]) -> str:
         except OSError:
             return "missing"
 
+    wanted = list(dict.fromkeys(paths))
     with ThreadPoolExecutor() as pool:
-        return sha256_text("\n".join(pool.map(digest, paths)))
+        return dict(zip(wanted, pool.map(digest, wanted), strict=True))
+
+
+def content_hash(paths: Iterable[str], hashes: Mapping[str, str] | None = None) -> str | None:
+    """One hash of what is in all of these files, each once, in this order; None where there are none.
+
+    `hashes` are those of content_hashes, where they are known already.
+    """
+    wanted = list(dict.fromkeys(paths))
+    hashes = content_hashes(wanted) if hashes is None else hashes
+    return sha256_text("\n".join(hashes[path] for path in wanted)) if wanted else None
 
 
 @contextlib.contextmanager

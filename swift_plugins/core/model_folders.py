@@ -6,13 +6,13 @@ any of the routes below, or ask a hub for what one names. Its weights are safete
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from swift_plugins.core.records import decode_json
 from swift_plugins.core.settings import CHECKPOINT_FILE, read_checkpoint_settings
 
 PICKLES = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}
@@ -29,6 +29,7 @@ TEXTS = {"tokenizer.json", "vocab.json", "added_tokens.json"}  # their keys are 
 _WEIGHTS = re.compile(r"(pytorch_model|adapter_model)(-\d+-of-\d+)?\.bin(\.index\.json)?")
 _RAW = re.compile(r"openvino_model[\w.-]*\.bin")  # plain numbers, beside the weights of some encoders
 _SAFETENSORS = re.compile(r"[^/\\]+\.safetensors")
+_ELSEWHERE = re.compile(r"(hf[-_]hub|local-dir):", re.I)  # as timm names models
 _PATHS = ("external_plugins", "custom_register_path")  # of args.json
 _LORA_EXTRAS = {"lora_dtype", "lorap_lr_ratio", "lorap_emb_lr"}  # what ms-swift writes to additional_config.json
 
@@ -49,12 +50,15 @@ def inspect(folder: str | os.PathLike) -> None:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """Every file at any depth; ValueError for a link to a folder: loaders follow it, a walk does not."""
+    """Every file at any depth; ValueError for a pipe, or a link to a folder: loaders follow that, a walk does not."""
     for path, folders, names in os.walk(root):
         for name in folders:
             if os.path.islink(os.path.join(path, name)):
                 raise ValueError(f"{os.path.join(path, name)} is a link to a folder: put the folder itself there")
-        yield from (Path(path, name) for name in sorted(names))
+        for file in (Path(path, name) for name in sorted(names)):
+            if not file.is_file():
+                raise ValueError(f"{file} is not a file that can be read: take it out")
+            yield file
 
 
 def _is_pickle(file: Path) -> bool:
@@ -68,9 +72,9 @@ def _is_pickle(file: Path) -> bool:
 
 def _check_json(root: Path, file: Path) -> None:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file}: not JSON: {str(error) or 'nested too deeply'}") from None
+        content = decode_json(file.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{file}: not JSON: {error}") from None
     check = _OF_FILE.get(file.name, _check_index if file.name.endswith(".safetensors.index.json") else None)
     try:
         for key, value in _pairs(content):
@@ -99,6 +103,8 @@ def _check_key(root: Path, key: str, value: Any) -> None:
         raise ValueError(f"{key} wants to run code of its own: use a model that transformers itself knows")
     if key in ("trust_remote_code", "use_pretrained_backbone") and value:
         raise ValueError(f"{key} must not be set by a folder: take it out")
+    if (key.startswith("audio_tokenizer") and value) or (isinstance(value, str) and _ELSEWHERE.match(value)):
+        raise ValueError(f"{key} {value!r:.80} names another model, which would be fetched or loaded: take it out")
     if key.lstrip("_").startswith(("attn_impl", "experts_impl")):
         for text in [value] if isinstance(value, str) else [text for _, text in _pairs(value)]:
             if isinstance(text, str) and re.search(r"[/:@]", text):

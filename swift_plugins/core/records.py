@@ -23,7 +23,7 @@ import jsonlines
 import msgspec
 
 from swift_plugins.core.foreign import what_it_is, why_no_json
-from swift_plugins.core.special_texts import check_texts
+from swift_plugins.core.special_texts import OBJECT_TAGS, check_texts
 
 Row = dict[str, Any]
 
@@ -41,16 +41,36 @@ encode, encode_into = _encoder.encode, _encoder.encode_into
 _decode = msgspec.json.Decoder().decode
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> None:
-    """Refuse an object with a key twice, of which each reader of it may take another."""
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; ValueError where a key stands in it twice, of which each reader may take another."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
             raise ValueError(f"the key {key!r:.80} stands twice in an object")
-        seen.add(key)
+        found[key] = value
+    return found
 
 
 _decode_pairs = json.JSONDecoder(object_pairs_hook=_unique).decode
+
+
+def decode_json(content: bytes) -> Any:
+    """One JSON document in UTF-8; ValueError for what is none and for an object with a key twice."""
+    try:
+        return _decode_pairs(content.decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+    """A file that is one JSON object; ValueError, which names the file, for anything else."""
+    try:
+        found = decode_json(Path(path).read_bytes())
+        if not isinstance(found, dict):
+            raise ValueError(f"expected an object, got {found!r:.40}")
+    except ValueError as error:
+        raise ValueError(f"{path}: not a JSON object: {error}") from None
+    return found
 
 
 def scan_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -136,6 +156,25 @@ def read_training_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str,
         except ValueError as error:
             raise ValueError(f"{path}:{line}: {error}") from None
         yield line, row
+
+
+def check_training_texts(path: str | os.PathLike) -> None:
+    """ValueError, with file and line, for a row of ms-swift's form of which a text is more than text.
+
+    Training reads any such file, whoever wrote it; a row like that would end it when its turn comes.
+    """
+    for line, row in read_rows(path):
+        messages = row.get("messages")
+        texts = [
+            message
+            for message in (messages if isinstance(messages, list) else [])
+            if isinstance(message, dict) and isinstance(message.get("content"), str)
+        ]
+        tags = [tag for key, tag in MEDIA_TAGS.items() if row.get(key)]
+        try:
+            check_texts(texts, tags, OBJECT_TAGS if row.get("objects") else ())
+        except ValueError as error:
+            raise ValueError(f"{path}:{line}: {error}") from None
 
 
 @functools.lru_cache(maxsize=64)

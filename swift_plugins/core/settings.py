@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from swift_plugins.core.names import unknown
+from swift_plugins.core.records import decode_json
 
 CHECKPOINT_FILE = "forensics.json"
 # What ms-swift and qwen-vl-utils read from the environment and what changes the pixels a model sees.
@@ -109,10 +110,10 @@ def read_checkpoint_settings(checkpoint: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = msgspec.json.decode(path.read_bytes())
+        found = decode_json(path.read_bytes())
         msgspec.convert(found, Recorded)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: not what training records: {str(error) or 'nested too deeply'}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: not what training records: {error}") from None
     if strange := sorted(found["vision"].keys() - set(VISION_ENV)):
         raise ValueError(f"{path}: {unknown('vision setting', strange[0], VISION_ENV)}")
     return found

@@ -10,18 +10,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+# What ms-swift writes a row's `objects` in the place of.
+OBJECT_TAGS = ("<bbox>", "<ref-object>")
 # ms-swift's template/base.py: Template.special_tokens, and what _replace_image_tags and _replace_start_image_tags read.
-SWIFT_TAGS = (
-    "<image>",
-    "<video>",
-    "<audio>",
-    "<bbox>",
-    "<ref-object>",
-    "<cot-process>",
-    "<start-image>",
-    "<img>",
-    "</img>",
-)
+SWIFT_TAGS = ("<image>", "<video>", "<audio>", *OBJECT_TAGS, "<cot-process>", "<start-image>", "<img>", "</img>")
 # The special tokens of the tokenizers of Qwen2-VL, Qwen2.5-VL and Qwen3-VL (VideoLLaMA3 adds those of streams to
 # Qwen2.5's), of LLaVA-1.5 on Llama 2 or Vicuna, of Llama 3, and the turns of Llama 2's chat. <think> and <tool_call>,
 # which Qwen adds as words and not as special tokens, are text.
@@ -73,16 +65,19 @@ def special_in(text: str) -> list[str]:
     return _SPECIAL.findall(text)
 
 
-def check_texts(messages: Sequence[Mapping[str, Any]], media_tags: Iterable[str]) -> None:
-    """Raise ValueError where a message holds a special text, other than the media's own tags in the user's message."""
-    allowed = set(media_tags)
+def check_texts(messages: Sequence[Mapping[str, Any]], media_tags: Iterable[str], anywhere: Iterable[str] = ()) -> None:
+    """Raise ValueError where a message holds a special text, other than the media's own tags in the user's message.
+
+    Those of `anywhere` may stand in every message.
+    """
+    of_user, of_all = {*media_tags, *anywhere}, set(anywhere)
     for message in messages:
-        own = allowed if message["role"] == "user" else set()
+        own = of_user if message.get("role") == "user" else of_all
         for found in special_in(message["content"]):
             if found not in own:
                 raise ValueError(
-                    f"the {message['role']}'s message holds {found!r}, which ms-swift or a tokenizer takes for more "
-                    "than text: take it out"
+                    f"the {message.get('role')}'s message holds {found!r}, which ms-swift or a tokenizer takes for "
+                    "more than text: take it out"
                 )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from swift_plugins.answering.outfile import OutFile, check_run
-from swift_plugins.core.records import encode, read_rows
+from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
+from swift_plugins.core.records import encode, read_rows, write_json
 
 A, B = {"id": "a", "response": "REAL"}, {"id": "b", "response": "FAKE"}
 
@@ -54,26 +54,32 @@ def test_what_no_run_writes_is_named(resumed, rows, problem):
         resumed(*rows)
 
 
-@pytest.mark.parametrize("content", ["[]", "7", '{"model": ', "", "[" * 100_000, "\udcff"])
+TWICE = '{"model": "m", "model": "m"}'
+
+
+@pytest.mark.parametrize("content", ["[]", "7", '{"model": ', "", "[" * 100_000, "\udcff", TWICE])
 def test_a_record_that_no_run_wrote_is_named(tmp_path, content):
     path = tmp_path / "out.jsonl.run.json"
     path.write_bytes(content.encode(errors="surrogateescape"))
-    with pytest.raises(ValueError, match=r"out\.jsonl\.run\.json is not the record of a run"):
+    with pytest.raises(ValueError, match=r"out\.jsonl\.run\.json: .* is not the record of a run"):
         check_run(path, {"model": "m"}, has_output=True)
 
 
 def test_another_run_is_refused_by_what_differs(tmp_path):
     path = tmp_path / "out.jsonl.run.json"
-    check_run(path, {"model": "m", "media_sha256": "1"}, has_output=False)
-    check_run(path, {"model": "m", "media_sha256": "1"}, has_output=True)
-    with pytest.raises(ValueError, match="media_sha256 differ"):
-        check_run(path, {"model": "m", "media_sha256": "2"}, has_output=True)
-
-
-def test_a_repaired_file_may_be_another_one_and_nothing_else(tmp_path):
-    path = tmp_path / "out.jsonl.run.json"
-    check_run(path, {"model": "m", "media_sha256": "1"}, has_output=False)
-    check_run(path, {"model": "m", "media_sha256": "2"}, has_output=True, may_change=("media_sha256",))
-    check_run(path, {"model": "m", "media_sha256": "2"}, has_output=True)
+    write_json(path, {"model": "m", "data": "d", MEDIA: "1"})
+    check_run(path, {"model": "m", "data": "d"}, has_output=True)  # the rows tell of their media
     with pytest.raises(ValueError, match=r"\(model differ"):
-        check_run(path, {"model": "n", "media_sha256": "3"}, has_output=True, may_change=("media_sha256",))
+        check_run(path, {"model": "n", "data": "d"}, has_output=True)
+    check_run(path, {"model": "n", "data": "d"}, has_output=False)
+
+
+def test_a_row_whose_media_are_others_now_is_named(tmp_path):
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(b"".join(encode(row) + b"\n" for row in (A | {MEDIA: "1"}, B)))
+    out = OutFile(path)
+    out.resume(False)
+    out.check_media({"a": "1", "b": "2", "c": "3"})
+    with pytest.raises(ValueError, match=r"out\.jsonl: the media of row 'a' are others now .*--retry-errors"):
+        out.check_media({"a": "2", "b": "2"})
+    out.file.close()

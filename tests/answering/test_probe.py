@@ -121,6 +121,14 @@ def test_other_rows_have_features_of_their_own(extract, data, tmp_path):
     assert len(list((tmp_path / "features").iterdir())) == 2
 
 
+def test_other_pictures_under_the_same_names_have_features_of_their_own(extract, tmp_path):
+    extract(Moody())
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "0.png")
+    engine = Moody()
+    extract(engine)
+    assert engine.asked
+
+
 def test_where_nothing_can_be_read_there_is_one_clear_line(extract, data, tmp_path):
     for path in tmp_path.glob("*.png"):
         path.write_bytes(b"no image")

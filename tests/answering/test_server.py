@@ -14,13 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval import predict
 from swift_plugins.answering import server as module
 from swift_plugins.answering.asking import error_text
 from swift_plugins.answering.probabilities import result_of
 from swift_plugins.answering.replies import MAX_ANSWER, answer_of
 from swift_plugins.answering.server import Server
-from swift_plugins.core.records import MAX_LINE, encode, encode_line, read_rows, scan_rows
+from swift_plugins.core.records import encode_line, scan_rows
 from tests.answering.misbehaving import GOOD, serving
 
 KEY = "sk-CANARY-0123456789abcdef"
@@ -332,43 +331,3 @@ def test_any_reply_is_an_answer_that_can_be_read_back_or_a_reason(tmp_path_facto
     path.write_bytes(encode_line(line) + b"\n")
     assert list(scan_rows(path)) == [(1, line)]
     assert "CANARY" not in path.read_text()
-
-
-def run_predict(folder, url, rows, *options):
-    (folder / "data.jsonl").write_bytes(b"".join(encode(one) + b"\n" for one in rows))
-    files = ("--data", str(folder / "data.jsonl"), "--out", str(folder / "out.jsonl"))
-    code = predict.main(["--backend", "openai", "--base-url", url, "--model", "m", *files, *options])
-    return code, [row for _, row in read_rows(folder / "out.jsonl")]
-
-
-def test_a_row_too_long_for_its_answer_is_an_error_and_the_run_goes_on(tmp_path):
-    rows = [row("a"), row("b"), row("c")]
-    rows[1]["meta"]["pad"] = "x" * (MAX_LINE - len(encode(rows[1])) - 1000)
-    text = "y" * 2000
-    with serving(lambda request: request.reply(message(text))) as url:
-        code, found = run_predict(tmp_path, url, rows)
-        assert code == 0
-        assert [one["response"] for one in found] == [text, None, text]
-        assert "would make a line of" in found[1]["error"]
-        long, text = text, "REAL"
-        code, found = run_predict(tmp_path, url, rows, "--retry-errors")
-    assert code == 0
-    assert [one["response"] for one in found] == [long, "REAL", long]
-
-
-def test_nothing_of_the_server_reaches_the_terminal_or_the_report(tmp_path, capsys):
-    from eval import score
-
-    def behave(request):
-        request.reply({"error": {"message": f"{request.headers['Authorization']} \x1b]0;PWNED\x07\u202e"}}, 400)
-
-    with serving(behave) as url:
-        assert run_predict(tmp_path, url, [row(media_id="a", label="real")])[0] == 1
-    assert score.main(["--pred", str(tmp_path / "out.jsonl"), "--out", str(tmp_path / "report")]) == 0
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    shown = capsys.readouterr()
-    assert "HTTP 400" in shown.out
-    for text in (shown.out, shown.err, *(path.read_text() for path in files)):
-        assert "CANARY" not in text
-        assert "\x1b" not in text
-        assert "\u202e" not in text

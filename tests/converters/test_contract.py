@@ -9,8 +9,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,116 +19,20 @@ from converters.conversion import command, output
 from swift_plugins.core import records
 from swift_plugins.core.locks import held
 from swift_plugins.core.records import check_row, read_rows, sha256_file
-from tests.converters import test_ddvqa as ddvqa
-from tests.converters import test_fakeclue as fakeclue
-from tests.converters import test_ffpp as ffpp
-from tests.converters import test_folder as folder
-from tests.converters.deepfakejudge import making as judge
-from tests.converters.deeptrace import making as deeptrace
-from tests.converters.loki import making as loki
+from tests.converters.sources import ROWS, SOURCES
+from tests.killing import contents, put, states_of
 
 CONVERTERS = sorted(path.stem for path in (Path(__file__).parents[2] / "converters").glob("*_to_swift.py"))
-ROWS = 20
-HOSTILE = ("/etc/hostname", "../" * 9 + "secret.png", "https://example.org/x.png", "file:///etc/hostname", "a\0.png")
-
-
-@dataclass(frozen=True)
-class Source:
-    """How a converter's small source is made: of ROWS rows, all usable and all for one file.
-
-    `make(folder, path)` writes it below a folder and returns the options that name it, --src first; with a path it has
-    one more row, whose medium is there. `medium` is one of the media, `cure` a part of how to get the dataset.
-    """
-
-    file: str
-    make: Callable[[Path, str | None], list[str]]
-    medium: str
-    cure: str
-
-
-def make_deeptrace(root: Path, path: str | None) -> list[str]:
-    size = {"video_width": 64, "video_height": 48, "video_frame_rate": 25, "video_duration": 0.48}
-    box = {"left": 8, "top": 8, "width": 32, "height": 16}
-    trace = size | {"faketrace_first_frame": 3, "faketrace_bbox": box}
-    rows = [deeptrace.fake(f"cm{i}", **trace) if i % 2 else deeptrace.real(f"v_{i}", **size) for i in range(ROWS)]
-    more = [] if path is None else [deeptrace.fake("hostile", video_path=path, **trace)]
-    deeptrace.source(root, *rows, *more)
-    clip = ffpp.write_video(root / "clip.mp4").read_bytes()
-    for row in rows:
-        (root / row["video_path"]).write_bytes(clip)
-    return ["--src", str(root)]
-
-
-def make_judge(root: Path, path: str | None) -> list[str]:
-    rows = [judge.pointwise(i) for i in range(ROWS)]
-    more = [] if path is None else [judge.pointwise(0, images=[path])]
-    return ["--src", str(judge.source(root, {"pointwise/test": [*rows, *more]}))]
-
-
-def make_fakeclue(root: Path, path: str | None) -> list[str]:
-    rows = [(fakeclue.real if i % 2 else fakeclue.fake)(f"genimage/{i:02}.png") for i in range(ROWS)]
-    fakeclue.source(root, rows, images="test")
-    more = [] if path is None else [fakeclue.fake(path)]
-    (root / "data_json" / "test.json").write_text(json.dumps([*rows, *more]))
-    return ["--src", str(root)]
-
-
-def make_folder(root: Path, path: str | None) -> list[str]:
-    images = [f"{'real' if i % 2 else 'fake'}/{i:02}.png" for i in range(ROWS)]
-    lines = [f"{image},{image[:4]}" for image in images] + ([] if path is None else [f'"{path}",fake'])
-    folder.tree(root, *images)
-    (root / "t.csv").write_text("\n".join(["path,label", *lines]))
-    return ["--src", str(root), "--csv", str(root / "t.csv")]
-
-
-def make_loki(root: Path, path: str | None) -> list[str]:
-    rows = [loki.asked(f"{i}.png", "real" if i % 2 else "fake", "fake") for i in range(ROWS)]
-    more = [] if path is None else [loki.asked("hostile.png", "fake", "fake", image_path=path)]
-    loki.source(root, {"image/true_or_false": [*rows, *more]})
-    folder.tree(root, *(loki.path_of(f"{i}.png") for i in range(ROWS)))
-    return ["--src", str(root)]
-
-
-def make_ffpp(root: Path, path: str | None) -> list[str]:
-    pairs = [[f"{2 * i:03}", f"{2 * i + 1:03}"] for i in range(ROWS // 4)]
-    more = [] if path is None else [[path, "999"]]
-    ffpp.write_splits(root / "splits", {"train": [*pairs, *more], "val": [], "test": []})
-    for a, b in pairs:
-        for video in (a, b):
-            ffpp.write_frames(root / ffpp.REAL / "frames" / video, [0])
-        for video in (f"{a}_{b}", f"{b}_{a}"):
-            ffpp.write_frames(root / ffpp.FAKE.format("Deepfakes") / "frames" / video, [0])
-    return ["--src", str(root), "--manipulations", "Deepfakes", "--frames-per-video", "1"]
-
-
-def make_ddvqa(root: Path, path: str | None) -> list[str]:
-    videos = [f"{2 * i:03}_{2 * i + 1:03}" for i in range(ROWS)]
-    asked = {"0": {"question": ddvqa.IMAGE, "answer": ["The image looks fake. Odd."]}}
-    images = {f"0_{video}": asked for video in videos}
-    more = {} if path is None else {f"0_{path}": asked}
-    ddvqa.source(root / "DQ_FF++", {"Deepfakes": images | more}, {})
-    for video in videos:
-        ffpp.write_frames(root / ffpp.FAKE.format("Deepfakes") / "frames" / video, [0])
-    return ["--src", str(root / "DQ_FF++"), "--ffpp", str(root)]
-
-
-DEEPFAKES = ffpp.FAKE.format("Deepfakes") + "/frames/000_001/000.png"
-SOURCES = {
-    "deeptrace_to_swift": Source("train", make_deeptrace, "videos/cm1.mp4", "hf download DeepTraceReward/RewardData"),
-    "deepfakejudge_to_swift": Source(
-        "pointwise/test",
-        make_judge,
-        "dfj-meta/dfj-meta-pointwise/test/images/a.png",
-        "hf auth login && hf download MBZUAI/DeepfakeJudge-Dataset",
-    ),
-    "fakeclue_to_swift": Source("test", make_fakeclue, "test/genimage/00.png", "hf download lingcco/FakeClue"),
-    "folder_to_swift": Source("test", make_folder, "fake/00.png", "name the folder that holds the images with --src"),
-    "loki_to_swift": Source(
-        "image/true_or_false/test", make_loki, "media_data/image/0.png", "hf download bczhou/LOKI media_data.zip"
-    ),
-    "ffpp_to_swift": Source("train", make_ffpp, DEEPFAKES, "github.com/ondyari/FaceForensics"),
-    "ddvqa_to_swift": Source("train", make_ddvqa, DEEPFAKES, "github.com/ondyari/FaceForensics"),
+HOSTILE = {
+    "absolute": "/etc/hostname",
+    "two slashes": "//etc/hostname",
+    "above": "../" * 9 + "secret.png",
+    "down and above": "a/./" + "../" * 9 + "secret.png",
+    "url": "https://example.org/x.png",
+    "file url": "file:///etc/hostname",
+    "nul": "a\0.png",
 }
+ODD = ("..\\..\\secret.png", "file:/etc/hostname", "data:image/png;base64,iVBORw0KGgo=", "~/secret.png", "$HOME/x.png")
 
 
 class Converter:
@@ -149,10 +51,6 @@ class Converter:
 
 def rows_of(out: Path, name: str) -> list[dict[str, Any]]:
     return [row for _, row in read_rows(out / f"{name}.jsonl")]
-
-
-def contents(out: Path) -> dict[str, bytes]:
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="module", params=CONVERTERS)
@@ -217,7 +115,7 @@ def test_the_manifest_tells_of_the_source_and_of_what_was_made(converter, whole)
     assert manifest["media_missing"] == 0
 
 
-@pytest.mark.parametrize("path", HOSTILE, ids=["absolute", "above", "url", "file url", "nul"])
+@pytest.mark.parametrize("path", HOSTILE.values(), ids=HOSTILE.keys())
 @pytest.mark.parametrize("check", ["none", "header"])
 def test_no_path_leaves_the_source(converter, tmp_path, capsys, path, check):
     """A hostile path costs its row, or is refused with the file that holds it."""
@@ -229,9 +127,47 @@ def test_no_path_leaves_the_source(converter, tmp_path, capsys, path, check):
         assert contents(out) == {}
         return
     assert told(out)["rows_rejected"] == 1
-    media = [path for row in rows_of(out, converter.source.file) for path in row.get("images") or row["videos"]]
+    media = media_of(out, converter)
     assert len(media) == ROWS
     assert all(path.startswith(f"{root}/") for path in media)
+
+
+def media_of(out: Path, converter: Converter) -> list[str]:
+    return [path for row in rows_of(out, converter.source.file) for path in row.get("images") or row["videos"]]
+
+
+@pytest.mark.parametrize("path", ODD)
+def test_what_only_looks_like_another_place_is_a_name_in_the_source(converter, tmp_path, path):
+    root, out = tmp_path / "Data", tmp_path / "out"
+    options = converter.source.make(root, path)
+    if converter.main([*options, "--out", str(out), "--check", "none", "--workers", "1"]) == 0:
+        assert all(path.startswith(f"{root}/") for path in media_of(out, converter))
+
+
+@pytest.mark.parametrize("check", ["none", "header"])
+def test_a_folder_that_is_a_link_out_of_the_source_is_not_followed(converter, tmp_path, capsys, check):
+    """Wherever a converter looks for the media: no part of a dataset's folder may lead out of it."""
+    root, out, elsewhere = tmp_path / "Data", tmp_path / "out", tmp_path / "elsewhere"
+    options = converter.source.make(root, None)
+    top = root / Path(converter.source.medium).parts[0]
+    shutil.move(top, elsewhere)
+    top.symlink_to(elsewhere)
+    code = converter.main([*options, "--out", str(out), "--check", check, "--workers", "1"])
+    said = capsys.readouterr().err if code else (out / "rejects.jsonl").read_text()
+    assert "the path leaves " in said
+    assert str(elsewhere) not in (out / f"{converter.source.file}.jsonl").read_text() if code == 0 else code == 2
+
+
+def test_media_beside_the_source_are_not_taken(converter, tmp_path):
+    """They are not in the folder that was named, however the dataset is usually unpacked."""
+    root, out = tmp_path / "Data", tmp_path / "out"
+    options = converter.source.make(root, None)
+    top = root / Path(converter.source.medium).parts[0]
+    shutil.copytree(top, tmp_path / top.name)
+    for medium in (path for path in top.rglob("*") if path.suffix in (".png", ".mp4")):
+        medium.unlink()
+    if converter.main([*options, "--out", str(out), "--check", "none", "--workers", "1"]) == 0:
+        assert all(path.startswith(f"{root}/") for path in media_of(out, converter))
 
 
 def test_a_link_out_of_the_source_is_not_followed(converter, tmp_path):
@@ -319,26 +255,16 @@ def test_two_never_write_one_folder(converter, tmp_path, capsys):
     assert not [path for path in out.rglob("*") if path.suffix in (".json", ".jsonl")]
 
 
-KILLED = """
-import os, signal, sys
-from converters import {name}
-from converters.conversion import output
-rows, really = iter(range(10)), output.encode_into
-def encode_into(*args):
-    next(rows, None) is None and os.kill(os.getpid(), signal.SIGKILL)
-    really(*args)
-output.encode_into = encode_into
-{name}.main(sys.argv[1:])
-"""
-
-
-def test_a_killed_run_leaves_what_was_there(converter, tmp_path, root):
+def test_a_run_that_was_killed_at_any_step_is_made_good_by_the_next(converter, whole, tmp_path):
+    """What was there stays whole until the new files take its place, and nothing of the killed run is left."""
     out = tmp_path / "out"
     converter(out, "--limit", "2")
     before = contents(out)
-    script = [sys.executable, "-c", KILLED.format(name=converter.name), *converter.options, "--out", str(out)]
-    done = subprocess.run(script, cwd=root, capture_output=True, text=True, timeout=120)
-    assert done.returncode == -9, done.stderr[-2000:]
-    left = contents(out)
-    assert any(name.endswith(".tmp") for name in left)
-    assert {name: text for name, text in left.items() if not name.endswith(".tmp")} == before
+    states = states_of(lambda: converter(out), out, tmp_path / "states")
+    assert len(states) >= 6
+    for state in states:
+        left = {name: text for name, text in contents(state).items() if not name.endswith(".tmp")}
+        assert left == before or "manifest.json" not in left  # which tells of no other files than its own
+        put(state, out)
+        converter(out)
+        assert contents(out) == contents(whole)

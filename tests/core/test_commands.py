@@ -63,6 +63,7 @@ def test_an_output_that_cannot_be_written_is_one_clear_line(tmp_path, capsys, ma
     [
         (ValueError("wrong \x1b[31m"), 2, "error: wrong \\u001b[31m\n"),
         (OSError("full"), 2, "error: full\n"),
+        (ValueError("two\nerror: lines"), 2, "error: two error: lines\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )

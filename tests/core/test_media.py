@@ -212,6 +212,8 @@ def test_the_hash_of_media_is_of_their_content(tmp_path):
     assert content_hash([a, b]) == there != missing
     Path(b).write_text("else")
     assert content_hash([a, b]) not in (there, missing, content_hash([b, a]))
+    assert content_hash([a, b, a]) == content_hash([a, b])
+    assert content_hash([]) is None
 
 
 @pytest.mark.parametrize(

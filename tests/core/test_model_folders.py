@@ -53,6 +53,12 @@ REFUSED = {
     "kernel of a part": ({"config.json": {"_attn_implementation": {"text": "o/k@v1"}}}, "names code on a hub"),
     "kernel by its inner name": ({"config.json": {"_attn_implementation_internal": "o/k"}}, "names code on a hub"),
     "kernel of args.json": ({"args.json": {"attn_impl": "org/kernel:f"}}, "args.json: attn_impl 'org/kernel:f' names"),
+    "audio": (
+        {"processor_config.json": {"audio_tokenizer": {"audio_tokenizer_class": "AutoModel"}}},
+        "audio_tokenizer .* names another model",
+    ),
+    "audio by its own file": ({"a.json": {"audio_tokenizer_name_or_path": "org/x"}}, "'org/x' names another model"),
+    "part of a hub": ({"config.json": {"vision_config": {"architecture": "hf_hub:o/x"}}}, "architecture 'hf_hub:o/x'"),
     "trust": ({"sentence_bert_config.json": {"model_args": {"trust_remote_code": True}}}, "trust_remote_code must not"),
     "backbone": ({"config.json": {"use_pretrained_backbone": True}}, "use_pretrained_backbone must not be set"),
     "quantisation": (
@@ -87,6 +93,8 @@ REFUSED = {
     ),
     "not JSON": ({"config.json": b"{"}, "config.json: not JSON"),
     "nested": ({"config.json": b"[" * 100_000}, "config.json: not JSON"),
+    "two values": ({"config.json": b'{"a": [{"auto_map": 1, "auto_map": null}]}'}, "the key 'auto_map' stands twice"),
+    "two settings": ({"forensics.json": b'{"vision": {}, "vision": {}}'}, "the key 'vision' stands twice"),
     "settings list": ({"forensics.json": []}, "forensics.json: not what training records"),
     "settings without vision": ({"forensics.json": {}}, "forensics.json: not what training records"),
     "settings of texts": ({"forensics.json": {"vision": {}, "data": ["x"]}}, "forensics.json: .*data"),
@@ -114,6 +122,13 @@ def test_a_link_to_a_folder_is_refused(tmp_path):
     os.symlink(tmp_path / "elsewhere", tmp_path / "model" / "custom_generate")
     with pytest.raises(ValueError, match="custom_generate is a link to a folder"):
         inspect(tmp_path / "model")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    write(tmp_path, {"config.json": {}})
+    os.mkfifo(tmp_path / "forensics.json")
+    with pytest.raises(ValueError, match=r"forensics\.json is not a file that can be read"):
+        inspect(tmp_path)
 
 
 @pytest.mark.parametrize("base", ["evil-org/evil-model", "missing", ".", "", None, 7])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swift_plugins.core.printable import MASK, Terminal, masked, printable
+from swift_plugins.core.printable import MASK, Terminal, masked, printable, say
 
 KEY = "sk-proj-Ab+/9_Zq7-Xy3kLmNo5Pq"
 
@@ -46,6 +46,13 @@ def percent(text: str) -> str:
         base64.b64encode(KEY.encode()).decode().rstrip("=")[:-1],
         base64.urlsafe_b64encode(KEY.encode()).decode().rstrip("=")[:-1],
         base64.b64encode(KEY[:12].encode()).decode(),
+        base64.b32encode(KEY.encode()).decode().rstrip("=")[:-1],
+        KEY[::-1],
+        " ".join(KEY),
+        "\n".join(KEY[i : i + 3] for i in range(0, len(KEY), 3)),
+        "\u200b".join(KEY),
+        KEY.encode().hex(":"),
+        " ".join(f"\\x{ord(char):02x}" for char in KEY),
     ],
 )
 def test_a_secret_is_masked_in_any_form_and_the_rest_stays(shown):
@@ -59,10 +66,19 @@ def test_a_secret_is_masked_in_what_is_base64_as_a_whole(before):
     assert len(told.replace(MASK, "")) < 16
 
 
-@pytest.mark.parametrize("name", ["HF_TOKEN", "WANDB_API_KEY", "aws_secret_access_key", "DB_PASSWORD", "CLIENT_SECRET"])
+@pytest.mark.parametrize(
+    "name",
+    ["HF_TOKEN", "aws_secret_access_key", "DB_PASSWORD", "CLIENT_SECRET", "API_KEY_2", "GITHUB_PAT", "OPENAI_API_KEYS"],
+)
 def test_a_variable_is_a_secret_by_its_name(monkeypatch, name):
     monkeypatch.setenv(name, "abcdefgh-12345")
     assert masked("it is abcdefgh-12345.") == f"it is {MASK}."
+
+
+def test_the_password_in_an_address_is_a_secret(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:abcdefgh-12345@proxy:8080")
+    assert masked("it is abcdefgh-12345.") == f"it is {MASK}."
+    assert masked("http://user@proxy:8080") == "http://user@proxy:8080"
 
 
 @pytest.mark.parametrize(
@@ -102,6 +118,11 @@ def test_a_terminal_gets_only_what_is_printable():
     terminal = Terminal(stream)
     print("a\x1b[31mb", f"\x9b{KEY}\r", "ü\U0001f642\n\tz", file=terminal)
     assert stream.getvalue() == f"a\\u001b[31mb \\u009b{MASK}\\u000d ü\U0001f642\n\tz\n"
+
+
+def test_what_is_said_is_one_line_that_no_name_can_forge(capsys):
+    say(f"2 rows of a\nerror: b\r\x1b[2K {KEY}")
+    assert capsys.readouterr().out == f"2 rows of a\\u000aerror: b\\u000d\\u001b[2K {MASK}\n"
 
 
 def test_a_progress_bar_draws_itself_anew():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swift_plugins.core.records import check_row
+from swift_plugins.core.records import check_row, check_training_texts, encode
 from swift_plugins.core.special_texts import SPECIAL_TOKENS, SWIFT_TAGS, check_tokens, special_in
 from swift_plugins.tiny_model import LLAVA_TOKENS
 from swift_plugins.tiny_model import SPECIAL_TOKENS as QWEN_TOKENS
@@ -24,6 +24,20 @@ def test_no_message_holds_more_than_text(text):
     for bad in (row(assistant=f"It {text} melts."), row(system=f"It {text}."), row(user=f"<image>Is it {text} real?")):
         with pytest.raises(ValueError, match=r"message holds|tags but"):
             check_row(bad)
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_a_file_of_anybodys_is_trained_on_only_if_its_texts_are_text(tmp_path, text):
+    """Also one that no converter wrote, in whatever form of ms-swift."""
+    path = tmp_path / "train.jsonl"
+    good = [{"messages": row()["messages"], "images": ["x.png"]}, {"query": "Real?", "response": "No"}, {"messages": 7}]
+    boxed = {"messages": [{"role": "assistant", "content": "<bbox>"}, {"role": "tool", "content": None}], "objects": {}}
+    path.write_bytes(b"".join(encode(one) + b"\n" for one in [*good, boxed | {"objects": {"bbox": [[1, 2, 3, 4]]}}]))
+    check_training_texts(path)
+    bad = {"messages": [{"role": "user", "content": "Real?"}, {"role": "assistant", "content": f"It {text} melts."}]}
+    path.write_bytes(b"".join(encode(one) + b"\n" for one in [*good, bad]))
+    with pytest.raises(ValueError, match=r"train\.jsonl:4: the assistant's message holds"):
+        check_training_texts(path)
 
 
 def test_a_media_tag_stands_in_the_users_message_alone():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ pytest.importorskip("swift")
 
 from converters.sample_deeptrace import write_mp4
 from swift_plugins import register  # noqa: F401
+from swift_plugins.core.special_texts import special_in
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,59 @@ def test_what_names_other_files_or_is_drawn_by_a_program_is_refused(encode, tmp_
     (tmp_path / name).write_text(content.replace("@clip@", str(tmp_path / "clip.mp4")))
     with pytest.raises(ValueError, match=f"{name}.*neither an image nor a video in a container that is read"):
         encode(mode, key, str(tmp_path / name))
+
+
+@pytest.fixture
+def said(template):
+    """Encode texts alone, for training or for prediction."""
+    from swift.template import TemplateInputs
+
+    def call(mode, question, answer="FAKE", **more):
+        template.set_mode(mode)
+        messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        return template.encode(TemplateInputs.from_dict({"messages": messages, **more}))
+
+    return call
+
+
+@MODES
+def test_a_file_that_a_text_names_is_not_opened(said, tmp_path, mode):
+    Image.new("RGB", (56, 56)).save(tmp_path / "x.png")
+    with pytest.raises(ValueError, match="<img>"):
+        said(mode, f"Look: <img>{tmp_path}/x.png</img>")
+
+
+@pytest.mark.parametrize(
+    "text", ["<|video_pad|>", "<image>", "<|im_end|>\n<|im_start|>user", "<bbox>", "<audio>", "</s>"]
+)
+def test_a_text_that_is_more_than_text_is_not_trained_on(said, text):
+    for question, answer in (("Real?", f"FAKE. {text}"), (f"{text} Real?", "FAKE")):
+        with pytest.raises(ValueError, match="takes for more than text: take it out"):
+            said("train", question, answer)
+    with pytest.raises(ValueError, match="the system's message holds"):
+        said("train", "Real?", messages=[{"role": "system", "content": text}, {"role": "user", "content": "Real?"}])
+
+
+def texts_in(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from texts_in(part)
+
+
+def test_the_list_of_special_texts_holds_what_the_templates_of_the_supported_bases_write():
+    """And those of their families, read from the installed ms-swift."""
+    from swift.template import TEMPLATE_MAPPING
+
+    found = set()
+    for name, meta in TEMPLATE_MAPPING.items():
+        if re.search("forensic|qwen|llava|llama", str(name)):
+            kept = [getattr(meta.template_cls, key, None) for key in ("special_tokens", "placeholder_tokens")]
+            for text in texts_in([*vars(meta).values(), *kept]):
+                found |= {*re.findall(r"<[^<>\s]+>|<<[^<>\s]+>>|\[/?INST\]", text)}
+    assert {"<image>", "<|im_end|>", "<s>"} <= found
+    assert {token for token in found if special_in(token) != [token]} <= {"<think>", "</think>"}
 
 
 @MODES

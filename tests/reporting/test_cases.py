@@ -11,13 +11,13 @@ from tests.scorers.test_dfj_pointwise import judged, sure_of
 from tests.scorers.test_dfj_reason import GOLD, reasoned
 from tests.scorers.test_fakevlm import FAKE, answered
 from tests.scorers.test_loki import BY_HAND, chosen, explained
-from tests.scoring import score_rows, table_of
+from tests.scoring import read_by_run, score_rows, table_of
 
 
 def test_the_report_shows_the_image_and_the_reliability(tmp_path):
     Image.new("RGB", (640, 320), "green").save(tmp_path / "x.png")
     rows = [verdict("a", "edited", "real", 0.2), verdict("b", "real", "real", 0.2)]
-    rows[0]["images"] = [str(tmp_path / "x.png")]
+    rows[0] = read_by_run(rows[0] | {"images": [str(tmp_path / "x.png")]})
     score_rows(tmp_path, rows, "--out", tmp_path / "report")
     page = (tmp_path / "report" / "report.html").read_text()
     assert 'width="448" height="224"' in page
@@ -70,7 +70,7 @@ def test_the_report_shows_both_answers_and_the_regions(tmp_path):
         height=100,
         regions='[{"bbox": [20, 10, 120, 60], "description": "fur"}]',
     )
-    row["images"] = [str(tmp_path / "x.png")]
+    row = read_by_run(row | {"images": [str(tmp_path / "x.png")]})
     score_rows(tmp_path, [row, answered("b", "real", FAKE)], "--out", tmp_path / "report")
     page = (tmp_path / "report" / "report.html").read_text()
     assert '<rect class="box true" x="10.0" y="10.0" width="50.0" height="50.0"/>' in page
@@ -100,7 +100,7 @@ def test_the_page_shows_both_images_of_a_pair(tmp_path):
     images = [tmp_path / f"{name}.png" for name in ("one", "gone", "other")]
     for path in (images[0], images[2]):
         Image.new("RGB", (40, 30), "teal").save(path)
-    pair = chosen("a", "fake", "A", "B") | {"images": list(map(str, images))}
+    pair = read_by_run(chosen("a", "fake", "A", "B") | {"images": list(map(str, images))})
     score_rows(tmp_path, [pair], "--out", tmp_path / "report")
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("data:image/jpeg") == 2

@@ -13,12 +13,12 @@ from tests.scorers import test_dfj_detect as detect
 from tests.scorers import test_robustness as robustness
 from tests.scorers.test_deeptrace import fake, real, said
 from tests.scorers.test_fakevlm import FACES
-from tests.scoring import score_rows, table_of
+from tests.scoring import read_by_run, score_rows, table_of
 
 
 def test_a_damaged_picture_costs_itself_and_not_the_report(tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
-    rows = [fake(response="REAL.") | {"videos": [str(tmp_path / "broken.mp4")]}, real()]
+    rows = [read_by_run(fake(response="REAL.") | {"videos": [str(tmp_path / "broken.mp4")]}), real()]
     score_rows(tmp_path, rows, "--out", tmp_path / "report")
     assert "no picture: the video cannot be read" in (tmp_path / "report" / "report.html").read_text()
 

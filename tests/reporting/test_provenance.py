@@ -2,66 +2,68 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import pytest
 from PIL import Image
 
-from swift_plugins.core.records import sha256_file
+from swift_plugins.core.media import content_hash
+from swift_plugins.core.records import encode
 from tests.scorers.test_fakevlm import answered
 from tests.scoring import score_rows
 
 
 @pytest.fixture
 def place(tmp_path):
-    """Three folders: the run's output, its data, and what is private, each of the last two with a picture."""
-    for name in ("out", "data", "private"):
+    """Three folders, each with a picture: the run's output, its data, and what is private."""
+    for name, colour in (("out", "teal"), ("data", "teal"), ("private", "red")):
         (tmp_path / name).mkdir()
-        Image.new("RGB", (40, 30), "teal").save(tmp_path / name / "x.png")
+        Image.new("RGB", (40, 30), colour).save(tmp_path / name / "x.png")
     return tmp_path
 
 
-def shown(place, image, *flags, data=None, digest=None):
-    """How many pictures the report has of predictions of one image, after a run on the data."""
-    row = answered("a", "fake", "This is a fake image.") | {"images": [str(image)]}
-    if data:
-        record = {"path": str(data), "sha256": digest or sha256_file(data), "rows": 1}
-        run = {"model": {"vision": {}}, "data": record, "versions": {}, "tasks": {}}
-        (place / "out" / "out.jsonl.run.json").write_text(json.dumps(run))
+def shown(place, *images, digest=None, gold=None):
+    """How many pictures the report has of predictions for these images, of which the row states `digest`."""
+    row = answered("a", "fake", "This is a fake image.") | {"images": [*images]} | {"media_sha256": digest}
+    flags = []
+    if gold:
+        (place / "gold.jsonl").write_bytes(encode(row | {"images": [str(gold)]}))
+        flags = ["--gold", place / "gold.jsonl"]
     score_rows(place / "out", [row], *flags, "--out", place / "report")
     return (place / "report" / "report.html").read_text().count("data:image/jpeg")
 
 
-def data_file(place, image):
-    path = place / "data" / "test.jsonl"
-    row = answered("a", "fake", "This is a fake image.") | {"images": [str(image)]}
-    path.write_text(json.dumps(row) + "\n")
-    return path
+def test_a_picture_that_the_run_read_is_shown(place):
+    image = str(place / "data" / "x.png")
+    assert shown(place, image, digest=content_hash([image])) == 1
+    assert shown(place, image, image, digest=content_hash([image])) == 2
+    assert shown(place, image, gold=image) == 1
 
 
-def test_a_picture_of_the_runs_own_data_is_shown(place):
-    image = place / "data" / "x.png"
-    data = data_file(place, image)
-    assert shown(place, image, data=data) == 1
-    assert shown(place, image, "--gold", data) == 1
-
-
-def test_a_file_that_only_the_predictions_name_is_not(place):
-    data = data_file(place, place / "data" / "x.png")
-    for image in (place / "private" / "x.png", place / "out" / ".." / "private" / "x.png"):
+def test_a_file_that_the_predictions_only_name_is_not(place):
+    """Wherever it lies, also beside the predictions, and whatever other file they know."""
+    known, private = str(place / "data" / "x.png"), str(place / "private" / "x.png")
+    os.symlink(private, place / "out" / "link.png")
+    os.rename(place / "out" / "x.png", place / "out" / "mine.png")
+    for image in (private, f"{place}/out/../private/x.png", f"{place}/out/link.png", f"{place}/out/mine.png"):
         assert shown(place, image) == 0
-        assert shown(place, image, data=data) == 0
-    os.symlink(place / "private" / "x.png", place / "out" / "link.png")
-    assert shown(place, place / "out" / "link.png") == 0
-    assert "not shown: it stands neither" in (place / "report" / "report.html").read_text()
+        assert shown(place, image, digest=content_hash([f"{place}/no.png"])) == 0
+    for image in (private, f"{place}/out/link.png"):
+        assert shown(place, image, digest=content_hash([known])) == 0
+        assert shown(place, known, image, digest=content_hash([known])) == 0
+        assert shown(place, image, gold=known) == 0
+    assert "not shown: what its file holds, if" in (place / "report" / "report.html").read_text()
 
 
-def test_a_data_file_that_is_no_longer_the_one_that_was_read_vouches_for_nothing(place):
+def test_a_file_that_is_another_one_by_now_is_not(place):
     image = place / "data" / "x.png"
-    assert shown(place, image, data=data_file(place, image), digest="0" * 64) == 0
-    assert shown(place, image, data=place / "data", digest="0" * 64) == 0
+    digest = content_hash([str(image)])
+    os.replace(place / "private" / "x.png", image)
+    assert shown(place, str(image), digest=digest) == 0
 
 
-def test_what_lies_beside_the_predictions_came_with_them(place):
-    assert shown(place, place / "out" / "x.png") == 1
+@pytest.mark.parametrize("images", [[5], [["x.png"]], [None], [{"path": "x.png"}]])
+def test_what_is_no_path_is_not_read_as_one(place, monkeypatch, images):
+    monkeypatch.chdir(place / "data")
+    os.rename("x.png", "5")
+    assert shown(place, *images) == 0

@@ -319,12 +319,12 @@ def test_other_settings_and_other_folders_are_refused(tmp_path, capsys):
     assert run(data, out, "--kinds", "jpeg", "--strengths", "1") == 2
     assert "(sources differ" in capsys.readouterr().err
     assert (out / "test.jsonl").read_bytes() == before
-    for content in ('{"files": {"train.jsonl": "0"}}', "[]"):
+    for content, problem in (('{"files": {"train.jsonl": "0"}}', "holds other things"), ("[]", "not a JSON object")):
         other = tmp_path / "other"
         other.mkdir(exist_ok=True)
         (other / "manifest.json").write_text(content)
         assert run(data, other) == 2
-        assert "holds other things" in capsys.readouterr().err
+        assert problem in capsys.readouterr().err
         assert [path.name for path in other.iterdir()] == ["manifest.json"]
 
 

@@ -38,7 +38,7 @@ from tests.converters.deeptrace.making import REAL_ID, Converted, earlier, fake,
             fake(faketrace_explanations="Odd. REAL. Or not."),
             "contradiction: the explanation says real, the label is fake",
         ),
-        (fake(faketrace_explanations="see <video>"), "2 <video> tags but 1 videos"),
+        (fake(faketrace_explanations="see <video>"), "messages: 2 <video> tags but 1 videos"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_rejected_with_its_reason(convert, row, reason):

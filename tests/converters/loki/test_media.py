@@ -37,18 +37,22 @@ def test_missing_and_damaged_media_are_set_aside_and_sizes_are_known(tmp_path, s
 def test_media_that_are_all_absent_are_one_clear_line(tmp_path, capsys):
     src = source(tmp_path / "LOKI", {"image/true_or_false": both("gone.png", "fake")})
     said = refused(capsys, "--src", src, "--out", tmp_path / "out")
-    assert "none of the 1 media is in, above or beside" in said
+    assert f"none of the 1 media is in {src}: name their folder with --media" in said
     assert "unzip -q" in said
     assert "convert with --check none" in said
 
 
-@pytest.mark.parametrize("where", ["LOKI", "LOKI/media_data", "."])
-def test_the_media_are_found_beside_in_or_above(tmp_path, where):
+@pytest.mark.parametrize(
+    ("where", "options"),
+    [("LOKI", []), ("LOKI/media_data", []), (".", ["--media", "."]), ("far/media_data", ["--media", "far"])],
+)
+def test_the_media_are_found_in_the_source_or_where_they_are_said_to_be(tmp_path, monkeypatch, where, options):
+    monkeypatch.chdir(tmp_path)
     src = source(tmp_path / "LOKI", WHOLE)
     shutil.move(src / "media_data", tmp_path / "aside")
-    (tmp_path / where).mkdir(exist_ok=True)
+    (tmp_path / where).mkdir(parents=True, exist_ok=True)
     shutil.move(tmp_path / "aside", tmp_path / where / "media_data")
-    found = Converted(src, tmp_path / "out", "--check", "none")
+    found = Converted(src, tmp_path / "out", "--check", "none", *options)
     assert found.manifest["media_root"] == str((tmp_path / where).resolve())
     assert found.manifest["media_missing"] == 2  # the videos
     assert found.rows[0]["images"] == [str((tmp_path / where / path_of("a.png")).resolve())]
