@@ -4,16 +4,21 @@
     python swift_plugins/launch.py RECIPE.yaml --latest
 
 From the environment, each in place of what the recipe says:
-  MODEL       model folder or hub id        DATASET  a converter's output folder, the folder above it, or a JSONL file
+  MODEL       model folder or hub id
+  DATASET     a converter's output folder, the folder above it, or a JSONL file; several make a mixture, of which
+              #N behind one takes so many rows: DATASET="data/fakeclue data/mine#2000"
   OUTPUT_DIR  where checkpoints go          TUNER    lora or full           DEEPSPEED  zero0 … zero3, zero2_offload …
   NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES), NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT
 --latest trains nothing: it prints the newest checkpoint of the run. shell/train.sh installs what is missing first.
+Progress is printed, all else is in OUTPUT_DIR/train.log; what says that rows or readers are others than stated ends it.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,10 +30,15 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:
     sys.path[0] = str(ROOT)
 
+from swift_plugins.core import next_steps
+from swift_plugins.core.commands import INTERRUPTED
 from swift_plugins.core.settings import read_recipe
+from swift_plugins.progress import follow
 
 TUNERS = ("full", "lora")
 COUNT_GPUS = "import torch; print(torch.accelerator.device_count())"
+# key of a row -> the settings that bound its media, of which a recipe must state one; LLaVA's processor has its own.
+LIMITS = {"images": ("MAX_PIXELS", "IMAGE_MAX_TOKEN_NUM"), "videos": ("VIDEO_MAX_PIXELS", "VIDEO_MAX_TOKEN_NUM")}
 _WORD = re.compile(r"#   ([a-z]+) +(.*)")
 
 
@@ -41,9 +51,9 @@ class Recipe:
     header: dict[str, str]
 
     def files(self, key: str) -> list[str]:
-        """The files of `dataset` or `val_dataset`, without what says how many rows of one are taken."""
+        """What stands in `dataset` or `val_dataset`."""
         stated = self.keys.get(key) or []
-        return [str(file).split("#")[0] for file in (stated if isinstance(stated, list) else [stated])]
+        return [str(file) for file in (stated if isinstance(stated, list) else [stated])]
 
 
 def header_of(text: str) -> dict[str, str]:
@@ -81,9 +91,21 @@ class Run:
     flags: list[str]
     env: dict[str, str]
 
-    def use(self, flag: str, value: str) -> str:
-        self.flags += [f"--{flag}", value]
-        return value
+    def use(self, flag: str, *values: str) -> None:
+        """Give a flag in place of the recipe's; ValueError where the command line gives another."""
+        if f"--{flag}" in self.extra:
+            names = {"output_dir": "OUTPUT_DIR", "tuner_type": "TUNER", "val_dataset": "DATASET"}
+            raise ValueError(f"{names.get(flag, flag.upper())} is set and --{flag} is given: leave out one of them")
+        self.flags += [f"--{flag}", *values]
+
+    def given(self, flag: str) -> list[str]:
+        """The values of a flag of the command line."""
+        begin = self.extra.index(f"--{flag}") + 1 if f"--{flag}" in self.extra else len(self.extra)
+        return [*itertools.takewhile(lambda word: not word.startswith("--"), self.extra[begin:])]
+
+    @property
+    def command(self) -> list[str]:
+        return [str(ROOT / ".venv/bin/swift"), "sft", self.recipe.path, *self.flags, *self.extra]
 
     @property
     def on_cpu(self) -> str:
@@ -92,24 +114,54 @@ class Run:
 
     @property
     def output(self) -> Path:
+        if given := self.given("output_dir"):
+            return Path(given[0])
         stated = self.env.get("OUTPUT_DIR")
-        return self.start / stated if stated else Path(str(self.recipe.keys.get("output_dir", "")))
+        return self.start / stated if stated else Path(str(self.recipe.keys.get("output_dir", "output")))
+
+    @property
+    def data(self) -> list[str]:
+        """The files that are trained on, without what says how many rows of one are taken."""
+        at = self.flags.index("--dataset") + 1 if "--dataset" in self.flags else len(self.flags)
+        used = [*itertools.takewhile(lambda word: not word.startswith("--"), self.flags[at:])]
+        return [whole(file) for file in self.given("dataset") or used or self.recipe.files("dataset")]
+
+
+def whole(name: str) -> str:
+    """A dataset's name without #N."""
+    return re.sub("#[0-9]+$", "", name)
+
+
+def named_in(given: str, start: Path) -> list[str]:
+    """The names in DATASET: one that is there as it stands, or several with spaces between them, quoted or not."""
+    return [given] if os.path.exists(start / whole(given)) else shlex.split(given)
+
+
+def find_data(name: str, start: Path, below: str) -> str:
+    """The training file that a name of DATASET means, by its whole path."""
+    data = os.path.join(start, whole(name))
+    if not os.path.isfile(f"{data}/train.jsonl") and os.path.isdir(f"{data}/{below}"):
+        data = f"{data}/{below}"
+    return data if data.endswith(".jsonl") else f"{data}/train.jsonl"
 
 
 def use_data(run: Run) -> None:
-    """DATASET: its train.jsonl, and its val.jsonl where the recipe has validation data; each must be there."""
-    recipe, files = run.recipe, [file for key in ("dataset", "val_dataset") for file in run.recipe.files(key)]
+    """DATASET: each part's train.jsonl, and its val.jsonl where the recipe has validation data; all must be there."""
+    recipe, files = run.recipe, [whole(file) for key in ("dataset", "val_dataset") for file in run.recipe.files(key)]
     if given := run.env.get("DATASET"):
-        data, below = os.path.join(run.start, given), Path(recipe.files("dataset")[0]).parent.name
-        if not os.path.isfile(f"{data}/train.jsonl") and os.path.isdir(f"{data}/{below}"):
-            data = f"{data}/{below}"
-        train = data if data.endswith(".jsonl") else f"{data}/train.jsonl"
-        if data.endswith(".jsonl"):  # a raw dataset's own file has image paths relative to its folder
-            data = os.path.dirname(data)
-            run.env.setdefault("ROOT_IMAGE_DIR", data)
-        files = [run.use("dataset", train)]
+        names = named_in(given, run.start)
+        found = [find_data(name, run.start, Path(recipe.files("dataset")[0]).parent.name) for name in names]
+        folders = list(dict.fromkeys(os.path.dirname(file) for file in found))
+        run.use("dataset", *(file + name[len(whole(name)) :] for file, name in zip(found, names, strict=True)))
+        files = found
         if recipe.files("val_dataset"):
-            files.append(run.use("val_dataset", f"{data}/val.jsonl"))
+            val = [f"{folder}/val.jsonl" for folder in folders]
+            run.use("val_dataset", *val)
+            files = [*found, *val]
+        if len(folders) == 1 and whole(names[0]).endswith(".jsonl"):
+            run.env.setdefault(
+                "ROOT_IMAGE_DIR", folders[0]
+            )  # a raw dataset's own file has paths relative to its folder
     for file in files:
         if not os.path.isfile(file):
             commands = [recipe.header[word] for word in ("get", "data") if word in recipe.header]
@@ -117,6 +169,29 @@ def use_data(run: Run) -> None:
                 f"no {file}: run `source .venv/bin/activate && {' && '.join(commands)}`, or set DATASET to a "
                 f"converter's output folder or a JSONL file; {run.on_cpu}"
             )
+
+
+def check_limits(run: Run) -> None:
+    """ValueError for media of a kind whose size nothing bounds: their rows would be longer than max_length."""
+    if str(run.recipe.keys.get("model_type", "")).startswith("llava"):
+        return
+    stated = {*(run.recipe.keys.get("ENV") or {}), *(name for name, value in run.env.items() if value)}
+    for kind, names in LIMITS.items():
+        for file in run.data if stated.isdisjoint(names) else ():
+            if holds(file, kind):
+                least, more = names[0].replace("MAX", "MIN"), ", FPS, FPS_MAX_FRAMES" if kind == "videos" else ""
+                raise ValueError(
+                    f"{file} has {kind}, whose size neither {run.recipe.path} nor the environment bounds: set "
+                    f"{names[0]} ({least}{more}) as a recipe for {kind} does, and --max_length to what such rows take"
+                )
+
+
+def holds(file: str, kind: str) -> bool:
+    """Whether rows of a file have images, or videos."""
+    if not os.path.isfile(file):  # a hub's dataset
+        return False
+    with open(file, "rb") as lines:
+        return any(f'"{kind}":'.encode() in line for line in lines)
 
 
 def use_model(run: Run) -> None:
@@ -159,6 +234,8 @@ def use_devices(run: Run) -> None:
     if keys.get("use_cpu") is True or "--use_cpu true" in " ".join(run.extra):
         env |= {"CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"}
         return
+    if sys.stderr.isatty():
+        print("counting the GPUs, for which torch is loaded", file=sys.stderr)
     counted = subprocess.run([ROOT / ".venv/bin/python", "-c", COUNT_GPUS], env=env, stdout=subprocess.PIPE, check=True)
     have = int(counted.stdout)
     if have < int(want):
@@ -176,8 +253,11 @@ def use_tuner(run: Run) -> None:
         run.use("deepspeed", deepspeed)
 
 
-def command_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> tuple[list[str], dict[str, str]] | str:
-    """(the command of swift, its environment), or what --latest prints; ValueError says what is missing."""
+def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
+    """The training that a command line and an environment mean, or what --latest prints.
+
+    ValueError says what is missing, or contradicts.
+    """
     if not argv:
         raise ValueError("name a recipe, for example: bash shell/train.sh recipes/deeptrace/tiny.yaml")
     if (tuner := env.get("TUNER") or TUNERS[0]) not in TUNERS:
@@ -186,9 +266,11 @@ def command_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> tuple[l
     run = Run(find_recipe(name, start), extra, start, [], env)
     if extra == ["--latest"]:
         return str(latest(run.output) or "")
-    for use in (use_data, use_model, use_output, use_tuner, use_devices):
+    if "--tiny" in extra:
+        raise ValueError(f"--tiny is not for this recipe: {run.on_cpu}")
+    for use in (use_data, check_limits, use_model, use_output, use_tuner, use_devices):
         use(run)
-    return [str(ROOT / ".venv/bin/swift"), "sft", run.recipe.path, *run.flags, *extra], run.env
+    return run
 
 
 def main(argv: Sequence[str]) -> int:
@@ -198,15 +280,21 @@ def main(argv: Sequence[str]) -> int:
     start = Path.cwd()
     os.chdir(ROOT)
     try:
-        found = command_of(argv, start, dict(os.environ))
+        run = run_of(argv, start, dict(os.environ))
+        if isinstance(run, str):
+            print(run)
+            return 0
+        code = follow(run.command, run.env, run.output)
     except (ValueError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
-    if isinstance(found, str):
-        print(found)
-        return 0
-    sys.stdout.flush()
-    os.execve(found[0][0], *found)
+    except KeyboardInterrupt:
+        print("train: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    if not code and (checkpoint := latest(run.output)):
+        tiny = ("--batch-size", 16, "--max-tokens", 96) if run.recipe.keys.get("use_cpu") is True else ()
+        next_steps.say(next_steps.after_training(checkpoint, run.data, *tiny), f", from {ROOT}")
+    return code
 
 
 if __name__ == "__main__":

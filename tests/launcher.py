@@ -49,7 +49,10 @@ case "$*" in *launch.py*) exec {python} "$@" ;; *device_count*) echo "${{GPUS:-2
     mkdir -p "$2" && touch "$2/config.json" "$2/half"
     case "$2" in
         *fakevlm*) touch "$2/train.jsonl" "$2/test.jsonl" ;;
-        *) mkdir -p "$2/pointwise" "$2/pairwise" && touch "$2/pointwise/train.jsonl" "$2/pairwise/train.jsonl" ;;
+        *data) for kind in pointwise pairwise; do
+                mkdir -p "$2/$kind" && touch "$2/$kind/train.jsonl" "$2/$kind/test.jsonl"
+                echo '{{"task": "dfj_'$kind'", "files": {{"test.jsonl": ""}}}}' > "$2/$kind/manifest.json"
+            done ;;
     esac
     [ "$2" != "$FAIL" ] ;;
 esac
