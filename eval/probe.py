@@ -28,7 +28,7 @@ from swift_plugins.answering.models import model_fingerprint
 from swift_plugins.answering.options import add_model_options, asking_of
 from swift_plugins.answering.outfile import check_run
 from swift_plugins.answering.rows import answered, check_rows_fit, load_data
-from swift_plugins.core import settings
+from swift_plugins.core import next_steps, settings
 from swift_plugins.core.commands import run
 from swift_plugins.core.records import Row, atomic_write, encode, jsonl_writer, sha256_file, sha256_text, write_json
 from swift_plugins.core.tasks import fakevlm
@@ -167,6 +167,7 @@ def probe_file(args: argparse.Namespace) -> None:
         f"{len(test)} rows in {args.out}; the probe has {100 * right.mean():.1f} % of its training rows right "
         f"({features.shape[1]} features, {known.sum()} rows)"
     )
+    next_steps.say(next_steps.after_prediction(args.out, ()))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -95,10 +95,10 @@ def after_training(checkpoint: Path, trained: Iterable[str], *flags: object) -> 
     ]
 
 
-def after_prediction(out: Path, tasks: Collection[str], trained_here: bool = True) -> list[str]:
-    """Scoring: in whatever form they stand, where the model was not trained to give the answers of the one task."""
+def after_prediction(out: Path, tasks: Collection[str], form_known: bool = True) -> list[str]:
+    """Scoring answers of one task; in whatever form they stand, where the model was not trained to give one."""
     if len(tasks) > 1:
-        return []  # scored apart, of which score.py tells
-    auto = not trained_here and all("auto" in get_task(task).GRAMMARS for task in tasks)
+        return []  # they are scored apart, as score.py would say
+    auto = not form_known and all("auto" in get_task(task).GRAMMARS for task in tasks)
     report = out.with_name("report" if out.stem == "out" else f"report_{out.stem}")
     return [python("eval/score.py", "--pred", out, "--out", report, *(["--grammar", "auto"] if auto else []))]
