@@ -6,6 +6,7 @@ What prediction, judging and the robustness suites share.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 from swift_plugins.answering.engine import Engine
 from swift_plugins.answering.outfile import OutFile, check_run
 from swift_plugins.answering.server import Server
+from swift_plugins.core import trained_rows
 from swift_plugins.core.media import check_many, no_media
 from swift_plugins.core.printable import masked, printable
 from swift_plugins.core.records import Row, encode_line
@@ -91,8 +93,11 @@ def answer_file(
     `run`, what the answers depend on, stands beside it in <path>.<record>.json.
     """
     out = OutFile(path)
-    repaired = ("media_sha256",) if asking.retry_errors else ()  # a file that could not be read is another one then
-    check_run(path.with_name(f"{path.name}.{record}.json"), run, path.stat().st_size > 0, repaired)
+    may_change = ["trained_on"]  # no answer depends on it, and older records do not tell
+    may_change += ["media_sha256"] if asking.retry_errors else []  # a file that could not be read is another one then
+    check_run(path.with_name(f"{path.name}.{record}.json"), run, path.stat().st_size > 0, may_change)
+    if told := trained_rows.warning(run.get("trained_on")):
+        print(told, file=sys.stderr)
     out.resume(asking.retry_errors)
     # Batches are cut by place in the input, so a row shares its batch with the same rows in every run.
     batches = [items[i : i + asking.batch_size] for i in range(0, len(items), asking.batch_size)]

@@ -9,6 +9,7 @@ from typing import Any
 
 from swift.callbacks import TrainerCallback, callbacks_map
 
+from swift_plugins.core import trained_rows
 from swift_plugins.core.manifests import describe_data
 from swift_plugins.core.records import write_json
 from swift_plugins.core.settings import CHECKPOINT_FILE, answer_form, library_versions, vision_settings
@@ -51,6 +52,9 @@ class ForensicsCallback(TrainerCallback):
             "loss_weights": loss_weights(),
             "versions": library_versions(),
         }
+        if state.is_world_process_zero:
+            earlier = [recorded.get("model_dir"), args.resume_from_checkpoint, *(recorded.get("adapters") or [])]
+            self.record["trained_rows"] = trained_rows.described(paths, earlier)
 
     def on_save(self, args, state, control, **kwargs):
         if state.is_world_process_zero:

@@ -166,6 +166,14 @@ def test_killed_anywhere_and_started_again_it_ends_with_the_same_file(work, full
     assert without_latency(out) == without_latency(answered)
 
 
+def test_rows_that_were_trained_on_are_told_of(work, full, answered, tmp_path):
+    out = tmp_path / "out.jsonl"
+    done = predict(full[0] / "checkpoint-8", work / "data" / "train.jsonl", out, "--limit", 4)
+    assert "WARNING: 4 of 4 rows were trained on (4 by their id, 4 by the content of their media)" in done.stderr
+    run = json.loads(answered.with_name("out.jsonl.run.json").read_text())
+    assert run["trained_on"] == {"rows": 24, "trained_on": 0, "by_id": 0, "by_media": 0}
+
+
 def test_a_finished_run_is_not_run_again_and_another_model_is_refused(work, full, lora, answered):
     before = answered.read_bytes()
     predict(full[0] / "checkpoint-8", work / "data" / "test.jsonl", answered)
