@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from swift_plugins.core.known_warnings import HARMFUL, is_harmless
 from swift_plugins.core.printable import printable
 
 POLL = 0.25  # seconds between two looks at the log
@@ -31,20 +32,6 @@ STAGES = (
     ("Arguments will be saved in", "preparing the first step"),
 )
 WARNING = re.compile(r"\[(WARNING|ERROR|CRITICAL):|\[transformers\] |.*\b(User|Runtime)Warning: ")
-# Warnings that say nothing of a training here, each with the reason.
-HARMLESS = (
-    "with trust_remote_code=True",  # hooks/remote_code.py lets no folder's code run
-    "per-frame pixel cap",  # qwen-vl-utils has scaled the frames before, transformers is told not to (do_resize=False)
-    "`torch_dtype` is deprecated",  # ms-swift's own wording
-    "missing keys in the checkpoint model loaded",  # hooks/callbacks.py loads the weights by their other names
-)
-# Warnings after which a training learns something else than its record says -> what to do.
-HARMFUL = {
-    "another piece of data will be randomly selected": "a row was to be replaced by another: put `strict: true` back",
-    "the data will be deleted": "a row was to be left out: put `strict: true` back",
-    "use torchvision as default": "FORCE_QWENVL_VIDEO_READER could not read a video: convert with --check decode, "
-    "which sets such files aside",
-}
 
 
 def lines_of(file: BinaryIO) -> Iterator[str]:
@@ -98,7 +85,7 @@ class Progress:
         """Print a warning once, unless it is known to be harmless; a harmful one ends the training."""
         if cure := next((cure for text, cure in HARMFUL.items() if text in line), None):
             self.harm = self.harm or f"{cure} ({line.strip()[:SHOWN]})"
-        elif WARNING.match(line) and not any(text in line for text in HARMLESS) and line not in self.seen:
+        elif WARNING.match(line) and not is_harmless(line) and line not in self.seen:
             self.seen.add(line)
             print(printable(line.strip()[:SHOWN]), file=sys.stderr, flush=True)
 

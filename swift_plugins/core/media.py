@@ -105,6 +105,10 @@ def content_hash(paths: Iterable[str]) -> str:
     """One hash of what is in all of these files, in this order; one that cannot be read counts as missing."""
     from concurrent.futures import ThreadPoolExecutor
 
+    from tqdm import tqdm
+
+    paths = list(paths)
+
     def digest(path: str) -> str:
         try:
             return sha256_file(path) if os.path.isfile(path) else "missing"
@@ -112,7 +116,8 @@ def content_hash(paths: Iterable[str]) -> str:
             return "missing"
 
     with ThreadPoolExecutor() as pool:
-        return sha256_text("\n".join(pool.map(digest, paths)))
+        hashes = tqdm(pool.map(digest, paths), total=len(paths), unit="file", desc="hash media", delay=2)
+        return sha256_text("\n".join(hashes))
 
 
 @contextlib.contextmanager

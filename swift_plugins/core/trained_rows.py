@@ -48,9 +48,12 @@ def hashed(paths: Iterable[str]) -> dict[str, bytes]:
     """path -> hash of each of them that can be read."""
     from concurrent.futures import ThreadPoolExecutor
 
+    from tqdm import tqdm
+
     paths = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(16) as pool:  # for disks that are far away
-        return {path: found for path, found in zip(paths, pool.map(medium, paths), strict=True) if found}
+        hashes = tqdm(pool.map(medium, paths), total=len(paths), unit="file", desc="compare media", delay=2)
+        return {path: found for path, found in zip(paths, hashes, strict=True) if found}
 
 
 def described(files: Iterable[str], earlier: Iterable[str | None]) -> dict[str, Any]:

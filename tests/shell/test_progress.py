@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -151,3 +153,19 @@ def test_sigterm_ends_the_training_with_all_that_it_started(tmp_path):
 
 def test_durations_are_read_at_a_glance():
     assert [duration(seconds) for seconds in (0.4, 65, 7505)] == ["0 s", "1 min 5 s", "2 h 5 min"]
+
+
+def test_a_prediction_hides_what_is_harmless_and_nothing_else():
+    from swift_plugins.core.known_warnings import hide_harmless
+
+    said = io.StringIO()
+    logger = logging.getLogger("transformers")
+    handler = logging.StreamHandler(said)
+    logger.addHandler(handler)
+    try:
+        hide_harmless()
+        logger.warning(CAPPED)
+        logger.warning("weights are missing")
+    finally:
+        logger.removeHandler(handler)
+    assert said.getvalue() == "weights are missing\n"
