@@ -199,3 +199,23 @@ def test_an_installation_holds_every_file_that_the_packages_read():
         folder = ROOT / package
         needed = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
         assert needed == {path for glob in stated.get(package, []) for path in folder.glob(glob)}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        ["eval/scorers/base.py"],
+        ["converters/layouts/folders.py"],
+        ["swift_plugins/core/records.py"],
+        ["-m", "eval.estimates.numbers"],
+        ["-m", "swift_plugins.core.names"],
+    ],
+    ids=lambda target: target[-1],
+)
+def test_a_file_of_the_library_says_that_it_is_no_command(target):
+    """One by its path from the first import of the project's own on, one by its module's name always."""
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, *target], capture_output=True, text=True, timeout=60, cwd=ROOT, env=env)
+    assert done.returncode == 2
+    assert "is no command but a part of some. Commands: converters/" in done.stderr
+    assert done.stderr.count("\n") == 1
