@@ -104,11 +104,12 @@ def test_the_commands_for_your_own_data_run(copy):
     for name in ("FakeClue", "own"):
         if not (copy / name).is_dir():
             python("converters/sample_fakeclue.py", "--out", name, "--train", 28, "--test", 14, cwd=copy)
-    for image in sorted((copy / "own").rglob("*.jpg")) + sorted((copy / "own").rglob("*.png")):
-        split, *_, label, _ = image.relative_to(copy / "own").parts
-        folder = copy / "photos" / split / label
-        folder.mkdir(parents=True, exist_ok=True)
-        image.rename(folder / image.name)
+    for image in filter(Path.is_file, sorted((copy / "own").rglob("*/*"))):
+        parts = image.relative_to(copy / "own").parts
+        if label := next((part for part in parts[:-1] if part in ("real", "fake")), None):
+            folder = copy / "photos" / parts[0] / label
+            folder.mkdir(parents=True, exist_ok=True)
+            image.rename(folder / "_".join(parts))
     if not (copy / "data" / "fakeclue").is_dir():
         python("converters/fakeclue_to_swift.py", "--src", "FakeClue", "--out", "data/fakeclue", cwd=copy)
     activate, convert, train = OWN
