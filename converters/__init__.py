@@ -1,1 +1,1 @@
-import swift_plugins  # noqa: F401 - it refuses to run what is no command
+import swift_plugins  # noqa: F401

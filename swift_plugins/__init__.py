@@ -1,4 +1,7 @@
-"""The library of the commands in converters/, eval/ and here; a file of it that is run says so, instead of nothing."""
+"""The library of the commands in converters/, eval/ and here; a file of it that is run says so, instead of nothing.
+
+A file that imports nothing else of the project imports this package for it.
+"""
 
 import sys
 from pathlib import Path
@@ -7,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def is_command(file: Path) -> bool:
-    return 'if __name__ == "__main__":' in file.read_text(encoding="utf-8")
+    return "\nif __name__ == " in file.read_text(encoding="utf-8")
 
 
 def refuse_library(started: Path) -> None:

@@ -201,19 +201,27 @@ def test_an_installation_holds_every_file_that_the_packages_read():
         assert needed == {path for glob in stated.get(package, []) for path in folder.glob(glob)}
 
 
+LIBRARY = [path for path in SOURCES if path not in SCRIPTS and path.name not in ("__init__.py", "register.py")]
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def test_every_file_of_the_library_imports_what_tells_that_it_is_none_to_run(path):
+    assert {name.split(".")[0] for name in imported(parse(path))} & set(PACKAGES)
+
+
 @pytest.mark.parametrize(
     "target",
     [
         ["eval/scorers/base.py"],
         ["converters/layouts/folders.py"],
-        ["swift_plugins/core/records.py"],
+        ["eval/estimates/auc.py"],
+        ["swift_plugins/core/names.py"],
         ["-m", "eval.estimates.numbers"],
         ["-m", "swift_plugins.core.names"],
     ],
     ids=lambda target: target[-1],
 )
 def test_a_file_of_the_library_says_that_it_is_no_command(target):
-    """One by its path from the first import of the project's own on, one by its module's name always."""
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, *target], capture_output=True, text=True, timeout=60, cwd=ROOT, env=env)
     assert done.returncode == 2

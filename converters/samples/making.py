@@ -8,6 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import swift_plugins  # noqa: F401
+
 MADE_AT_ONCE = 50  # items of a sample that one process makes in a row
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+import swift_plugins  # noqa: F401
+
 # Each with the reason why it says nothing.
 HARMLESS = (
     "with trust_remote_code=True",  # hooks/remote_code.py lets no folder's code run

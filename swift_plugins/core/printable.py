@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TextIO
 
+import swift_plugins  # noqa: F401
+
 MASK = "[masked]"
 _WIDTH = 8  # characters in a row that give a secret away; a shorter value is no secret
 _NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.I)

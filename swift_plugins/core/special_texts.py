@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import swift_plugins  # noqa: F401
+
 # ms-swift's template/base.py: Template.special_tokens, and what _replace_image_tags and _replace_start_image_tags read.
 SWIFT_TAGS = (
     "<image>",
