@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("swift_plugins", "converters", "eval")
 
 
 def is_command(file: Path) -> bool:
@@ -15,13 +16,9 @@ def is_command(file: Path) -> bool:
 
 def refuse_library(started: Path) -> None:
     """End the process with code 2 where the file that it was `started` with belongs to the library."""
-    inside = started.is_relative_to(ROOT) and started.relative_to(ROOT).parts[0] in (
-        "swift_plugins",
-        "converters",
-        "eval",
-    )
+    inside = started.is_relative_to(ROOT) and started.relative_to(ROOT).parts[0] in FOLDERS
     if inside and started.is_file() and not is_command(started):
-        files = [path for folder in ("converters", "eval") for path in sorted((ROOT / folder).glob("*.py"))]
+        files = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.py"))]
         commands = " ".join(str(path.relative_to(ROOT)) for path in files if is_command(path))
         print(f"{started.relative_to(ROOT)} is no command but a part of some. Commands: {commands}", file=sys.stderr)
         raise SystemExit(2)

@@ -29,7 +29,7 @@ STAGES = (
     ("Successfully imported external_plugins", "checking the arguments and the model's folder"),
     ("Global seed set to", "loading the model"),
     ("Start time of running main", "reading the data"),
-    ("Arguments will be saved in", "preparing the first step"),
+    (" will be saved in: ", "preparing the first step"),
 )
 WARNING = re.compile(r"\[(WARNING|ERROR|CRITICAL):|\[transformers\] |.*\b(User|Runtime)Warning: ")
 

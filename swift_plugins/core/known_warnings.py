@@ -11,7 +11,7 @@ HARMLESS = (
     "with trust_remote_code=True",  # hooks/remote_code.py lets no folder's code run
     "per-frame pixel cap",  # qwen-vl-utils has scaled the frames before, transformers is told not to (do_resize=False)
     "`torch_dtype` is deprecated",  # ms-swift's own wording
-    "missing keys in the checkpoint model loaded",  # hooks/callbacks.py loads the weights by their other names
+    "keys in the checkpoint model loaded",  # hooks/callbacks.py loads the weights by their other names
 )
 # After these a model learns, or sees, something else than its record says -> what to do.
 HARMFUL = {

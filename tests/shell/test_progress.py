@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import logging
@@ -11,10 +12,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
-from swift_plugins.progress import duration, fault_in, follow
+from swift_plugins.core.known_warnings import HARMFUL, HARMLESS
+from swift_plugins.progress import STAGES, duration, fault_in, follow
 
 STEP = {"loss": 2.5, "grad_norm": 1.0, "token_acc": 0.5, "global_step/max_steps": "3/8", "train_speed(s/it)": 0.5}
 STEP |= {"remaining_time": "3s"}
@@ -169,3 +172,28 @@ def test_a_prediction_hides_what_is_harmless_and_nothing_else():
     finally:
         logger.removeHandler(handler)
     assert said.getvalue() == "weights are missing\n"
+
+
+SAID_IN = {
+    "swift": (
+        "model/register",
+        "dataset/utils",
+        "dataset/preprocessor/core",
+        "arguments/base_args/base_args",
+        "pipelines/base",
+    ),
+    "transformers": ("models/qwen2_vl/video_processing_qwen2_vl", "configuration_utils", "trainer"),
+    "qwen_vl_utils": ("vision_process",),
+}
+
+
+def test_what_is_known_of_the_libraries_is_what_they_say():
+    """Each text and marker stands in one of the installed libraries, as it is written there."""
+    said = ""
+    for package, modules in SAID_IN.items():
+        if (spec := importlib.util.find_spec(package)) is None:
+            pytest.skip(f"{package} is not installed")
+        folder = Path(spec.submodule_search_locations[0])
+        said += "".join((folder / f"{module}.py").read_text(encoding="utf-8") for module in modules)
+    known = [*HARMLESS, *HARMFUL, *(marker for marker, _ in STAGES)]
+    assert [text for text in known if text not in said] == []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from eval.predict import main
+from swift_plugins.progress import STAGES
 from tests.launcher import called, losses, python, rows, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +59,9 @@ def test_full_training_learns_and_its_checkpoint_says_what_it_is(work, full):
     assert recorded["vision"]["VIDEO_MAX_PIXELS"] == "7056"
     assert recorded["loss_weights"]["verdict"] == 4
     assert recorded["global_step"] == 8
+    log = (out / "train.log").read_text()
+    assert [marker for marker, _ in STAGES if marker not in log] == []
+    assert "SftArguments(" in log
 
 
 @pytest.mark.parametrize("tuner", ["full", "lora"])
