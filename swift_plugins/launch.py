@@ -37,7 +37,8 @@ from swift_plugins.progress import follow
 
 TUNERS = ("full", "lora")
 COUNT_GPUS = "import torch; print(torch.accelerator.device_count())"
-# key of a row -> the settings that bound its media, of which a recipe must state one; LLaVA's processor has its own.
+# key of a row -> the settings that bound its media, of which a recipe for a Qwen-VL must state one; others' processors
+# have bounds of their own.
 LIMITS = {"images": ("MAX_PIXELS", "IMAGE_MAX_TOKEN_NUM"), "videos": ("VIDEO_MAX_PIXELS", "VIDEO_MAX_TOKEN_NUM")}
 _WORD = re.compile(r"#   ([a-z]+) +(.*)")
 
@@ -94,7 +95,7 @@ class Run:
     def use(self, flag: str, *values: str) -> None:
         """Give a flag in place of the recipe's; ValueError where the command line gives another."""
         if f"--{flag}" in self.extra:
-            names = {"output_dir": "OUTPUT_DIR", "tuner_type": "TUNER", "val_dataset": "DATASET"}
+            names = {"output_dir": "OUTPUT_DIR", "tuner_type": "TUNER"}
             raise ValueError(f"{names.get(flag, flag.upper())} is set and --{flag} is given: leave out one of them")
         self.flags += [f"--{flag}", *values]
 
@@ -146,7 +147,7 @@ def find_data(name: str, start: Path, below: str) -> str:
 
 
 def use_data(run: Run) -> None:
-    """DATASET: each part's train.jsonl, and its val.jsonl where the recipe has validation data; all must be there."""
+    """DATASET: each part's train.jsonl and, where the recipe has validation data, val.jsonl; they must be there."""
     recipe, files = run.recipe, [whole(file) for key in ("dataset", "val_dataset") for file in run.recipe.files(key)]
     if given := run.env.get("DATASET"):
         names = named_in(given, run.start)
@@ -154,8 +155,9 @@ def use_data(run: Run) -> None:
         folders = list(dict.fromkeys(os.path.dirname(file) for file in found))
         run.use("dataset", *(file + name[len(whole(name)) :] for file, name in zip(found, names, strict=True)))
         files = found
-        if recipe.files("val_dataset"):
+        if recipe.files("val_dataset") and "--val_dataset" not in run.extra:
             val = [f"{folder}/val.jsonl" for folder in folders]
+            val = [file for file in val if os.path.isfile(file)] or val[:1]  # a part of a mixture may have none
             run.use("val_dataset", *val)
             files = [*found, *val]
         if len(folders) == 1 and whole(names[0]).endswith(".jsonl"):
@@ -173,7 +175,7 @@ def use_data(run: Run) -> None:
 
 def check_limits(run: Run) -> None:
     """ValueError for media of a kind whose size nothing bounds: their rows would be longer than max_length."""
-    if str(run.recipe.keys.get("model_type", "")).startswith("llava"):
+    if "qwen" not in f"{run.recipe.keys.get('model_type')} {run.recipe.keys.get('model')}".lower():
         return
     stated = {*(run.recipe.keys.get("ENV") or {}), *(name for name, value in run.env.items() if value)}
     for kind, names in LIMITS.items():

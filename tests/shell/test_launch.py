@@ -123,12 +123,15 @@ def test_a_folder_with_a_space_in_its_name_is_one_dataset(launch, tmp_path):
         assert found[0] == f"{tmp_path}/my photos/train.jsonl"
 
 
-def test_each_part_of_a_mixture_must_be_there(launch, tmp_path):
+def test_each_part_of_a_mixture_must_be_there_and_one_must_have_validation_rows(launch, tmp_path):
     dataset(tmp_path / "x")
-    dataset(tmp_path / "y", "images", "train")
-    for given, missing in (("x none#5", "none/train.jsonl"), ("x y", "y/val.jsonl")):
+    for name in ("y", "z"):
+        dataset(tmp_path / name, "images", "train")
+    for given, missing in (("x none#5", "none/train.jsonl"), ("y z", "y/val.jsonl"), ("z", "z/val.jsonl")):
         with pytest.raises(ValueError, match=f"no {tmp_path}/{missing}: run"):
             launch(MIXED, DATASET=given)
+    assert launch(MIXED, DATASET="y x").command[-1] == f"{tmp_path}/x/val.jsonl"
+    assert launch(MIXED, "--val_dataset", "b.jsonl", DATASET="y z").command[-2:] == ["--val_dataset", "b.jsonl"]
 
 
 def test_media_whose_size_nothing_bounds_are_named_before_anything_starts(launch, tmp_path):
