@@ -206,7 +206,8 @@ LIBRARY = [path for path in SOURCES if path not in SCRIPTS and path.name not in 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=name_of)
 def test_every_file_of_the_library_imports_what_tells_that_it_is_none_to_run(path):
-    assert {name.split(".")[0] for name in imported(parse(path))} & set(PACKAGES)
+    told = {name.split(".")[0] for name in imported(parse(path))} & set(PACKAGES)
+    assert told, f"add `import swift_plugins  # noqa: F401` to {name_of(path)}: who runs it hears that it is no command"
 
 
 @pytest.mark.parametrize(
