@@ -37,7 +37,11 @@ class DeepTrace(Conversion[Raw]):
 
     def read(self) -> list[Sourced[Raw]]:
         args, data = self.args, rewarddata.check_source(self.args.src)
-        boxes.span(args.box_space, 1280, 720, args.min_pixels, args.max_pixels)  # refuses impossible limits at once
+        if args.box_space == "resized" and not boxes.PATCH**2 <= args.min_pixels <= args.max_pixels:
+            raise ValueError(
+                f"pixel limits must be {boxes.PATCH**2} <= --min-pixels <= --max-pixels, "
+                f"got {args.min_pixels} and {args.max_pixels}"
+            )
         self.sources = {data.name: data}
         items = rewarddata.read_raw(data, args.limit)
         self.rows = [item.row for item in usable(items)]
@@ -90,6 +94,7 @@ class DeepTrace(Conversion[Raw]):
             "setting": args.setting,
             "box_space": args.box_space,
             "pixel_limits": [args.min_pixels, args.max_pixels] if args.box_space == "resized" else None,
+            "vision": self.converter.settings if args.box_space == "resized" else None,
             "boxes_clipped_to_the_frame": self.converter.clipped,
             "videos": len(self.split_of),
             "media_missing": len({raw.video_id for raw in self.rows if raw.video_path in missing}),
@@ -103,6 +108,9 @@ class DeepTrace(Conversion[Raw]):
 
     def report(self, manifest: dict[str, Any]) -> None:
         report_counts(self.args, manifest, none="")
+        if manifest["vision"]:
+            stated = ", ".join(f"{key}={value}" for key, value in manifest["vision"].items())
+            print(f"  boxes are stated on frames as a Qwen2.5-VL model sees them by {stated}: train with the same")
         if n := manifest["leakage"]["test_videos_whose_parent_is_in_train"]:
             print(f"  leakage: {n} test videos have clips of the same parent in train (--split-by parent avoids it)")
         for name, rule in manifest["shortcuts"].items():

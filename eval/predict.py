@@ -6,8 +6,9 @@
 One row in, one row out: the input row with `response`, `labels` (the gold text), the probabilities of what it decides
 (`p_fake`, or `choice_probs` of scores and choices), `usage` and `latency_s`, or with `error`. Killed at any point and
 started again it continues and ends with the same file. What the run depends on stands in OUT.run.json; a rerun that
-differs in any of it is refused. The vision settings come from the checkpoint, or, for a model that was not trained
-here, from --recipe.
+differs in any of it is refused. The vision settings come from the checkpoint, for a merged or quantised folder from
+what it was made of, or, for a model that was not trained here, from --recipe. Decoding is greedy, whatever sampling
+settings the model's folder has.
 """
 
 from __future__ import annotations

@@ -15,14 +15,14 @@ Progress is printed, all else is in OUTPUT_DIR/train.log; what says that rows or
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,11 @@ if not __package__:
 
 from swift_plugins.core import next_steps
 from swift_plugins.core.commands import INTERRUPTED
-from swift_plugins.core.settings import read_recipe
+from swift_plugins.core.mixtures import describe_all, sampled
+from swift_plugins.core.preflight import Lengths, check_packages, check_resumed, vision_in_force
+from swift_plugins.core.records import has_lines
+from swift_plugins.core.settings import VISION_ENV, read_recipe
+from swift_plugins.core.vision import PATCHES, Vision
 from swift_plugins.progress import follow
 
 TUNERS = ("full", "lora")
@@ -52,9 +56,9 @@ class Recipe:
     header: dict[str, str]
 
     def files(self, key: str) -> list[str]:
-        """What stands in `dataset` or `val_dataset`."""
+        """The files of `dataset` or `val_dataset`, without what says how many rows of one are taken."""
         stated = self.keys.get(key) or []
-        return [str(file) for file in (stated if isinstance(stated, list) else [stated])]
+        return [sampled(str(file))[0] for file in (stated if isinstance(stated, list) else [stated])]
 
 
 def header_of(text: str) -> dict[str, str]:
@@ -91,6 +95,26 @@ class Run:
     start: Path  # where relative paths of the environment begin
     flags: list[str]
     env: dict[str, str]
+    notes: list[str] = field(default_factory=list)  # what is told before it starts
+
+    def stated(self, key: str) -> list[str]:
+        """What a flag of swift has in the end: the last that was given, else the recipe's."""
+        found = self.recipe.keys.get(key)
+        values = [str(value) for value in (found if isinstance(found, list) else [found]) if value is not None]
+        given = [*self.flags, *map(str, self.extra)]
+        for at, flag in enumerate(given, 1):
+            name, equals, value = flag.partition("=")
+            if name in (f"--{key}", f"--{key.replace('_', '-')}"):
+                values = [value] if equals else [*takewhile(lambda word: not word.startswith("--"), given[at:])]
+        return values
+
+    def files(self, key: str) -> list[str]:
+        """The JSONL files of `dataset` or `val_dataset` in the end; not what is on a hub, or of another form."""
+        return [file for file, _ in map(sampled, self.stated(key)) if file.endswith(".jsonl")]
+
+    def says(self, key: str) -> str:
+        """The one value of a flag, in small letters; empty where it has none."""
+        return " ".join(self.stated(key)).lower()
 
     def use(self, flag: str, *values: str) -> None:
         """Give a flag in place of the recipe's; ValueError where the command line gives another."""
@@ -98,11 +122,6 @@ class Run:
             names = {"output_dir": "OUTPUT_DIR", "tuner_type": "TUNER"}
             raise ValueError(f"{names.get(flag, flag.upper())} is set and --{flag} is given: leave out one of them")
         self.flags += [f"--{flag}", *values]
-
-    def given(self, flag: str) -> list[str]:
-        """The values of a flag of the command line."""
-        begin = self.extra.index(f"--{flag}") + 1 if f"--{flag}" in self.extra else len(self.extra)
-        return [*itertools.takewhile(lambda word: not word.startswith("--"), self.extra[begin:])]
 
     @property
     def command(self) -> list[str]:
@@ -115,17 +134,7 @@ class Run:
 
     @property
     def output(self) -> Path:
-        if given := self.given("output_dir"):
-            return Path(given[0])
-        stated = self.env.get("OUTPUT_DIR")
-        return self.start / stated if stated else Path(str(self.recipe.keys.get("output_dir", "output")))
-
-    @property
-    def data(self) -> list[str]:
-        """The files that are trained on, without what says how many rows of one are taken."""
-        at = self.flags.index("--dataset") + 1 if "--dataset" in self.flags else len(self.flags)
-        used = [*itertools.takewhile(lambda word: not word.startswith("--"), self.flags[at:])]
-        return [whole(file) for file in self.given("dataset") or used or self.recipe.files("dataset")]
+        return Path(*self.stated("output_dir"))
 
 
 def whole(name: str) -> str:
@@ -148,44 +157,49 @@ def find_data(name: str, start: Path, below: str) -> str:
 
 def use_data(run: Run) -> None:
     """DATASET: each part's train.jsonl and, where the recipe has validation data, val.jsonl; they must be there."""
-    recipe, files = run.recipe, [whole(file) for key in ("dataset", "val_dataset") for file in run.recipe.files(key)]
+    recipe = run.recipe
     if given := run.env.get("DATASET"):
         names = named_in(given, run.start)
         found = [find_data(name, run.start, Path(recipe.files("dataset")[0]).parent.name) for name in names]
         folders = list(dict.fromkeys(os.path.dirname(file) for file in found))
         run.use("dataset", *(file + name[len(whole(name)) :] for file, name in zip(found, names, strict=True)))
-        files = found
         if recipe.files("val_dataset") and "--val_dataset" not in run.extra:
             val = [f"{folder}/val.jsonl" for folder in folders]
-            val = [file for file in val if os.path.isfile(file)] or val[:1]  # a part of a mixture may have none
-            run.use("val_dataset", *val)
-            files = [*found, *val]
+            run.use("val_dataset", *([file for file in val if os.path.isfile(file)] or val[:1]))  # a part may have none
         if len(folders) == 1 and whole(names[0]).endswith(".jsonl"):
-            run.env.setdefault(
-                "ROOT_IMAGE_DIR", folders[0]
-            )  # a raw dataset's own file has paths relative to its folder
-    for file in files:
-        if not os.path.isfile(file):
-            commands = [recipe.header[word] for word in ("get", "data") if word in recipe.header]
-            raise ValueError(
-                f"no {file}: run `source .venv/bin/activate && {' && '.join(commands)}`, or set DATASET to a "
-                f"converter's output folder or a JSONL file; {run.on_cpu}"
-            )
+            run.env.setdefault("ROOT_IMAGE_DIR", folders[0])  # to it the paths of a raw dataset's own file are relative
+    for key in ("dataset", "val_dataset"):
+        for file in run.files(key):
+            use_file(run, key, file)
+
+
+def use_file(run: Run, key: str, file: str) -> None:
+    """Each file must be there and have rows; without any to validate on there is no evaluation (hooks/arguments.py)."""
+    if not os.path.isfile(file):
+        commands = [run.recipe.header[word] for word in ("get", "data") if word in run.recipe.header]
+        raise ValueError(
+            f"no {file}: run `source .venv/bin/activate && {' && '.join(commands)}`, or set DATASET to a "
+            f"converter's output folder or a JSONL file; {run.on_cpu}"
+        )
+    if not has_lines(file):
+        if key == "dataset":
+            raise ValueError(f"{file} has no rows: there is nothing to train on; convert with other splits")
+        run.notes.append(f"{file} has no rows and is left out; without any there is no evaluation")
 
 
 def check_limits(run: Run) -> None:
-    """ValueError for media of a kind whose size nothing bounds: their rows would be longer than max_length."""
-    if "qwen" not in f"{run.recipe.keys.get('model_type')} {run.recipe.keys.get('model')}".lower():
+    """ValueError for a mixture of images and videos of which nothing bounds the size of one: they would not fit."""
+    files = {kind: [file for file in run.files("dataset") if holds(file, kind)] for kind in LIMITS}
+    if not all(files.values()) or "qwen" not in run.says("model_type") + run.says("model"):
         return
     stated = {*(run.recipe.keys.get("ENV") or {}), *(name for name, value in run.env.items() if value)}
     for kind, names in LIMITS.items():
-        for file in run.data if stated.isdisjoint(names) else ():
-            if holds(file, kind):
-                least, more = names[0].replace("MAX", "MIN"), ", FPS, FPS_MAX_FRAMES" if kind == "videos" else ""
-                raise ValueError(
-                    f"{file} has {kind}, whose size neither {run.recipe.path} nor the environment bounds: set "
-                    f"{names[0]} ({least}{more}) as a recipe for {kind} does, and --max_length to what such rows take"
-                )
+        if stated.isdisjoint(names):
+            least, more = names[0].replace("MAX", "MIN"), ", FPS, FPS_MAX_FRAMES" if kind == "videos" else ""
+            raise ValueError(
+                f"{files[kind][0]} has {kind}, whose size neither {run.recipe.path} nor the environment bounds: set "
+                f"{names[0]} ({least}{more}) as a recipe for {kind} does, and --max_length to what such rows take"
+            )
 
 
 def holds(file: str, kind: str) -> bool:
@@ -194,6 +208,35 @@ def holds(file: str, kind: str) -> bool:
         return False
     with open(file, "rb") as lines:
         return any(f'"{kind}":'.encode() in line for line in lines)
+
+
+def use_plugins(run: Run) -> None:
+    """The recipe's plug-ins by their whole paths: a checkpoint names them to swift infer, wherever that is called."""
+    if plugins := run.recipe.keys.get("external_plugins"):
+        paths = plugins if isinstance(plugins, list) else [plugins]
+        run.flags += ["--external_plugins", *(os.path.abspath(path) for path in paths)]
+
+
+def check(run: Run) -> None:
+    """What training would only stop on once everything is loaded: packages, contradicting data, rows too long."""
+    check_packages(run.stated)
+    own = run.recipe.keys["ENV"]
+    vision, changed = vision_in_force(own, run.env)
+    run.notes += [changed] if changed else []
+    if (resumed := run.stated("resume_from_checkpoint")) and run.says("resume_only_model") != "true":
+        check_resumed(Path(*resumed), vision)
+    kind = run.says("model_type") or None
+    describe_all(run.stated("dataset"), vision, kind, None)
+    limit = run.says("max_length")
+    if run.says("strict") == "true" and run.says("truncation_strategy") in ("", "delete") and limit.isdecimal():
+        whole = (run.env.get("ANSWER_FORM") or own.get("ANSWER_FORM")) != "word"
+        Lengths(
+            int(limit),
+            Path(*run.stated("model"), "tokenizer.json"),
+            Vision(vision, kind) if kind in PATCHES else None,
+            whole and run.says("task_type") != "seq_cls",
+            run.env.get("ROOT_IMAGE_DIR", ""),
+        ).check(file for key in ("dataset", "val_dataset") for file in run.files(key))
 
 
 def use_model(run: Run) -> None:
@@ -265,13 +308,17 @@ def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
     if (tuner := env.get("TUNER") or TUNERS[0]) not in TUNERS:
         raise ValueError(f"TUNER must be full or lora, got {tuner}")
     name, *extra = argv
+    # An empty variable would keep ms-swift from taking the recipe's.
+    env = {key: value for key, value in env.items() if value or key not in VISION_ENV}
     run = Run(find_recipe(name, start), extra, start, [], env)
     if extra == ["--latest"]:
         return str(latest(run.output) or "")
     if "--tiny" in extra:
         raise ValueError(f"--tiny is not for this recipe: {run.on_cpu}")
-    for use in (use_data, check_limits, use_model, use_output, use_tuner, use_devices):
+    for use in (use_data, check_limits, use_model, use_output, use_tuner, use_devices, use_plugins, check):
         use(run)
+    for note in run.notes:
+        print(f"train: {note}")
     return run
 
 
@@ -295,7 +342,7 @@ def main(argv: Sequence[str]) -> int:
         return INTERRUPTED
     if not code and (checkpoint := latest(run.output)):
         tiny = ("--batch-size", 16, "--max-tokens", 96) if run.recipe.keys.get("use_cpu") is True else ()
-        next_steps.say(next_steps.after_training(checkpoint, run.data, *tiny), f", from {ROOT}")
+        next_steps.say(next_steps.after_training(checkpoint, run.files("dataset"), *tiny), f", from {ROOT}")
     return code
 
 

@@ -48,9 +48,9 @@ case "$*" in *launch.py*) exec {python} "$@" ;; *device_count*) echo "${{GPUS:-2
     while [ "$1" != --out ]; do shift; done
     mkdir -p "$2" && touch "$2/config.json" "$2/half"
     case "$2" in
-        *fakevlm*) touch "$2/train.jsonl" "$2/test.jsonl" ;;
+        *fakevlm*) echo {{}} | tee "$2/train.jsonl" > "$2/test.jsonl" ;;
         *data) for kind in pointwise pairwise; do
-                mkdir -p "$2/$kind" && touch "$2/$kind/train.jsonl" "$2/$kind/test.jsonl"
+                mkdir -p "$2/$kind" && echo {{}} | tee "$2/$kind/train.jsonl" > "$2/$kind/test.jsonl"
                 echo '{{"task": "dfj_'$kind'", "files": {{"test.jsonl": ""}}}}' > "$2/$kind/manifest.json"
             done ;;
     esac
@@ -130,8 +130,13 @@ class Project:
         env = {key: value for key, value in clean(**env).items() if key in env or key != "CUDA_VISIBLE_DEVICES"}
         return subprocess.run(line, cwd=cwd or self.folder, env=env, capture_output=True, text=True, timeout=60)
 
+    @property
+    def plugins(self) -> list[str]:
+        """The flag by which every training names the plug-ins."""
+        return ["--external_plugins", str(self.folder / "swift_plugins" / "register.py")]
+
     def ran(self, *command: str, **options: Any) -> tuple[str, dict[str, str], dict[str, str]]:
-        """What `swift sft` was started with: the recipe, the flags and the environment."""
+        """What `swift sft` was started with: the recipe, the flags but for the plug-ins, and the environment."""
         done = self.bash(*command, **options)
         assert done.returncode == 0, done.stderr
         found = json.loads((self.folder / "ran.json").read_text())
@@ -139,7 +144,9 @@ class Project:
         verb, recipe, *flags = found["argv"]
         assert verb == "sft"
         assert len(flags) % 2 == 0
-        return recipe, dict(zip(flags[::2], flags[1::2], strict=True)), found["env"]
+        given = dict(zip(flags[::2], flags[1::2], strict=True))
+        assert ["--external_plugins", given.pop("--external_plugins")] == self.plugins
+        return recipe, given, found["env"]
 
     def scripts(self) -> list[str]:
         """The Python scripts that were run since the last call, with their arguments."""

@@ -14,8 +14,10 @@ from converters.rows.explanations import agreeing
 from swift_plugins.core import boxes
 from swift_plugins.core.media import Media
 from swift_plugins.core.records import check_row
+from swift_plugins.core.settings import vision_settings
 from swift_plugins.core.tasks import deeptrace
 from swift_plugins.core.tasks.deeptrace_answer import Answer
+from swift_plugins.core.vision import Vision
 
 _REAL = Answer("real")
 
@@ -30,7 +32,12 @@ class Converter:
         self.with_box = args.setting != "label_only"
         self.with_time = args.setting in ("full", "no_explanation")
         self.with_explanation = args.setting in ("full", "no_time")
-        self.spans: dict[tuple[int, int], tuple[int, int]] = {}
+        # Those of the environment too: training finds them there.
+        self.settings = vision_settings() | {
+            "VIDEO_MIN_PIXELS": str(args.min_pixels),
+            "VIDEO_MAX_PIXELS": str(args.max_pixels),
+        }
+        self.vision = Vision(self.settings)
         self.traces: dict[str, int] = {}  # of each video, so far
         self.kinds: dict[str, str] = {}  # video_type of each video
         self.clipped = 0
@@ -65,12 +72,11 @@ class Converter:
         )
         return answer, list(box), start
 
-    def span(self, size: tuple[int, int]) -> tuple[int, int]:
-        """How far the box space reaches over a frame of that width and height."""
-        if (span := self.spans.get(size)) is None:
-            args = self.args
-            span = self.spans[size] = boxes.span(args.box_space, *size, args.min_pixels, args.max_pixels)
-        return span
+    def span(self, raw: Raw) -> tuple[int, int]:
+        """How far the box space reaches over the frames of a row's video."""
+        size, space = (raw.video_width, raw.video_height), self.args.box_space
+        seen = self.vision.frame(*size, raw.video_duration, raw.video_frame_rate) if space == "resized" else None
+        return boxes.span(space, *size, seen)
 
     def check(self, raw: Raw) -> str:
         """The absolute path of the video; ValueError for a row that contradicts itself or an earlier one."""
@@ -85,7 +91,7 @@ class Converter:
 
     def row(self, raw: Raw, split: str) -> dict[str, Any]:
         """One training row; ValueError says why a raw row cannot become one."""
-        path, span = self.check(raw), self.span((raw.video_width, raw.video_height))
+        path, span = self.check(raw), self.span(raw)
         answer, box, start = self.answer(raw, span)
         text = deeptrace.render(answer)
         if deeptrace.parse_trained(text).answer != answer:

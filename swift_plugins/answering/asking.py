@@ -33,7 +33,7 @@ class BackEnd(Protocol):
     def __init__(self, settings: Mapping[str, Any], batch_size: int, max_tokens: int): ...
 
     @staticmethod
-    def settings(name: str, recipe: Path | None, base_url: str | None) -> dict[str, Any]:
+    def settings(name: str, recipe: Path | None, base_url: str | None, base: Path | None = None) -> dict[str, Any]:
         """What a run's record says of the model of that name; what must be in the environment is put there."""
 
     def answer(self, rows: list[Row]) -> list[Row | Exception]: ...

@@ -40,13 +40,25 @@ def result_of_head(content: Any, usage: Any) -> Row:
 _MEDIA_TOKEN = re.compile("vision|image|video|audio")  # there are as many as the media need
 
 
+def greedy(released: Any) -> Any:
+    """A GenerationConfig of which nothing but the ends of an answer is as a model's folder has it.
+
+    ms-swift and transformers take from there whatever a request leaves open, at temperature 0 too: Qwen2.5-VL's has a
+    repetition penalty of 1.05, others forbid, force or favour tokens.
+    """
+    from transformers import GenerationConfig
+
+    ends = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+    return GenerationConfig(do_sample=False, **{name: getattr(released, name, None) for name in ends})
+
+
 class Engine:
     """ms-swift's transformers engine."""
 
     @staticmethod
-    def settings(name: str, recipe: Path | None, base_url: str | None) -> dict[str, Any]:
+    def settings(name: str, recipe: Path | None, base_url: str | None, base: Path | None = None) -> dict[str, Any]:
         """Those of the folder, or of a recipe; the vision settings among them are put into effect."""
-        found = model_settings(Path(name).resolve(), recipe)
+        found = model_settings(Path(name).resolve(), recipe, base)
         apply_vision_settings(found["vision"], f"{name} (or its recipe)")
         os.environ |= model_folders.DATA_ALONE
         return found
@@ -68,11 +80,13 @@ class Engine:
         network, processor = get_model_processor(
             settings["model"], model_type=settings["model_type"], torch_dtype=dtype, **head
         )
+        if not self.has_head:
+            network.generation_config = greedy(network.generation_config)
         template = get_template(processor, template_type=settings["template"])
         adapters = [settings["adapter"]] if settings["adapter"] else []
         self.engine = TransformersEngine(network, template=template, adapters=adapters, max_batch_size=batch_size)
         self.engine.strict = False  # a row that cannot be encoded comes back as its exception
-        self.config = RequestConfig(max_tokens=max_tokens, temperature=0.0)
+        self.config = RequestConfig(max_tokens=max_tokens, temperature=0.0, return_details=not self.has_head)
         self.tokenizer = self.engine.tokenizer
         # All but the tags of a candidate's own frame, which stays as the paper has it.
         added = {*self.tokenizer.get_added_vocab(), *self.tokenizer.all_special_tokens}
@@ -155,7 +169,7 @@ class Engine:
             if self.has_head:
                 answers.append(result_of_head(choice.logprobs["content"][0], reply.usage))
                 continue
-            steps = top.steps(position, reply.usage.completion_tokens, self.tokenizer)
+            steps = top.steps(position, choice.token_ids, self.tokenizer)
             answers.append(result_of(row, choice.message.content, steps, reply.usage, choice.finish_reason))
             position += 1
         return answers
@@ -171,10 +185,10 @@ class TopTokens:
         self.kept.append(tuple(x.cpu() for x in scores.float().log_softmax(-1).topk(min(TOP, scores.shape[-1]))))
         return scores
 
-    def steps(self, position: int, count: int, tokenizer) -> list[Step]:
-        """The first `count` steps of one row; decoding is greedy, so the likeliest token is the generated one."""
+    def steps(self, position: int, generated: Sequence[int], tokenizer) -> list[Step]:
+        """The steps at which the tokens of one row's answer were generated."""
         found: list[Step] = []
-        for logprobs, ids in self.kept[:count]:
+        for token, (logprobs, ids) in zip(generated, self.kept, strict=False):
             texts = tokenizer.batch_decode(ids[position].unsqueeze(-1))
-            found.append((texts[0], dict(zip(texts, logprobs[position].tolist(), strict=True))))
+            found.append((tokenizer.decode([token]), dict(zip(texts, logprobs[position].tolist(), strict=True))))
         return found

@@ -13,7 +13,7 @@ from swift_plugins.core.media import LEVELS
 
 def asking_of(args: argparse.Namespace) -> Asking:
     """Who is asked and how, by the options below; a command with some of them sets the others."""
-    settings = BACKENDS[args.backend].settings(args.model, args.recipe, args.base_url)
+    settings = BACKENDS[args.backend].settings(args.model, args.recipe, args.base_url, args.base)
     names = ("model", "backend", "base_url", "batch_size", "max_tokens", "check", "workers", "retry_errors")
     return Asking(settings=settings, **{name: getattr(args, name) for name in names})
 
@@ -25,6 +25,11 @@ def add_model_options(parser: argparse.ArgumentParser, model: str) -> None:
         "--recipe",
         type=Path,
         help="for a model not trained here: the recipe whose template, model type and ENV (pixels, fps, frames) apply",
+    )
+    parser.add_argument(
+        "--base",
+        type=Path,
+        help="an adapter's base model, where it does not lie where training found it (default: as forensics.json says)",
     )
     parser.add_argument("--batch-size", type=whole_number(), default=8, help="rows answered at once (default 8)")
     parser.add_argument(

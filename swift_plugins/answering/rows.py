@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from swift_plugins.core.judge_rows import made_safe, swapped
 from swift_plugins.core.records import Row, read_training_rows, spread
 from swift_plugins.core.settings import CHECKPOINT_FILE
 from swift_plugins.core.tasks import Task, answers_of, fakevlm, get_task, made_for
+from swift_plugins.core.vision import PATCHES, Vision, frame_fault
 
 
 def load_data(path: Path, limit: int | None, prompt: str, swap: bool, safe: bool) -> list[Row]:
@@ -61,23 +62,35 @@ def answered(row: Row, result: Result) -> Row:
 
 
 def check_rows_fit(rows: list[Row], model: Mapping[str, Any], path: Path) -> None:
-    """Refuse rows whose task, question, box space or task version is not what the checkpoint was trained on."""
+    """Refuse rows that are like none of the datasets that the checkpoint was trained on: of another task, question, box
+    space or task version, or with boxes on another frame than it sees."""
     if model.get("task_type") == "seq_cls" and (other := next((r for r in rows if r["task"] != fakevlm.NAME), None)):
         raise ValueError(f"{path}: row {other['id']!r} is {other['task']}, a linear head answers {fakevlm.NAME} alone")
     trained = model["trained"].get("data") or []
-    tasks = sorted({data["task"] for data in trained if data.get("task")})
-    answers = {answers_of(name) for name in tasks}
-    for row in rows if tasks else []:
-        if answers_of(row["task"]) not in answers:
-            raise ValueError(
-                f"{path}: row {row['id']!r} is {row['task']}, the checkpoint was trained for {', '.join(tasks)}"
-            )
-    for data in trained:
-        for key, same in (("task_version", made_for), ("box_space", str), ("setting", str)):
-            wanted = data.get(key)
-            other = next((row for row in rows if wanted and same(row["meta"].get(key, wanted)) != same(wanted)), None)
-            if other is not None:
-                raise ValueError(
-                    f"{path}: row {other['id']!r} has {key} {other['meta'][key]!r}, the checkpoint was trained on "
-                    f"{wanted!r} (see {CHECKPOINT_FILE}): convert the data with the same options"
-                )
+    if trained and all(data.get("task") for data in trained):  # of each of which something is known
+        for row in rows:
+            if fault := misfit(row, trained):
+                raise ValueError(f"{path}: row {row['id']!r} {fault}")
+    if (kind := model.get("model_type")) in PATCHES:
+        vision = Vision(model["vision"], kind)
+        for row in rows:
+            if fault := frame_fault(row["meta"], vision):
+                raise ValueError(f"{path}: row {row['id']!r}: {fault}: convert the data for the checkpoint's limits")
+
+
+def misfit(row: Row, trained: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why a row is like none of the datasets of a training; None where it is like one."""
+    alike = [data for data in trained if answers_of(data["task"]) == answers_of(row["task"])]
+    if not alike:
+        return f"is {row['task']}, the checkpoint was trained for {', '.join(sorted({d['task'] for d in trained}))}"
+    nearest = min(([*differences(row, data)] for data in alike), key=len)
+    if not nearest:
+        return None
+    return f"has {' and '.join(nearest)} (see {CHECKPOINT_FILE}): convert the data with the same options"
+
+
+def differences(row: Row, data: Mapping[str, Any]) -> Iterator[str]:
+    for key, same in (("task_version", made_for), ("box_space", str), ("setting", str)):
+        wanted = data.get(key)
+        if wanted and same(found := row["meta"].get(key, wanted)) != same(wanted):
+            yield f"{key} {found!r}, the checkpoint was trained on {wanted!r}"

@@ -40,7 +40,7 @@ class Server:
     special_tokens: frozenset[str] = frozenset()  # a server does not tell
 
     @staticmethod
-    def settings(name: str, recipe: Path | None, base_url: str | None) -> dict[str, Any]:
+    def settings(name: str, recipe: Path | None, base_url: str | None, base: Path | None = None) -> dict[str, Any]:
         """A server sees to template and pixels itself; a password in its address is not recorded."""
         from urllib.parse import urlsplit
 

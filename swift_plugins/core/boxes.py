@@ -11,6 +11,7 @@ that its coordinates span, so one formula converts them all:
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -23,11 +24,14 @@ VIDEO_MIN_PIXELS, VIDEO_MAX_PIXELS = 128 * PATCH * PATCH, 768 * PATCH * PATCH  #
 Box = tuple[float, float, float, float]
 
 
-def smart_resize(width: int, height: int, min_pixels: int, max_pixels: int, factor: int = PATCH) -> tuple[int, int]:
+@functools.lru_cache(maxsize=4096)  # a dataset has few sizes
+def smart_resize(
+    width: int, height: int, min_pixels: float, max_pixels: float, factor: int = PATCH, ratio: int = 200
+) -> tuple[int, int]:
     """The (width, height) to which qwen-vl-utils resizes a frame: multiples of `factor`, area within the limits."""
-    if min(width, height) < 1 or max(width, height) > 200 * min(width, height):
-        raise ValueError(f"a frame of {width}x{height} cannot be resized: the sides may differ 200-fold at most")
-    if not factor * factor <= min_pixels <= max_pixels:
+    if min(width, height) < 1 or max(width, height) > ratio * min(width, height):
+        raise ValueError(f"a frame of {width}x{height} cannot be resized: the sides may differ {ratio}-fold at most")
+    if not factor * factor <= max_pixels >= min_pixels:
         raise ValueError(f"pixel limits must be {factor * factor} <= min <= max, got {min_pixels} and {max_pixels}")
     w, h = max(factor, round(width / factor) * factor), max(factor, round(height / factor) * factor)
     if w * h > max_pixels:
@@ -39,21 +43,19 @@ def smart_resize(width: int, height: int, min_pixels: int, max_pixels: int, fact
     return w, h
 
 
-def span(
-    space: str, width: int, height: int, min_pixels: int = VIDEO_MIN_PIXELS, max_pixels: int = VIDEO_MAX_PIXELS
-) -> tuple[int, int]:
-    """The (width, height) that coordinates of `space` span on a source frame of width x height px."""
+def span(space: str, width: int, height: int, seen: tuple[int, int] | None = None) -> tuple[int, int]:
+    """The (width, height) that coordinates of `space` span on a source frame of width x height px.
+
+    `seen` is the frame that the model sees (see vision.py), which resized needs.
+    """
     if space == "pixel":
         return width, height
     if space == "norm1000":
         return 1000, 1000
     if space == "ratio":
         return 1, 1
-    if space == "resized":
-        size = smart_resize(width, height, min_pixels, max_pixels)
-        if 0 in size:
-            raise ValueError(f"a frame of {width}x{height} is too narrow for {max_pixels} pixels")
-        return size
+    if space == "resized" and seen is not None:
+        return seen
     raise ValueError(f"unknown box space {space!r}; available: {', '.join(SPACES)}")
 
 

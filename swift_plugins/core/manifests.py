@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
@@ -89,8 +88,7 @@ def find_manifest(file: Path) -> tuple[Path, str, dict[str, Any]] | None:
 def describe_data(path: str) -> dict[str, Any]:
     """What is known of a dataset file: its hash, and the facts of the manifest that was written with it.
 
-    Raises ValueError if the file is not the one the manifest describes, or if it was made for another task version or
-    for other pixel limits than training uses.
+    Raises ValueError if the file is not the one the manifest describes, or if it was made for another task version.
     """
     file = Path(path)
     found: dict[str, Any] = {"path": str(file), "sha256": sha256_file(file)}
@@ -102,10 +100,4 @@ def describe_data(path: str) -> dict[str, Any]:
     task, version = get_task(facts["task"]), facts.get("task_version")
     if made_for(version) != made_for(task.VERSION):
         raise ValueError(f"{file} was made for {task.NAME} {version}, this is {task.VERSION}")
-    limits = [os.environ.get("VIDEO_MIN_PIXELS"), os.environ.get("VIDEO_MAX_PIXELS")]
-    if (wanted := facts.get("pixel_limits")) and [str(n) for n in wanted] != limits:
-        raise ValueError(
-            f"{file} states boxes for frames of {wanted} pixels, training uses {limits}: set "
-            "VIDEO_MIN_PIXELS and VIDEO_MAX_PIXELS in the recipe's ENV, or convert with --min-pixels and --max-pixels"
-        )
     return found | {key: facts.get(key) for key in Facts.__annotations__}

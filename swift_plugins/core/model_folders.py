@@ -169,11 +169,11 @@ _OF_FILE: dict[str, Callable[[Any], None]] = {
 
 
 def base_of(adapter: Path, base: Any) -> str:
-    """The base model's folder, inspected, as an adapter's forensics.json names it; nothing is fetched from a hub."""
+    """The base model's folder, inspected, as --base or an adapter's forensics.json names it; no hub is asked."""
     if not (isinstance(base, str) and os.path.isabs(base) and os.path.isdir(base)):
         raise ValueError(
-            f"{adapter} is an adapter of {base!r:.200}, which is no folder here: download the base model and write its "
-            f'folder, by its whole path, as "model" into {adapter / CHECKPOINT_FILE}'
+            f"{adapter} is an adapter of {base!r:.200}, which is no folder here: name the folder of its base model by "
+            "--base, and download it first where it is not here"
         )
     inspect(base)
     return base

@@ -90,6 +90,12 @@ def read_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
         yield line, row
 
 
+def has_lines(path: str | os.PathLike) -> bool:
+    """Whether a JSONL has a row; one line that is not blank tells."""
+    with open(path, "rb") as file:
+        return any(line.strip() for line in iter(lambda: file.readline(_BUFFER), b""))
+
+
 def check_row(row: dict[str, Any]) -> None:
     """Raise ValueError, saying what is wrong, unless `row` has the form of a training row and its texts are text."""
     check_form(row)

@@ -36,6 +36,8 @@ VISION_ENV = (
     "VIDEO_MAX_TOKEN_NUM",
     "SPATIAL_MERGE_SIZE",
     "MODEL_SEQ_LEN",
+    "FRAME_FACTOR",
+    "MAX_RATIO",
 )
 # Setting -> what ms-swift takes it from when it loads a model (swift 4.6, model/models/qwen.py): it then stands in the
 # environment and in a checkpoint's record, though the recipe does not state it.

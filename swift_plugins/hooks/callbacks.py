@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from swift.callbacks import TrainerCallback, callbacks_map
 
 from swift_plugins.core import trained_rows
-from swift_plugins.core.manifests import describe_data
+from swift_plugins.core.mixtures import describe_all
 from swift_plugins.core.records import write_json
 from swift_plugins.core.settings import CHECKPOINT_FILE, answer_form, library_versions, vision_settings
 from swift_plugins.hooks.losses import loss_weights
@@ -37,9 +36,9 @@ class ForensicsCallback(TrainerCallback):
         recorded = json.loads((Path(args.output_dir) / "args.json").read_text(encoding="utf-8"))
         if args.resume_from_checkpoint and recorded["tuner_type"] == "full" and not (args.deepspeed or args.fsdp):
             restore_weights(model, args.resume_from_checkpoint, recorded)
-        paths = [p.split("#")[0] for p in recorded.get("dataset") or []]
+        taken, vision = recorded.get("dataset") or [], vision_settings()
         self.record = {
-            "data": [describe_data(path) for path in paths if os.path.isfile(path)],
+            "data": describe_all(taken, vision, recorded.get("model_type"), recorded.get("data_seed")),
             "model": recorded.get("model_dir"),  # where a hub's model lies too: an adapter finds its base again
             "model_type": recorded.get("model_type"),
             "template": recorded.get("template"),
@@ -48,13 +47,13 @@ class ForensicsCallback(TrainerCallback):
             "tuner_type": recorded.get("tuner_type"),
             "torch_dtype": recorded.get("torch_dtype"),
             "seed": args.seed,
-            "vision": vision_settings(),
+            "vision": vision,
             "loss_weights": loss_weights(),
             "versions": library_versions(),
         }
         if state.is_world_process_zero:
             earlier = [recorded.get("model_dir"), args.resume_from_checkpoint, *(recorded.get("adapters") or [])]
-            self.record["trained_rows"] = trained_rows.described(paths, earlier)
+            self.record["trained_rows"] = trained_rows.described([one["path"] for one in self.record["data"]], earlier)
 
     def on_save(self, args, state, control, **kwargs):
         if state.is_world_process_zero:

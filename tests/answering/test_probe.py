@@ -132,7 +132,7 @@ def test_where_nothing_can_be_read_there_is_one_clear_line(extract, data, tmp_pa
 def command(tmp_path, data, monkeypatch):
     """Run the command with an engine whose features tell the rows' order."""
     model = MODEL | {"task_type": "causal_lm", "vision": {}, "trained": {}}
-    monkeypatch.setattr(Engine, "settings", staticmethod(lambda name, recipe, base_url: model))
+    monkeypatch.setattr(Engine, "settings", staticmethod(lambda name, recipe, base_url, base: model))
     monkeypatch.setattr(Asking, "start", lambda self: Moody())
 
     def call(*options):

@@ -118,7 +118,7 @@ def test_a_link_to_a_folder_is_refused(tmp_path):
 
 @pytest.mark.parametrize("base", ["evil-org/evil-model", "missing", ".", "", None, 7])
 def test_a_base_that_is_no_folder_by_its_whole_path_is_refused(tmp_path, base):
-    with pytest.raises(ValueError, match="which is no folder here: download the base model"):
+    with pytest.raises(ValueError, match="which is no folder here: name the folder of its base"):
         base_of(tmp_path, base)
 
 

@@ -1,7 +1,13 @@
 """What ms-swift loads: registration, loss weights, the template's token ids and boxes, the metric, the data check."""
 
+import importlib
+import importlib.util
+import itertools
 import json
+import os
 import sys
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -9,11 +15,11 @@ import pytest
 pytest.importorskip("swift")
 
 from swift_plugins import register  # noqa: F401
-from swift_plugins.core.manifests import describe_data
-from swift_plugins.core.records import sha256_file
-from swift_plugins.core.settings import apply_vision_settings, vision_settings
+from swift_plugins.core.preflight import Lengths
+from swift_plugins.core.settings import VISION_ENV, apply_vision_settings, vision_settings
 from swift_plugins.core.tasks import TASKS, deeptrace, dfj_detect, dfj_pairwise, dfj_pointwise
 from swift_plugins.core.tasks.deeptrace_answer import Answer
+from swift_plugins.core.vision import PATCHES, Vision
 from swift_plugins.hooks.losses import KINDS, loss_weights
 from swift_plugins.hooks.metrics import verdict_scores
 
@@ -180,7 +186,71 @@ def test_boxes_on_a_video_reach_the_model_in_pixels_of_the_resized_frame(templat
         assert str(number) in text
 
 
-# --------------------------------------------------------------------------------------------------- metric, data check
+def test_a_rows_tokens_are_counted_before_training_as_the_template_makes_them(
+    template, clip, tiny, architecture, monkeypatch
+):
+    length = len(encode(template, clip, None, monkeypatch)["input_ids"])
+    turns = [{"role": "user", "content": "<video>Where?"}, {"role": "assistant", "content": ANSWER}]
+    row = {"messages": turns, "videos": [clip], "meta": {"width": 224, "height": 112, "duration": 2.0, "fps": 4.0}}
+    lengths = Lengths(0, Path(tiny) / "tokenizer.json", Vision({}, architecture), True, "")
+    least = sum(lengths.excess(row))
+    if architecture == "qwen2_5_vl":  # whose template has a system turn of its own
+        system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+        assert least == length - len(template.tokenizer.encode(system))
+    assert length - 60 < least <= length  # Qwen3-VL writes times between the frames
+
+
+# --------------------------------------------------------------------------------------------- what a model is shown
+
+SETTINGS = (
+    {},
+    {"VIDEO_MIN_PIXELS": "602112", "VIDEO_MAX_PIXELS": "602112"},  # fixed: the upper limit is 1.05 times it
+    {"VIDEO_MIN_PIXELS": "200704", "VIDEO_MAX_PIXELS": "200704"},
+    {"VIDEO_MIN_PIXELS": "100000", "VIDEO_MAX_PIXELS": "300000"},  # no whole numbers of tokens
+    {"VIDEO_MIN_PIXELS": "500", "VIDEO_MAX_PIXELS": "7056"},
+    {"VIDEO_MIN_PIXELS": "200704", "VIDEO_MAX_PIXELS": "7056"},  # the lower one is above the upper one
+    {"VIDEO_MAX_PIXELS": "3136", "VIDEO_MIN_TOKEN_NUM": "2", "VIDEO_MAX_TOKEN_NUM": "20"},  # those in tokens win
+    {"VIDEO_MIN_PIXELS": "784", "VIDEO_TOTAL_PIXELS": "9000", "MODEL_SEQ_LEN": "2e2"},
+    {"VIDEO_MIN_PIXELS": "784", "MODEL_SEQ_LEN": "100", "FPS": "4", "FPS_MAX_FRAMES": "9"},
+    {"VIDEO_MIN_PIXELS": "784", "FPS": "0.5", "FPS_MIN_FRAMES": "7", "FRAME_FACTOR": "4", "SPATIAL_MERGE_SIZE": "1"},
+)
+CLIPS = ((8, 8.0), (60, 24.0), (75, 29.97), (33, 10.0))  # frames, frames per second
+
+
+def shown(qwen, settings, patch, size, clip):
+    """(frames, (width, height)) that ms-swift and qwen-vl-utils make of a clip under these settings."""
+    import torch
+
+    spec = importlib.util.find_spec("qwen_vl_utils.vision_process")
+    fresh = importlib.util.module_from_spec(spec)
+    kept = {key: value for key, value in os.environ.items() if key not in VISION_ENV}
+    with mock.patch.dict(os.environ, kept | settings, clear=True):
+        spec.loader.exec_module(fresh)
+        qwen.compat_qwen_vl_utils(patch)
+        qwen.patch_qwen_vl_utils(fresh)
+
+        def read(element):
+            count = fresh.smart_nframes(element, *clip)
+            return torch.zeros(count, 1, size[1], size[0], dtype=torch.uint8), {}, clip[1]
+
+        fresh.VIDEO_READER_BACKENDS = dict.fromkeys(fresh.VIDEO_READER_BACKENDS, read)
+        video = fresh.fetch_video({"video": "clip.mp4"}, image_patch_size=patch)
+    return len(video), (video.shape[3], video.shape[2])
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: ",".join(settings.values()) or "none")
+def test_the_frame_that_a_model_sees_is_that_of_the_processors(settings, family):
+    from swift.model.models import qwen
+
+    for size, (count, fps) in itertools.product(((224, 126), (96, 128), (300, 62)), CLIPS):
+        vision = Vision(settings, family)
+        expected = shown(qwen, settings, PATCHES[family], size, (count, fps))
+        clip = count / fps, fps
+        assert (vision.frames(*clip), vision.frame(*size, *clip)) == expected, (size, clip)
+
+
+# ---------------------------------------------------------------------------------------------------- metric, settings
 
 
 def test_verdict_accuracy_by_hand():
@@ -193,47 +263,6 @@ def test_verdict_accuracy_by_hand():
     assert scores["verdict_accuracy"] == pytest.approx(200 / 3)
 
 
-@pytest.fixture
-def dataset(tmp_path):
-    """A converted dataset of one file, and a function that changes its manifest."""
-    (tmp_path / "train.jsonl").write_text("{}\n")
-    digest = sha256_file(tmp_path / "train.jsonl")
-    manifest = {
-        "task": "deeptrace",
-        "task_version": deeptrace.VERSION,
-        "box_space": "resized",
-        "pixel_limits": [784, 7056],
-        "files": {"train.jsonl": digest},
-    }
-
-    def change(**facts):
-        (tmp_path / "manifest.json").write_text(json.dumps(manifest | facts))
-        return str(tmp_path / "train.jsonl")
-
-    return change
-
-
-def test_data_that_fit_are_described(dataset, monkeypatch):
-    monkeypatch.setenv("VIDEO_MIN_PIXELS", "784")
-    monkeypatch.setenv("VIDEO_MAX_PIXELS", "7056")
-    assert describe_data(dataset())["box_space"] == "resized"
-
-
-@pytest.mark.parametrize(
-    ("facts", "problem"),
-    [
-        ({"files": {"train.jsonl": "0" * 64}}, "convert the dataset again"),
-        ({"task_version": "0"}, "was made for deeptrace 0"),
-        ({"pixel_limits": [784, 50176]}, "set VIDEO_MIN_PIXELS and VIDEO_MAX_PIXELS"),
-    ],
-)
-def test_data_that_do_not_fit_are_refused(dataset, monkeypatch, facts, problem):
-    monkeypatch.setenv("VIDEO_MIN_PIXELS", "784")
-    monkeypatch.setenv("VIDEO_MAX_PIXELS", "7056")
-    with pytest.raises(ValueError, match=problem):
-        describe_data(dataset(**facts))
-
-
 def test_vision_settings_are_applied_and_never_silently_replaced(monkeypatch):
     for key in vision_settings():
         monkeypatch.delenv(key)
@@ -241,3 +270,65 @@ def test_vision_settings_are_applied_and_never_silently_replaced(monkeypatch):
     apply_vision_settings({"FPS": 4}, "the checkpoint")
     with pytest.raises(ValueError, match="FPS is '4', the checkpoint says '1'"):
         apply_vision_settings({"FPS": "1"}, "the checkpoint")
+
+
+@pytest.fixture
+def arguments(tmp_path, monkeypatch):
+    """What `swift infer` knows of a checkpoint whose forensics.json states these settings, with this environment."""
+    from swift.arguments import InferArguments
+
+    def make(recorded, **env):
+        for key in VISION_ENV:
+            monkeypatch.delenv(key, raising=False)
+        for key, value in env.items():
+            monkeypatch.setenv(key, value)
+        (tmp_path / "forensics.json").write_text(json.dumps({"vision": recorded}))
+        made = InferArguments.__new__(InferArguments)
+        made.adapters, made.model, made.model_kwargs = [], str(tmp_path), None
+        return made
+
+    return make
+
+
+def test_a_checkpoints_settings_are_applied_by_every_command_of_swift(arguments):
+    from swift.model import utils
+
+    with mock.patch.dict(os.environ), mock.patch.object(utils, "save_checkpoint"):
+        arguments({"FPS": "4", "VIDEO_MAX_PIXELS": 7056})._init_model_kwargs()
+        assert vision_settings() == {"FPS": "4", "VIDEO_MAX_PIXELS": "7056"}
+        with pytest.raises(ValueError, match=r"FPS is '1', .*forensics.json says '4'. Unset them"):
+            arguments({"FPS": "4"}, FPS="1")._init_model_kwargs()
+        served = arguments({"FPS": "4"})
+        served.adapter_mapping, served.model = {"judge": served.model}, None
+        served._init_model_kwargs()
+        assert vision_settings() == {"FPS": "4"}
+
+
+@pytest.mark.parametrize("maker", ["merge_lora", "quant"])
+def test_what_swift_export_makes_of_a_checkpoint_carries_its_record(arguments, tmp_path, maker):
+    from swift.model import utils
+
+    from swift_plugins.hooks.remote_code import replace
+
+    original = utils.save_checkpoint
+    processor = mock.Mock(save_pretrained=os.makedirs)
+    try:
+        with mock.patch.dict(os.environ):
+            arguments({"FPS": "4"})._init_model_kwargs()
+            save = importlib.import_module(f"swift.pipelines.export.{maker}").save_checkpoint
+            save(None, processor, str(tmp_path / "made"), model_dirs=[str(tmp_path)])
+    finally:
+        replace({(utils, "save_checkpoint"): original})
+    assert json.loads((tmp_path / "made" / "forensics.json").read_text()) == {"vision": {"FPS": "4"}}
+
+
+def test_validation_files_without_rows_are_left_out_of_a_training(tmp_path):
+    from swift.arguments import SftArguments
+
+    for name, text in (("a", "{}"), ("b", ""), ("c", " \n\n")):
+        (tmp_path / f"{name}.jsonl").write_text(text)
+    made = SftArguments.__new__(SftArguments)
+    made.val_dataset = [f"{tmp_path}/a.jsonl#2", f"{tmp_path}/b.jsonl", f"{tmp_path}/c.jsonl#5", "org/name#7"]
+    made.model_kwargs = None
+    made._init_model_kwargs()
+    assert made.val_dataset == [f"{tmp_path}/a.jsonl#2", "org/name#7"]

@@ -1,9 +1,12 @@
 """A recipe and the environment become a command of swift: recipes are read as YAML, whatever form their values have."""
 
+import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from swift_plugins.core import preflight
 from swift_plugins.launch import find_recipe, header_of, main, run_of
 
 HEAD = """# A run.
@@ -31,6 +34,20 @@ def launch(tmp_path, monkeypatch):
         return run_of(["recipe.yaml", *flags], tmp_path, dict(env))
 
     return run
+
+
+@pytest.fixture
+def tiny_tokenizer(tmp_path):
+    """./m, a model's folder of which there is the tokenizer: a token a letter, and one of "word"."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    letters = [*pre_tokenizers.ByteLevel.alphabet(), "wo", "wor", "word"]
+    pairs = [("w", "o"), ("wo", "r"), ("wor", "d")]
+    made = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, pairs))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "config.json").write_text("{}")
+    made.save(str(tmp_path / "m" / "tokenizer.json"))
 
 
 def test_a_headers_commands_are_joined_by_word():
@@ -69,6 +86,118 @@ def test_each_file_must_be_there(launch, lines):
         launch(lines)
 
 
+@pytest.fixture
+def rows(tmp_path):
+    """A function that writes rows of ours with these media and texts to a.jsonl."""
+
+    def write(*texts: str, **media) -> None:
+        meta = {"width": 1280, "height": 720, "duration": 5.0, "fps": 24.0, "box_space": "pixel"} if media else {}
+        tags = "".join({"videos": "<video>", "images": "<image>"}[key] for key in media)
+        turns = [[{"role": "user", "content": tags + "What?"}, {"role": "assistant", "content": t}] for t in texts]
+        lines = [{"id": f"r{i}", "task": "deeptrace", "messages": m, "meta": meta} | media for i, m in enumerate(turns)]
+        (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    return write
+
+
+STRICT = "dataset: a.jsonl\nmodel_type: qwen2_5_vl\nmodel: ./m\nstrict: true\nmax_length: "
+
+
+def test_without_rows_to_validate_on_training_goes_on_without_an_evaluation(launch, tmp_path, capsys):
+    (tmp_path / "b.jsonl").write_text("\n \n")
+    launch("dataset: a.jsonl\nval_dataset: b.jsonl")
+    assert capsys.readouterr().out == "train: b.jsonl has no rows and is left out; without any there is no evaluation\n"
+    with pytest.raises(ValueError, match=r"^b.jsonl has no rows: there is nothing to train on"):
+        launch("dataset: a.jsonl", "--dataset", "a.jsonl", "b.jsonl#3")
+    launch("dataset: nowhere.jsonl", "--dataset", "a.jsonl", "org/name#5")  # the recipe's own is not needed then
+    with pytest.raises(ValueError, match=r"^no nowhere.jsonl: run"):
+        launch("dataset: a.jsonl", "--val_dataset=nowhere.jsonl")
+
+
+def test_vision_settings_of_the_shell_that_override_the_recipe_are_one_line(launch, capsys):
+    lines = "dataset: a.jsonl\nENV: {VIDEO_MAX_PIXELS: 7056, FPS: 4}"
+    env = launch(lines, FPS="4", VIDEO_MAX_PIXELS="").env
+    assert "VIDEO_MAX_PIXELS" not in env  # an empty one is none
+    assert capsys.readouterr().out == ""
+    launch(lines, VIDEO_MAX_PIXELS="3136", FPS="4", VIDEO_MAX_TOKEN_NUM="9", OMP_NUM_THREADS="1")
+    assert capsys.readouterr().out == (
+        "train: the shell overrides the recipe: VIDEO_MAX_PIXELS=3136 (recipe: 7056), "
+        "VIDEO_MAX_TOKEN_NUM=9 (recipe: unset)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--report_to", "tensorboard", "no_tracker"], "--report_to no_tracker needs the package no_such_package"),
+        (["--attn-impl", "fast"], "--attn_impl fast needs the package no_such_package, which is not installed: "),
+    ],
+)
+def test_a_package_that_is_missing_is_named_before_anything_is_loaded(launch, monkeypatch, flags, problem):
+    lacking = {"report_to": {"no_tracker": "no_such_package"}, "attn_impl": {"fast": "no_such_package"}}
+    monkeypatch.setattr(preflight, "NEEDS", lacking)
+    launch("dataset: a.jsonl\nreport_to: tensorboard")
+    with pytest.raises(ValueError, match=problem):
+        launch("dataset: a.jsonl", *flags)
+
+
+def test_wandb_is_among_the_packages_that_are_looked_for():
+    assert preflight.NEEDS["report_to"]["wandb"] == "wandb"
+
+
+def test_a_row_that_is_too_long_is_named_before_anything_is_loaded(launch, rows, tiny_tokenizer):
+    rows("word " * 20, "word " * 200)
+    launch(STRICT + "500")
+    with pytest.raises(
+        ValueError, match=r"^a.jsonl:2: row 'r1' has at least 4\d\d tokens .*, max_length is 150: raise"
+    ):
+        launch(STRICT + "150")
+    for flags in (["--strict", "false"], ["--truncation_strategy", "right"], ["--max_length", "500"]):
+        launch(STRICT + "150", *flags)
+    launch(STRICT + "150", ANSWER_FORM="word")  # trained without the texts of the answers
+
+
+def test_the_tokens_of_a_rows_media_count(launch, rows, tmp_path, tiny_tokenizer):
+    rows("Real.", videos=["clip.mp4"])
+    launch(STRICT + "4000")  # 10 frames of 1008 x 560, two at a time: 3600
+    with pytest.raises(ValueError, match=r"^a.jsonl:1: .* 3600 of its media\), max_length is 3500"):
+        launch(STRICT + "3500")
+    launch(STRICT + "3500", VIDEO_MAX_PIXELS="200704")
+    Image.new("RGB", (560, 280)).save(tmp_path / "a.png")
+    rows("Real.", images=[str(tmp_path / "a.png")])
+    launch(STRICT + "310")
+    with pytest.raises(ValueError, match=r" 200 of its media\), max_length is 200"):
+        launch(STRICT + "200")
+
+
+def test_data_that_contradict_the_training_are_refused_before_anything_is_loaded(launch, tmp_path):
+    meta = {"box_space": "resized", "width": 1280, "height": 720, "duration": 5.0, "fps": 24.0}
+    row = {"task": "deeptrace", "meta": meta | {"box_width": 1008, "box_height": 560}}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    launch("dataset: a.jsonl")
+    with pytest.raises(ValueError, match=r"^a.jsonl:1: its box is stated .* 1008x560, the model sees 420x224"):
+        launch("dataset: a.jsonl", VIDEO_MAX_TOKEN_NUM="64")
+
+
+def test_a_training_goes_on_under_the_vision_settings_that_it_was_begun_with(launch, tmp_path):
+    lines, flags = "dataset: a.jsonl\nENV: {VIDEO_MAX_PIXELS: 7056}", ("--resume_from_checkpoint", "checkpoint-4")
+    (tmp_path / "checkpoint-4").mkdir()
+    launch(lines, *flags)  # whatever is no checkpoint of ours is told later
+    recorded = {"VIDEO_MAX_PIXELS": "3136", "VIDEO_MAX_TOKEN_NUM": "4", "VIDEO_TOTAL_PIXELS": "90316800"}
+    (tmp_path / "checkpoint-4" / "forensics.json").write_text(json.dumps({"vision": recorded}))
+    launch(lines, *flags, VIDEO_MAX_PIXELS="3136")
+    with pytest.raises(ValueError, match=r"^checkpoint-4 was trained with VIDEO_MAX_PIXELS=3136, now 7056: go on"):
+        launch(lines, *flags)
+    with pytest.raises(ValueError, match=r"with FPS=unset, now 2: go on"):
+        launch(lines, *flags, VIDEO_MAX_PIXELS="3136", FPS="2")
+    launch(lines, *flags, "--resume_only_model", "true")
+
+
+def test_plug_ins_are_named_by_their_whole_path(launch, tmp_path):
+    command = launch("dataset: a.jsonl\nexternal_plugins: plug/in.py", "--seed", "1").command
+    assert command[3:] == ["--external_plugins", str(tmp_path / "plug" / "in.py"), "--seed", "1"]
+
+
 def test_what_is_no_recipe_is_one_clear_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for text, problem in (("a: [", "not YAML"), ("- a", "it has no ENV block"), ("ENV: 3", "it has no ENV block")):
@@ -96,7 +225,7 @@ def dataset(folder: Path, kind: str = "images", *names: str) -> Path:
     return folder
 
 
-MIXED = "dataset: a.jsonl\nval_dataset: b.jsonl\noutput_dir: out\nmodel_type: qwen2_5_vl\nENV: {MAX_PIXELS: 9}"
+MIXED = "dataset: a.jsonl\nval_dataset: b.jsonl\noutput_dir: out\nmodel_type: qwen2_5_vl\nENV: {MAX_PIXELS: 7056}"
 
 
 @pytest.mark.parametrize("given", ["{a} {b}#100", "'{a}' {b}/train.jsonl#100", "  {a}   {b}#100 "])
@@ -112,14 +241,14 @@ def test_several_datasets_make_a_mixture(launch, tmp_path, given):
         f"{a}/val.jsonl",
         f"{b}/val.jsonl",
     ]
-    assert run.data == [f"{a}/train.jsonl", f"{b}/train.jsonl"]
+    assert run.files("dataset") == [f"{a}/train.jsonl", f"{b}/train.jsonl"]
 
 
 def test_a_folder_with_a_space_in_its_name_is_one_dataset(launch, tmp_path):
     dataset(tmp_path / "my photos")
     for given in ("my photos", "my photos#10", "'my photos' x"):
         dataset(tmp_path / "x") if given.endswith("x") else None
-        found = launch(MIXED, DATASET=given).data
+        found = launch(MIXED, DATASET=given).files("dataset")
         assert found[0] == f"{tmp_path}/my photos/train.jsonl"
 
 
@@ -162,4 +291,4 @@ def test_what_contradicts_is_refused(launch, flags, env, problem):
 def test_the_output_is_where_a_flag_says(launch):
     lines = "dataset: a.jsonl\noutput_dir: out"
     assert str(launch(lines, "--seed", "1", "--output_dir", "there").output) == "there"
-    assert launch(lines, "--dataset", "c.jsonl#3", "d.jsonl").data == ["c.jsonl", "d.jsonl"]
+    assert launch(lines, "--dataset", "b.jsonl#3", "a.jsonl").files("dataset") == ["b.jsonl", "a.jsonl"]

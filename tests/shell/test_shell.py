@@ -59,6 +59,7 @@ CONVERT = "python converters/deeptrace_to_swift.py --src RewardData --out data/d
         (["train.sh", FULL], {"DATASET": "@", "TUNER": "qlora"}, "TUNER must be full or lora, got qlora"),
         (["train_deeptrace.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
         (["train_pointwise.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
+        (["export.sh"], {}, "name a checkpoint, for example: bash shell/export.sh --adapters"),
         (["train_judge.sh"], {}, "name pointwise or pairwise"),
         (["train_judge.sh", "--tiny"], {}, "name pointwise or pairwise"),
         (["sample.sh"], {}, "name judge or fakevlm"),
@@ -240,6 +241,7 @@ def test_tiny_makes_what_it_needs_and_trains_it_on_the_cpu(project, tmp_path):
         "recipes/deepfakejudge/tiny_pairwise.yaml",
         "--output_dir",
         f"{tmp_path}/mine",
+        *project.plugins,
         "--seed",
         "7",
     ]
@@ -343,7 +345,7 @@ def test_tiny_fakevlms_make_what_their_recipes_say(project, strategy, name):
     assert done.returncode == 0, done.stderr
     assert project.scripts() == FAKEVLM_STEPS
     found = json.loads((project.folder / "ran.json").read_text())
-    assert found["argv"] == ["sft", FAKEVLM.format(name)]
+    assert found["argv"] == ["sft", FAKEVLM.format(name), *project.plugins]
     out = f"{HOME}/train_{strategy}".rstrip("_")
     assert f"--model {out}/checkpoint-7 --data {HOME}/data/test.jsonl --out {out}/out.jsonl" in done.stdout
 

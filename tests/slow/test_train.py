@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,8 +83,13 @@ def test_lora_trains_an_adapter_and_leaves_the_rest(lora):
     assert json.loads((out / "checkpoint-8" / "forensics.json").read_text())["tuner_type"] == "lora"
 
 
-def test_two_ranks_train_under_zero2(work):
+def test_two_ranks_train_under_zero2_on_a_sample_without_rows_to_validate_on(work):
+    (work / "empty.jsonl").write_text("\n")
     flags = [
+        "--dataset",
+        f"{work}/data/train.jsonl#20",
+        "--val_dataset",
+        work / "empty.jsonl",
         "--max_steps",
         2,
         "--save_steps",
@@ -101,6 +107,8 @@ def test_two_ranks_train_under_zero2(work):
     assert len(losses) == 2
     shards = list((out / "checkpoint-2").glob("global_step2/*optim_states.pt"))
     assert len(shards) == 2  # each rank holds its half of the optimizer
+    (recorded,) = json.loads((out / "checkpoint-2" / "forensics.json").read_text())["data"]
+    assert (recorded["path"], recorded["sample"], recorded["data_seed"]) == (f"{work}/data/train.jsonl", 20, 42)
 
 
 def test_data_that_changed_after_conversion_is_refused(work, tmp_path):
@@ -258,3 +266,39 @@ def test_rows_made_for_another_box_space_are_refused(work, full, tmp_path):
     done = predict(full[0] / "checkpoint-8", tmp_path / "data" / "test.jsonl", tmp_path / "out.jsonl", check=False)
     assert done.returncode == 2
     assert "box_space" in done.stderr
+
+
+# ------------------------------------------------------------------------------------ settings that travel with a model
+
+
+def answers(path):
+    return [(row["id"], row["response"], row.get("p_fake")) for row in rows(path)]
+
+
+def test_greedy_means_greedy_whatever_the_base_released(work, full, answered, tmp_path):
+    model = shutil.copytree(full[0] / "checkpoint-8", tmp_path / "model")
+    released = json.loads((model / "generation_config.json").read_text())
+    released |= {"do_sample": True, "temperature": 1e-6, "top_k": 1, "repetition_penalty": 1.05}
+    released |= {"no_repeat_ngram_size": 3, "min_new_tokens": 20, "suppress_tokens": [5]}
+    (model / "generation_config.json").write_text(json.dumps(released))
+    predict(model, work / "data" / "test.jsonl", tmp_path / "out.jsonl")
+    assert answers(tmp_path / "out.jsonl") == answers(answered)
+
+
+def test_plain_swift_infer_answers_as_predict_does(work, full, answered, tmp_path):
+    """No flag and no variable says how the model must be run, nor where the plug-ins are."""
+    flags = ["--model", full[0] / "checkpoint-8", "--val_dataset", work / "data" / "test.jsonl", "--temperature", 0]
+    flags += ["--result_path", tmp_path / "out.jsonl", "--max_new_tokens", 24, "--max_batch_size", 2]
+    run(ROOT / ".venv" / "bin" / "swift", "infer", *flags, cwd=tmp_path, HF_HUB_OFFLINE="1", USE_HF="1")
+    assert [row["response"] for row in rows(tmp_path / "out.jsonl")] == [row["response"] for row in rows(answered)]
+
+
+def test_an_exported_folder_carries_the_settings_of_its_adapter(work, lora, tmp_path):
+    adapter, data = lora[0] / "checkpoint-8", work / "data" / "test.jsonl"
+    merged = tmp_path / "merged"
+    run("bash", "shell/export.sh", "--adapters", adapter, "--merge_lora", "true", "--output_dir", merged)
+    assert (merged / "forensics.json").read_bytes() == (adapter / "forensics.json").read_bytes()
+    for model, name in ((adapter, "adapter"), (merged, "merged")):
+        predict(model, data, tmp_path / f"{name}.jsonl", "--limit", 6)
+    merged_answers, own = rows(tmp_path / "merged.jsonl"), rows(tmp_path / "adapter.jsonl")
+    assert [row["response"] for row in merged_answers] == [row["response"] for row in own]

@@ -150,6 +150,9 @@ def test_setting(convert, setting, answer):
         (["norm1000"], [1000, 1000], "[100, 100, 500, 500]"),
         (["resized"], [1008, 560], "[101, 56, 504, 280]"),
         (["resized", "--min-pixels", "784", "--max-pixels", "7056"], [112, 56], "[11, 6, 56, 28]"),
+        # A fixed resolution, and limits that are no whole numbers of tokens.
+        (["resized", "--min-pixels", "602112", "--max-pixels", "602112"], [1036, 588], "[104, 59, 518, 294]"),
+        (["resized", "--min-pixels", "784", "--max-pixels", "603900"], [1008, 560], "[101, 56, 504, 280]"),
         (["ratio"], [1, 1], "[0.1, 0.1, 0.5, 0.5]"),
     ],
 )
@@ -160,3 +163,11 @@ def test_box_space(convert, options, across, stated):
     assert [meta["box_space"], meta["box_width"], meta["box_height"]] == [options[0], *across]
     assert meta["bbox"] == [128.0, 72.0, 640.6, 360.0]  # the truth stays in source pixels
     assert (done.manifest["pixel_limits"] is not None) == (options[0] == "resized")
+
+
+def test_other_vision_settings_of_the_environment_are_in_force_and_recorded(convert, monkeypatch):
+    monkeypatch.setenv("VIDEO_MAX_TOKEN_NUM", "8")
+    done = convert([fake()], "--box-space", "resized", "--min-pixels", "784")
+    (row,) = done.rows
+    assert [row["meta"]["box_width"], row["meta"]["box_height"]] == [84, 56]
+    assert done.manifest["vision"]["VIDEO_MAX_TOKEN_NUM"] == "8"

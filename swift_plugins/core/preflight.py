@@ -1,0 +1,134 @@
+"""What a training would stop on after minutes of loading, found in its files and settings before anything is loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from swift_plugins.core.records import MEDIA_TAG, Row, read_rows
+from swift_plugins.core.settings import FOLLOWS_FROM, VISION_ENV, read_checkpoint_settings
+from swift_plugins.core.vision import Vision
+
+# flag -> its values that need a package which the set-up does not install, or which a platform lacks
+NEEDS = {
+    "report_to": {name: name for name in ("tensorboard", "wandb", "swanlab", "mlflow", "comet_ml", "clearml")},
+    "attn_impl": {"flash_attn": "flash_attn", "flash_attention_2": "flash_attn"},
+}
+
+
+def check_packages(stated: Callable[[str], list[str]]) -> None:
+    """ValueError for a flag whose value needs a package that is not installed."""
+    for flag, packages in NEEDS.items():
+        for value in stated(flag):
+            if (package := packages.get(value)) and find_spec(package) is None:
+                raise ValueError(
+                    f"--{flag} {value} needs the package {package}, which is not installed: `VIRTUAL_ENV=.venv uv pip "
+                    f"install {package}` (or .venv/bin/python -m pip install {package}), or choose another --{flag}"
+                )
+
+
+def vision_in_force(recipe: Mapping[str, Any], shell: Mapping[str, str]) -> tuple[dict[str, str], str | None]:
+    """(the vision settings of a training, what the shell's change of the recipe's in one line)."""
+    own = {key: str(recipe[key]) for key in VISION_ENV if recipe.get(key) is not None}
+    given = {key: shell[key] for key in VISION_ENV if shell.get(key)}
+    others = {key: text for key, text in given.items() if own.get(key) != text}
+    changed = ", ".join(f"{key}={text} (recipe: {own.get(key, 'unset')})" for key, text in others.items())
+    return own | given, f"the shell overrides the recipe: {changed}" if changed else None
+
+
+def check_resumed(checkpoint: Path, vision: Mapping[str, str]) -> None:
+    """ValueError for a training that would go on under other vision settings than it was begun with."""
+    if (record := read_checkpoint_settings(checkpoint)) is None:
+        return
+    stated = {
+        key: str(value)
+        for key, value in record["vision"].items()
+        if key in vision or FOLLOWS_FROM.get(key) not in vision
+    }
+    if other := [key for key in VISION_ENV if stated.get(key) != vision.get(key)]:
+        told = ", ".join(f"{key}={stated.get(key, 'unset')}, now {vision.get(key, 'unset')}" for key in other)
+        raise ValueError(
+            f"{checkpoint} was trained with {told}: go on with the same settings, or take its weights alone by "
+            "--resume_only_model true"
+        )
+
+
+class Lengths:
+    """Holds rows against --max_length by the tokens that they have at least: those of their texts and their media.
+
+    `tokenizer` is a model's tokenizer.json, without which texts count nothing; `vision` is None for a model whose
+    media are not counted; `root` is where relative paths of images begin.
+    """
+
+    def __init__(self, limit: int, tokenizer: Path, vision: Vision | None, answers: bool, root: str):
+        self.limit, self.file, self.vision, self.answers, self.root = limit, tokenizer, vision, answers, root
+        self._tokenizer: Any = None
+
+    def check(self, files: Iterable[str]) -> None:
+        """ValueError for the first row that is too long, by file and line."""
+        for file in files:
+            for line, row in read_rows(file):
+                if (found := self.excess(row)) is not None:
+                    text, media = found
+                    raise ValueError(
+                        f"{file}:{line}: row {row.get('id')!r:.80} has at least {text + media} tokens ({text} of text, "
+                        f"{media} of its media), max_length is {self.limit}: raise --max_length, show the model less "
+                        "of it (pixels, frames), or give --truncation_strategy right"
+                    )
+
+    def excess(self, row: Row) -> tuple[int, int] | None:
+        """(tokens of text, tokens of media) of a row that is too long; None for one that fits, or has another form."""
+        try:
+            text = "".join(self.turn(m) for m in row["messages"] if self.answers or m["role"] != "assistant")
+        except (KeyError, TypeError):
+            return None
+        videos, images = self.of_videos(row), row.get("images") or []
+        most = videos + (self.vision.image_tokens[1] * len(images) if self.vision else 0)
+        if len(text.encode(errors="replace")) + most <= self.limit:  # a token has a byte or more
+            return None
+        words = self.of_text(text)
+        if words + most <= self.limit:
+            return None
+        media = videos + sum(map(self.of_image, images))
+        return (words, media) if words + media > self.limit else None
+
+    def turn(self, message: Mapping[str, str]) -> str:
+        """A message as a Qwen-VL template writes it, where one is trained; what its media hold is counted apart."""
+        if self.vision is None:
+            return MEDIA_TAG.sub("", message["content"])
+        content = MEDIA_TAG.sub("<|vision_start|><|vision_end|>", message["content"])
+        return f"<|im_start|>{message['role']}\n{content}<|im_end|>\n"
+
+    def of_text(self, text: str) -> int:
+        if self._tokenizer is None:
+            if not self.file.is_file():
+                return 0
+            from tokenizers import Tokenizer
+
+            self._tokenizer = Tokenizer.from_file(str(self.file))
+        return len(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def of_videos(self, row: Row) -> int:
+        """Those of a row's videos, by its meta; 0 where it does not tell."""
+        meta, videos = row.get("meta"), row.get("videos") or []
+        if self.vision is None or not videos or not isinstance(meta, dict):
+            return 0
+        try:
+            return len(videos) * self.vision.tokens_of_video(
+                *(meta[key] for key in ("width", "height", "duration", "fps"))
+            )
+        except (KeyError, TypeError, ValueError):
+            return 0
+
+    def of_image(self, path: Any) -> int:
+        """Those of an image, by its file's head; 0 for one that cannot be read, which is told elsewhere."""
+        from PIL import Image
+
+        try:
+            with Image.open(os.path.join(self.root, path)) as image:
+                return self.vision.tokens_of_image(*image.size) if self.vision else 0
+        except (OSError, TypeError, ValueError):
+            return 0
