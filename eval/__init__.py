@@ -1,0 +1,1 @@
+import swift_plugins  # noqa: F401

@@ -26,9 +26,11 @@ from eval.judging.questions import candidates_of, item_of, prompt_of, read_data
 from swift_plugins.answering.asking import Item, Result, answer_file, answer_items, check_paths
 from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
+from swift_plugins.core import next_steps
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, encode, read_json, sha256_text, write_json
+from swift_plugins.core.tasks import TASKS
 from swift_plugins.core.tasks.candidates import MODES
 from swift_plugins.core.tasks.verdicts import LABELS
 
@@ -61,6 +63,8 @@ def judge_file(args: argparse.Namespace) -> int:
         f"{len(rows)} rows judged in {args.out} (prompt: {origin})"
         + (f", {failed} of this run with an error" if failed else "")
     )
+    if all(row.get("task") in TASKS for _, row in rows.values()):
+        next_steps.say(next_steps.after_prediction(args.out, {row["task"] for _, row in rows.values()}))
     return 1 if failed == len(rows) else 0
 
 

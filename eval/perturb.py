@@ -26,6 +26,7 @@ if not __package__:
 from eval.perturbing.copies import examine, outcomes, write_images
 from eval.perturbing.kinds import KINDS, STRENGTHS
 from eval.perturbing.rows import MANIFEST, ROWS, begin, load, settings_of, write_rows
+from swift_plugins.core import next_steps
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.locks import held
 from swift_plugins.core.names import names_of
@@ -74,6 +75,7 @@ def perturb_file(args: argparse.Namespace) -> None:
     )
     for reason, n in reasons.most_common():
         say(f"  rejected {n}: {reason}")
+    next_steps.say([next_steps.prediction(next_steps.newest_checkpoint(task.NAME), args.out / ROWS, args.out)])
 
 
 def main(argv: list[str] | None = None) -> int:

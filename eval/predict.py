@@ -25,6 +25,7 @@ from swift_plugins.answering.asking import Item, Result, answer_file
 from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.answering.rows import answered, check_rows_fit, load_data
+from swift_plugins.core import next_steps
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.judge_rows import texts_of
 from swift_plugins.core.printable import say
@@ -49,6 +50,8 @@ def predict(args: argparse.Namespace) -> int:
     items = [Item(row["id"], [row], list(texts_of(row).values()) if safe else ()) for row in rows]
     failed = answer_file(items, asking, args.out, record, out_row)
     say(f"{len(rows)} rows in {args.out}" + (f", {failed} of this run with an error" if failed else ""))
+    known = args.prompt == "zero_shot" or args.backend == "openai" or asking.settings["trained"].get("data")
+    next_steps.say(next_steps.after_prediction(args.out, record["tasks"], bool(known)) if failed < len(rows) else ())
     return 1 if failed == len(rows) else 0
 
 

@@ -28,7 +28,7 @@ from swift_plugins.answering.models import model_fingerprint
 from swift_plugins.answering.options import add_model_options, asking_of
 from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
 from swift_plugins.answering.rows import answered, check_rows_fit, load_data
-from swift_plugins.core import settings
+from swift_plugins.core import next_steps, settings, trained_rows
 from swift_plugins.core.commands import run
 from swift_plugins.core.media import content_hash, content_hashes
 from swift_plugins.core.printable import say
@@ -148,11 +148,15 @@ def probe_file(args: argparse.Namespace) -> None:
     labels = [row["meta"]["label"] for row in train]
     probe = fit(features, labels, args.seed)
     said = answers(probe, extraction.features(test, args.data))
+    base = asking.settings["adapter"] or asking.settings["model"]
     record = extraction.facts | {
         "model": asking.settings,
         "backend": "probe",
         "tasks": {fakevlm.NAME: fakevlm.VERSION},
         "data": {"path": str(args.data.resolve()), "sha256": sha256_file(args.data), "rows": len(test)},
+        "trained_on": trained_rows.overlap(
+            test, trained_rows.unpacked(trained_rows.described([str(args.train)], [base]))
+        ),
         "train": {"path": str(args.train.resolve()), "sha256": sha256_file(args.train), "rows": len(train)},
         "probe": {
             "features": "mean of the last layer's states of the visual tokens",
@@ -178,6 +182,7 @@ def probe_file(args: argparse.Namespace) -> None:
         f"{len(test)} rows in {args.out}; the probe has {100 * right.mean():.1f} % of its training rows right "
         f"({features.shape[1]} features, {known.sum()} rows)"
     )
+    next_steps.say(next_steps.after_prediction(args.out, ()))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -22,7 +22,7 @@ if not __package__:
 
 from eval.scorers import SCORERS, scorer_of
 from eval.scorers.comparable import NAMES, OF_RUN, check_names, check_same, with_facts
-from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of
+from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of, trained_on
 from swift_plugins.core.commands import run
 from swift_plugins.core.locks import held
 from swift_plugins.core.names import unknown
@@ -175,13 +175,19 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         "n_unparsed": unparsed,
         "parse_rate": round(1 - unparsed / len(cases), 6),
         **found,
-        "remarks": [*different(named, facts), *found["remarks"]],
+        "remarks": [*seen_before(facts, named), *different(named, facts), *found["remarks"]],
         "policy": {"grammar": grammar, **found["policy"]},
         "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **facts.get("versions", {})},
         "run": {key: value for key, value in facts.items() if key != "versions"} | judge_facts(args.pred),
         "baseline_runs": {title: baseline.record for title, baseline in named.items()},
     }
     return report, cases
+
+
+def seen_before(facts: Row, named: Mapping[str, Baseline]) -> list[str]:
+    """The warnings that rows were trained on, by this run's model or that of a baseline."""
+    runs = {"": facts} | {f"{title}: ": baseline.record["run"] for title, baseline in named.items()}
+    return [f"{title}{told}" for title, run in runs.items() if (told := trained_on(run))]
 
 
 def different(named: Mapping[str, Baseline], facts: Row) -> list[str]:

@@ -2,6 +2,7 @@
 # Make a synthetic dataset, its rows and a tiny random model, where they are not there yet:  bash shell/sample.sh judge|fakevlm
 # They land in output/judge or output/fakevlm: raw, data and model.
 set -euo pipefail
+export NEXT_STEPS=no # the caller takes them
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset MIN_PIXELS MAX_PIXELS IMAGE_FACTOR
 home=output/${1:-}

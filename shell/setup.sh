@@ -23,6 +23,7 @@ done
 # A half-made environment is not trusted. A finished one is only ever added to: without a network it must go on working.
 if [ -f .venv/incomplete ] || [ ! -f .venv/ready ]; then rm -rf .venv; fi
 if [ ! -x .venv/bin/python ]; then
+    echo "setup: making .venv with $python"
     "$python" -m venv .venv 2>/dev/null || { command -v uv > /dev/null && uv venv --clear --quiet --python "$python" .venv; } ||
         fail "cannot make a virtual environment: install python3-venv (Debian, Ubuntu) or uv"
     : > .venv/incomplete
@@ -38,6 +39,7 @@ fi || {
     [ -f .venv/incomplete ] || old="the old packages are still in place but do not match setup.cfg; "
     fail "the installation did not finish: ${old:-}check the network and the disk space, then run this again"
 }
+echo "setup: importing what was installed"
 .venv/bin/python - "$extras" <<'CHECK' || fail "the installed packages do not import: remove .venv and run this again"
 import sys
 import av, jinja2, msgspec, numpy, pandas, PIL, rapidfuzz, sacrebleu, scipy, sklearn

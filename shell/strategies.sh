@@ -8,11 +8,12 @@
 #   TESTS    converted test sets (default data/fakeclue/test.jsonl data/loki_fakevlm/image/fakevlm/test.jsonl)
 # --tiny needs nothing: a synthetic FakeClue, a tiny random LLaVA and about ten minutes on two CPU cores.
 set -euo pipefail
+export NEXT_STEPS=no # it takes them itself
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=.venv/bin/python
 if [ "${1:-}" = --tiny ]; then
     tiny=--tiny home=output/fakevlm ask="--batch-size 64 --max-tokens 64"
-    unset MODEL TESTS DATASET OUTPUT_DIR TUNER
+    . shell/tiny.sh TESTS OUTPUT_DIR
     export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE # a second thread gains nothing on so small a model
     bash shell/sample.sh fakevlm
     data=$home/data model=$home/model tests=$home/data/test.jsonl recipe=recipes/fakevlm/tiny
@@ -27,6 +28,7 @@ for file in $data/train.jsonl $tests $model/config.json; do
     [ -f "$file" ] || { echo "strategies: no $file: convert the dataset, download the model (hf download \
 llava-hf/llava-1.5-7b-hf --local-dir llava-1.5-7b-hf) or set MODEL, DATASET and TESTS; --tiny needs none" >&2; exit 2; }
 done
+[ -z "${OUTPUT_DIR:-}" ] || { echo "strategies: OUTPUT_DIR=$OUTPUT_DIR has no place here: all goes to $home; unset it" >&2; exit 2; }
 mkdir -p "$home"
 of="$model, $data/train.jsonl $(cksum < "$data/train.jsonl")"
 [ -f "$home/.of" ] || echo "$of" > "$home/.of"

@@ -8,12 +8,16 @@ case $tier in fast | all) shift $(($# > 0)) ;; *) tier=all ;; esac
 bash shell/setup.sh
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE CUDA_VISIBLE_DEVICES= TOKENIZERS_PARALLELISM=false
 unset PYTHONDONTWRITEBYTECODE # the libraries are compiled once, not by each of the many processes that import them
+step() { echo "== $1"; }
+step "ruff: lint and format"
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
+step "mypy: types, about 20 s the first time"
 .venv/bin/mypy
 # Side by side, the tests of a file in one process: they share what a fixture has trained. tests/conftest.py puts the
 # longest files first.
 cores=$(env -u OMP_NUM_THREADS nproc 2> /dev/null || sysctl -n hw.ncpu) # nproc would answer with that variable
+step "pytest: $tier; the processes collect the tests first"
 [ "$tier" = all ] && some=() || some=(-m "not slow")
 .venv/bin/python -m pytest --numprocesses $((cores < 4 ? cores : 4)) --dist loadfile --no-loadscope-reorder \
     --durations=10 ${some[@]+"${some[@]}"} "$@"

@@ -4,7 +4,7 @@
 #   TUNER     full (default) is the paper's run on 8 GPUs, lora fits one of 24 to 48 GB
 #   MODEL     the base: LLaVA-1.5 7B (default), or one with Qwen2.5-VL or Qwen3-VL in its name
 # Other variables: see shell/train.sh. --tiny needs nothing: it makes a synthetic FakeClue and a tiny random LLaVA in
-# output/fakevlm and trains it on the CPU, whatever MODEL, TUNER, DATASET and the GPUs' variables say.
+# output/fakevlm and trains it on the CPU; OUTPUT_DIR is where, MODEL, DATASET, TUNER=lora and the like are refused.
 set -euo pipefail
 shell=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 fail() { echo "train_fakevlm: $1" >&2; exit 2; }
@@ -26,14 +26,8 @@ if [ $tiny = false ]; then
     exec bash "$shell/train.sh" "$recipe" "$@"
 fi
 
-unset MODEL DATASET TUNER DEEPSPEED NPROC_PER_NODE NUM_GPUS NNODES ANSWER_FORM
+. "$shell/tiny.sh" ANSWER_FORM
 [ -z "${OUTPUT_DIR:-}" ] || OUTPUT_DIR=$(realpath -m "$OUTPUT_DIR")
 cd "$shell/.."
 bash shell/sample.sh fakevlm
-recipe=recipes/fakevlm/tiny$variant.yaml
-bash shell/train.sh $recipe "$@"
-checkpoint=$(.venv/bin/python swift_plugins/launch.py $recipe --latest)
-[ -n "$checkpoint" ] || exit 0 # a flag may have moved or saved none
-echo "next, from $PWD:"
-echo "  .venv/bin/python eval/predict.py --model $checkpoint --data output/fakevlm/data/test.jsonl --out output/fakevlm/$strategy.jsonl"
-echo "  .venv/bin/python eval/score.py --pred output/fakevlm/$strategy.jsonl --out output/fakevlm/report_$strategy"
+exec bash shell/train.sh recipes/fakevlm/tiny$variant.yaml "$@"

@@ -2,7 +2,7 @@
 # Train a DeepfakeJudge:  bash shell/train_judge.sh pointwise|pairwise [--tiny] [any flag of swift sft]
 # The published LoRA run by default; TUNER=full trains all of the language model. The base is the 7B, or the 3B where
 # MODEL names one. Other variables: see shell/train.sh. --tiny needs nothing: it makes a synthetic dataset and a tiny
-# random model in output/judge and trains it on the CPU, whatever MODEL, DATASET and the GPUs' variables say.
+# random model in output/judge and trains it on the CPU; OUTPUT_DIR is where, MODEL, DATASET and the like are refused.
 set -euo pipefail
 shell=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 case ${1:-} in pointwise | pairwise) kind=$1 ;; *) echo "train_judge: name pointwise or pairwise" >&2; exit 2 ;; esac
@@ -18,16 +18,8 @@ if [ $tiny = false ]; then
     exec bash "$shell/train.sh" "recipes/deepfakejudge/qwen2_5_vl_${base}_${TUNER:-lora}_$kind.yaml" "$@"
 fi
 
-unset MODEL DATASET TUNER DEEPSPEED NPROC_PER_NODE NUM_GPUS NNODES MIN_PIXELS MAX_PIXELS IMAGE_FACTOR
+. "$shell/tiny.sh" MIN_PIXELS MAX_PIXELS IMAGE_FACTOR
 [ -z "${OUTPUT_DIR:-}" ] || OUTPUT_DIR=$(realpath -m "$OUTPUT_DIR")
 cd "$shell/.."
-home=output/judge
 bash shell/sample.sh judge
-recipe=recipes/deepfakejudge/tiny_$kind.yaml
-bash shell/train.sh $recipe "$@"
-checkpoint=$(.venv/bin/python swift_plugins/launch.py $recipe --latest)
-[ -n "$checkpoint" ] || exit 0 # a flag may have moved or saved none
-swap=$([ $kind = pointwise ] || echo " --swap") # asks in both orders
-echo "next, from $PWD:"
-echo "  .venv/bin/python eval/predict.py --model $checkpoint --data $home/data/$kind/test.jsonl --out $home/$kind.jsonl$swap"
-echo "  .venv/bin/python eval/score.py --pred $home/$kind.jsonl --out $home/report_$kind"
+exec bash shell/train.sh recipes/deepfakejudge/tiny_$kind.yaml "$@"

@@ -4,16 +4,20 @@
     python swift_plugins/launch.py RECIPE.yaml --latest
 
 From the environment, each in place of what the recipe says:
-  MODEL       model folder or hub id        DATASET  a converter's output folder, the folder above it, or a JSONL file
+  MODEL       model folder or hub id
+  DATASET     a converter's output folder, the folder above it, or a JSONL file; several make a mixture, of which
+              #N behind one takes so many rows: DATASET="data/fakeclue data/mine#2000"
   OUTPUT_DIR  where checkpoints go          TUNER    lora or full           DEEPSPEED  zero0 … zero3, zero2_offload …
   NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES), NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT
 --latest trains nothing: it prints the newest checkpoint of the run. shell/train.sh installs what is missing first.
+Progress is printed, all else is in OUTPUT_DIR/train.log; what says that rows or readers are others than stated ends it.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,15 +30,21 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:
     sys.path[0] = str(ROOT)
 
+from swift_plugins.core import next_steps
+from swift_plugins.core.commands import INTERRUPTED
 from swift_plugins.core.mixtures import describe_all, sampled
 from swift_plugins.core.preflight import Lengths, check_packages, check_resumed, vision_in_force
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import has_lines
 from swift_plugins.core.settings import VISION_ENV, read_recipe
 from swift_plugins.core.vision import PATCHES, Vision
+from swift_plugins.progress import follow
 
 TUNERS = ("full", "lora")
 COUNT_GPUS = "import torch; print(torch.accelerator.device_count())"
+# key of a row -> the settings that bound its media, of which a recipe for a Qwen-VL must state one; others' processors
+# have bounds of their own.
+LIMITS = {"images": ("MAX_PIXELS", "IMAGE_MAX_TOKEN_NUM"), "videos": ("VIDEO_MAX_PIXELS", "VIDEO_MAX_TOKEN_NUM")}
 _WORD = re.compile(r"#   ([a-z]+) +(.*)")
 
 
@@ -107,9 +117,16 @@ class Run:
         """The one value of a flag, in small letters; empty where it has none."""
         return " ".join(self.stated(key)).lower()
 
-    def use(self, flag: str, value: str) -> str:
-        self.flags += [f"--{flag}", value]
-        return value
+    def use(self, flag: str, *values: str) -> None:
+        """Give a flag in place of the recipe's; ValueError where the command line gives another."""
+        if f"--{flag}" in self.extra:
+            names = {"output_dir": "OUTPUT_DIR", "tuner_type": "TUNER"}
+            raise ValueError(f"{names.get(flag, flag.upper())} is set and --{flag} is given: leave out one of them")
+        self.flags += [f"--{flag}", *values]
+
+    @property
+    def command(self) -> list[str]:
+        return [str(ROOT / ".venv/bin/swift"), "sft", self.recipe.path, *self.flags, *self.extra]
 
     @property
     def on_cpu(self) -> str:
@@ -118,24 +135,40 @@ class Run:
 
     @property
     def output(self) -> Path:
-        stated = self.env.get("OUTPUT_DIR")
-        return self.start / stated if stated else Path(str(self.recipe.keys.get("output_dir", "")))
+        return Path(*self.stated("output_dir"))
+
+
+def whole(name: str) -> str:
+    """A dataset's name without #N."""
+    return re.sub("#[0-9]+$", "", name)
+
+
+def named_in(given: str, start: Path) -> list[str]:
+    """The names in DATASET: one that is there as it stands, or several with spaces between them, quoted or not."""
+    return [given] if os.path.exists(start / whole(given)) else shlex.split(given)
+
+
+def find_data(name: str, start: Path, below: str) -> str:
+    """The training file that a name of DATASET means, by its whole path."""
+    data = os.path.join(start, whole(name))
+    if not os.path.isfile(f"{data}/train.jsonl") and os.path.isdir(f"{data}/{below}"):
+        data = f"{data}/{below}"
+    return data if data.endswith(".jsonl") else f"{data}/train.jsonl"
 
 
 def use_data(run: Run) -> None:
-    """DATASET: its train.jsonl, and its val.jsonl where the recipe has validation data."""
+    """DATASET: each part's train.jsonl and, where the recipe has validation data, val.jsonl; they must be there."""
     recipe = run.recipe
     if given := run.env.get("DATASET"):
-        data, below = os.path.join(run.start, given), Path(recipe.files("dataset")[0]).parent.name
-        if not os.path.isfile(f"{data}/train.jsonl") and os.path.isdir(f"{data}/{below}"):
-            data = f"{data}/{below}"
-        train = data if data.endswith(".jsonl") else f"{data}/train.jsonl"
-        if data.endswith(".jsonl"):  # a raw dataset's own file has image paths relative to its folder
-            data = os.path.dirname(data)
-            run.env.setdefault("ROOT_IMAGE_DIR", data)
-        run.use("dataset", train)
-        if recipe.files("val_dataset"):
-            run.use("val_dataset", f"{data}/val.jsonl")
+        names = named_in(given, run.start)
+        found = [find_data(name, run.start, Path(recipe.files("dataset")[0]).parent.name) for name in names]
+        folders = list(dict.fromkeys(os.path.dirname(file) for file in found))
+        run.use("dataset", *(file + name[len(whole(name)) :] for file, name in zip(found, names, strict=True)))
+        if recipe.files("val_dataset") and "--val_dataset" not in run.extra:
+            val = [f"{folder}/val.jsonl" for folder in folders]
+            run.use("val_dataset", *([file for file in val if os.path.isfile(file)] or val[:1]))  # a part may have none
+        if len(folders) == 1 and whole(names[0]).endswith(".jsonl"):
+            run.env.setdefault("ROOT_IMAGE_DIR", folders[0])  # to it the paths of a raw dataset's own file are relative
     for key in ("dataset", "val_dataset"):
         for file in run.files(key):
             use_file(run, key, file)
@@ -153,6 +186,29 @@ def use_file(run: Run, key: str, file: str) -> None:
         if key == "dataset":
             raise ValueError(f"{file} has no rows: there is nothing to train on; convert with other splits")
         run.notes.append(f"{file} has no rows and is left out; without any there is no evaluation")
+
+
+def check_limits(run: Run) -> None:
+    """ValueError for a mixture of images and videos of which nothing bounds the size of one: they would not fit."""
+    files = {kind: [file for file in run.files("dataset") if holds(file, kind)] for kind in LIMITS}
+    if not all(files.values()) or "qwen" not in run.says("model_type") + run.says("model"):
+        return
+    stated = {*(run.recipe.keys.get("ENV") or {}), *(name for name, value in run.env.items() if value)}
+    for kind, names in LIMITS.items():
+        if stated.isdisjoint(names):
+            least, more = names[0].replace("MAX", "MIN"), ", FPS, FPS_MAX_FRAMES" if kind == "videos" else ""
+            raise ValueError(
+                f"{files[kind][0]} has {kind}, whose size neither {run.recipe.path} nor the environment bounds: set "
+                f"{names[0]} ({least}{more}) as a recipe for {kind} does, and --max_length to what such rows take"
+            )
+
+
+def holds(file: str, kind: str) -> bool:
+    """Whether rows of a file have images, or videos."""
+    if not os.path.isfile(file):  # a hub's dataset
+        return False
+    with open(file, "rb") as lines:
+        return any(f'"{kind}":'.encode() in line for line in lines)
 
 
 def use_plugins(run: Run) -> None:
@@ -224,6 +280,8 @@ def use_devices(run: Run) -> None:
     if keys.get("use_cpu") is True or "--use_cpu true" in " ".join(run.extra):
         env |= {"CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"}
         return
+    if sys.stderr.isatty():
+        say("counting the GPUs, for which torch is loaded", sys.stderr)
     counted = subprocess.run([ROOT / ".venv/bin/python", "-c", COUNT_GPUS], env=env, stdout=subprocess.PIPE, check=True)
     have = int(counted.stdout)
     if have < int(want):
@@ -241,8 +299,11 @@ def use_tuner(run: Run) -> None:
         run.use("deepspeed", deepspeed)
 
 
-def command_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> tuple[list[str], dict[str, str]] | str:
-    """(the command of swift, its environment), or what --latest prints; ValueError says what is missing."""
+def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
+    """The training that a command line and an environment mean, or what --latest prints.
+
+    ValueError says what is missing, or contradicts.
+    """
     if not argv:
         raise ValueError("name a recipe, for example: bash shell/train.sh recipes/deeptrace/tiny.yaml")
     if (tuner := env.get("TUNER") or TUNERS[0]) not in TUNERS:
@@ -253,11 +314,13 @@ def command_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> tuple[l
     run = Run(find_recipe(name, start), extra, start, [], env)
     if extra == ["--latest"]:
         return str(latest(run.output) or "")
-    for use in (use_data, use_model, use_output, use_tuner, use_devices, use_plugins, check):
+    if "--tiny" in extra:
+        raise ValueError(f"--tiny is not for this recipe: {run.on_cpu}")
+    for use in (use_data, check_limits, use_model, use_output, use_tuner, use_devices, use_plugins, check):
         use(run)
     for note in run.notes:
         say(f"train: {note}")
-    return [str(ROOT / ".venv/bin/swift"), "sft", run.recipe.path, *run.flags, *extra], run.env
+    return run
 
 
 def main(argv: Sequence[str]) -> int:
@@ -267,15 +330,21 @@ def main(argv: Sequence[str]) -> int:
     start = Path.cwd()
     os.chdir(ROOT)
     try:
-        found = command_of(argv, start, dict(os.environ))
+        run = run_of(argv, start, dict(os.environ))
+        if isinstance(run, str):
+            say(run)
+            return 0
+        code = follow(run.command, run.env, run.output)
     except (ValueError, OSError) as error:
         say(f"train: {error}", sys.stderr)
         return 2
-    if isinstance(found, str):
-        say(found)
-        return 0
-    sys.stdout.flush()
-    os.execve(found[0][0], *found)
+    except KeyboardInterrupt:
+        say("train: interrupted", sys.stderr)
+        return INTERRUPTED
+    if not code and (checkpoint := latest(run.output)):
+        tiny = ("--batch-size", 16, "--max-tokens", 96) if run.recipe.keys.get("use_cpu") is True else ()
+        next_steps.say(next_steps.after_training(checkpoint, run.files("dataset"), *tiny), f", from {ROOT}")
+    return code
 
 
 if __name__ == "__main__":

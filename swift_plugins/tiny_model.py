@@ -18,6 +18,7 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from swift_plugins.core.commands import stage
 from swift_plugins.core.printable import line_of, say
 from swift_plugins.core.records import MEDIA_TAG, read_training_rows
 from swift_plugins.core.tasks import get_task
@@ -267,6 +268,7 @@ NAMES = {"qwen2_5_vl": "Qwen2.5-VL", "qwen3_vl": "Qwen3-VL", "llava1_5": "LLaVA-
 
 def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0, architecture: str = "qwen2_5_vl") -> int:
     """Write model, tokenizer and processor to `out`; `texts` shape the vocabulary. Returns the number of parameters."""
+    stage("loading torch and transformers")
     import torch
     from transformers import GenerationConfig
 

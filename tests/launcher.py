@@ -49,7 +49,10 @@ case "$*" in *launch.py*) exec {python} "$@" ;; *device_count*) echo "${{GPUS:-2
     mkdir -p "$2" && touch "$2/config.json" "$2/half"
     case "$2" in
         *fakevlm*) echo {{}} | tee "$2/train.jsonl" > "$2/test.jsonl" ;;
-        *) for kind in pointwise pairwise; do mkdir -p "$2/$kind" && echo {{}} > "$2/$kind/train.jsonl"; done ;;
+        *data) for kind in pointwise pairwise; do
+                mkdir -p "$2/$kind" && echo {{}} | tee "$2/$kind/train.jsonl" > "$2/$kind/test.jsonl"
+                echo '{{"task": "dfj_'$kind'", "files": {{"test.jsonl": ""}}}}' > "$2/$kind/manifest.json"
+            done ;;
     esac
     [ "$2" != "$FAIL" ] ;;
 esac

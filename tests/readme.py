@@ -10,7 +10,7 @@ from tests.launcher import python, run
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-START, STEPS, JUDGE, FAKEVLM, REAL, REAL_JUDGE, REAL_FAKEVLM = (
+START, STEPS, JUDGE, FAKEVLM, REAL, REAL_JUDGE, REAL_FAKEVLM, OWN = (
     [line for line in block.splitlines() if line] for block in BLOCKS
 )
 

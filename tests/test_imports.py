@@ -199,3 +199,32 @@ def test_an_installation_holds_every_file_that_the_packages_read():
         folder = ROOT / package
         needed = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
         assert needed == {path for glob in stated.get(package, []) for path in folder.glob(glob)}
+
+
+LIBRARY = [path for path in SOURCES if path not in SCRIPTS and path.name not in ("__init__.py", "register.py")]
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def test_every_file_of_the_library_imports_what_tells_that_it_is_none_to_run(path):
+    told = {name.split(".")[0] for name in imported(parse(path))} & set(PACKAGES)
+    assert told, f"add `import swift_plugins  # noqa: F401` to {name_of(path)}: who runs it hears that it is no command"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        ["eval/scorers/base.py"],
+        ["converters/layouts/folders.py"],
+        ["eval/estimates/auc.py"],
+        ["swift_plugins/core/names.py"],
+        ["-m", "eval.estimates.numbers"],
+        ["-m", "swift_plugins.core.names"],
+    ],
+    ids=lambda target: target[-1],
+)
+def test_a_file_of_the_library_says_that_it_is_no_command(target):
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, *target], capture_output=True, text=True, timeout=60, cwd=ROOT, env=env)
+    assert done.returncode == 2
+    assert "is no command but a part of some. Commands: " in done.stderr
+    assert done.stderr.count("\n") == 1

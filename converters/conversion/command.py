@@ -15,6 +15,7 @@ from converters.conversion.media import check_files, notes_on
 from converters.conversion.output import Output
 from converters.conversion.reporting import report_called_both, report_notes
 from converters.conversion.sources import Row, Sourced, made
+from swift_plugins.core import next_steps
 from swift_plugins.core.commands import whole_number
 from swift_plugins.core.locks import held
 from swift_plugins.core.media import LEVELS, Media
@@ -89,6 +90,7 @@ class Conversion(ABC, Generic[T]):
         self.report(manifest)
         report_called_both(manifest)
         report_notes(manifest["media_notes"])
+        next_steps.say(next_steps.after_conversion(args.out, manifest["counts"]))
 
     @abstractmethod
     def read(self) -> list[Sourced[T]]:

@@ -80,7 +80,7 @@ def _opened(path: str):
     try:
         if check_kind(path) is not None:
             raise ValueError("a video")
-        with Image.open(path, formats=[*FORMATS]) as image:
+        with Image.open(path, formats=[*FORMATS - {"MPO"}]) as image:  # which what opens a JPEG finds out
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError("too large")
             yield image

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import swift_plugins  # noqa: F401
+
 PARTS = ("train", "val", "test")
 _SHARES = re.compile(r"(\d{1,6}):(\d{1,6}):(\d{1,6})")
 

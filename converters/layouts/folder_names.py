@@ -10,6 +10,8 @@ import itertools
 import re
 from typing import NamedTuple
 
+import swift_plugins  # noqa: F401
+
 SPLIT_OF = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+import swift_plugins  # noqa: F401
+
 CELL, GRID = 56, 3  # a frame is GRID x GRID cells of CELL px; a trace fills one of them
 SIZE, FRAMES, FPS = CELL * GRID, 8, 4
 INSET = 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import version
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.encoders.folders import first_line, not_installed
+from swift_plugins.core.commands import stage
 from swift_plugins.core.model_folders import inspect
 
 # Encoder -> the layer that the authors of BERTScore chose for it, and the F1 of random pairs of English sentences there
@@ -41,10 +43,9 @@ def signature(model: str, layer: int) -> str:
 def similarities(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> list[float]:
     """The F1 of each (text, reference), 0..1, no idf, no rescaling; 0 where one of them is empty."""
     try:
+        tokenizer, encoder = load(model)
         import torch
         from torchmetrics.functional.text import bert_score
-
-        tokenizer, encoder = load(model)
     except ImportError as error:
         raise not_installed("bertscore", error) from None
     from tqdm import tqdm
@@ -70,6 +71,8 @@ def similarities(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> li
 @lru_cache(maxsize=1)
 def load(model: str) -> tuple[Any, Any]:
     """(the tokenizer, the encoder); a model of several files is read once."""
+    if sys.stderr.isatty():
+        stage(f"loading torch, transformers and the encoder {model}")
     from transformers import AutoModel, AutoTokenizer
 
     if Path(model).is_dir():

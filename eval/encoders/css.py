@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from eval.encoders.folders import fingerprint, first_line, folder_of, not_installed
+from swift_plugins.core.commands import stage
 
 RECOMMENDED = "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
 BATCH = 64
@@ -48,6 +49,8 @@ def signature(model: str) -> str:
 @lru_cache(maxsize=1)
 def load(model: str) -> tuple[Any, str]:
     """(the encoder, its signature); a model of several files is read once."""
+    if sys.stderr.isatty():
+        stage(f"loading sentence-transformers and the encoder {model}")
     try:
         import torch
         from safetensors import SafetensorError

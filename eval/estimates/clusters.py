@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+import swift_plugins  # noqa: F401
+
 FEW = 50  # clusters; with fewer an interval is rough, as simulations show (tests/estimates/test_coverage.py)
 
 

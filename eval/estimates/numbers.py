@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import swift_plugins  # noqa: F401
+
 
 def number(metric: dict[str, Any] | None, decimals: int = 1, interval: bool = True, sign: bool = False) -> str:
     """ "99.5 [98.5, 100.0]", or a dash where there is no value; with `sign` "+99.5"."""

@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 
+import swift_plugins  # noqa: F401
+
 
 def f1_score(true: np.ndarray, answered: np.ndarray) -> float:
     """F1 of the class that is True, of two arrays of booleans with a True in one of them."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.scorers import SCORERS
+from swift_plugins.core import trained_rows
 from swift_plugins.core.names import unknown
 from swift_plugins.core.records import Row, read_json, read_rows
 from swift_plugins.core.tasks import get_task, made_for
@@ -131,7 +132,9 @@ def run_facts(pred: Path) -> dict[str, Any]:
     if not all(isinstance(run.get(key), dict) for key in ("model", "data", "versions")):
         raise ValueError(f"{path}: not the record of eval/predict.py")
     vision, rows, tasks = run["model"].get("vision"), run["data"].get("rows"), run.get("tasks", {})
-    if not (isinstance(vision, dict) and isinstance(rows, int) and isinstance(tasks, dict)):
+    trained = run.get("trained_on") or dict.fromkeys(trained_rows.COUNTS, 0)
+    counted = isinstance(trained, dict) and all(isinstance(trained.get(key), int) for key in trained_rows.COUNTS)
+    if not (isinstance(vision, dict) and isinstance(rows, int) and isinstance(tasks, dict) and counted):
         raise ValueError(f"{path}: not the record of eval/predict.py")
     for name, version in tasks.items():
         if name not in SCORERS:
@@ -141,6 +144,17 @@ def run_facts(pred: Path) -> dict[str, Any]:
     return run
 
 
+def trained_on(run: dict[str, Any]) -> str | None:
+    """The warning that a run's rows were trained on; where their hashes are not on record, those of the files tell."""
+    if not run or run.get("trained_on"):
+        return trained_rows.warning(run.get("trained_on"))
+    files = (run["model"].get("trained") or {}).get("data") or ()
+    if run["data"].get("sha256") not in [file.get("sha256") for file in files]:
+        return None
+    rows = run["data"]["rows"]
+    return trained_rows.warning({"rows": rows, "trained_on": rows, "by_id": rows, "by_media": rows})
+
+
 def judge_facts(pred: Path) -> dict[str, Any]:
     """What OUT.judge.json records of the judge whose scores the rows hold; empty where there is none."""
     path = pred.with_name(pred.name + ".judge.json")
@@ -148,7 +162,10 @@ def judge_facts(pred: Path) -> dict[str, Any]:
         return {}
     record = read_json(path)
     return {
-        "judge": {key: record.get(key) for key in ("model", "candidates", "prompt_is", "prompt_sha256", "versions")}
+        "judge": {
+            key: record.get(key)
+            for key in ("model", "candidates", "prompt_is", "prompt_sha256", "versions", "trained_on")
+        }
     }
 
 

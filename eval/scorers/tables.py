@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import swift_plugins  # noqa: F401
+
 PUBLISHED = Path(__file__).resolve().parents[1] / "published"  # the papers' tables
 
 

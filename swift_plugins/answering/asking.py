@@ -6,6 +6,7 @@ What prediction, judging and the robustness suites share.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from typing import Any, Protocol
 from swift_plugins.answering.engine import Engine
 from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
 from swift_plugins.answering.server import Server
+from swift_plugins.core import trained_rows
 from swift_plugins.core.checks import check_many
 from swift_plugins.core.media import Media, check_kind, content_hash, content_hashes
-from swift_plugins.core.printable import masked, printable
+from swift_plugins.core.printable import masked, printable, say
 from swift_plugins.core.records import Row, encode_line, write_json
 
 Result = Row | Exception | str  # what the model said, or what went wrong
@@ -98,6 +100,8 @@ def answer_file(
     out = OutFile(path)
     place = path.with_name(f"{path.name}.{record}.json")
     check_run(place, run, path.stat().st_size > 0)
+    if told := trained_rows.warning(run.get("trained_on")):
+        say(told, sys.stderr)
     out.resume(asking.retry_errors)
     # Batches are cut by place in the input, so a row shares its batch with the same rows in every run.
     batches = [items[i : i + asking.batch_size] for i in range(0, len(items), asking.batch_size)]

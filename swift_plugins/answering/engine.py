@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from swift_plugins.answering.models import model_settings
 from swift_plugins.answering.probabilities import TOP, Step, result_of
 from swift_plugins.core import model_folders
+from swift_plugins.core.commands import stage
+from swift_plugins.core.known_warnings import hide_harmless
 from swift_plugins.core.readers import reader_in_force
 from swift_plugins.core.records import MEDIA_TAG, MEDIA_TAGS, Row
 from swift_plugins.core.settings import apply_vision_settings
@@ -66,6 +69,8 @@ class Engine:
         return reader_in_force()
 
     def __init__(self, settings: Mapping[str, Any], batch_size: int, max_tokens: int):
+        warnings.filterwarnings("ignore", category=FutureWarning, module="torch")  # of what others call of it
+        stage(f"loading torch, transformers and ms-swift, then {settings['adapter'] or settings['model']}")
         import torch
         from swift.infer_engine import RequestConfig, TransformersEngine
         from swift.model import get_model_processor
@@ -73,6 +78,7 @@ class Engine:
 
         import swift_plugins.register  # noqa: F401
 
+        hide_harmless()
         dtype = getattr(torch, settings["torch_dtype"]) if settings["torch_dtype"] else None
         self.has_head = settings["task_type"] == "seq_cls"
         head = {"task_type": "seq_cls", "num_labels": len(fakevlm.VERDICTS)} if self.has_head else {}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swift_plugins.core import exports, model_folders, settings
+from swift_plugins.core import exports, model_folders, settings, trained_rows
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, sha256_file, sha256_text
 from swift_plugins.core.settings import CHECKPOINT_FILE
@@ -110,12 +110,14 @@ def model_fingerprint(model: Mapping[str, Any]) -> dict[str, str]:
 
 def run_record(asking: Asking, data: Path, rows: list[Row]) -> dict[str, Any]:
     """What the answers to the rows of a file depend on, but for the media, which answer_file adds."""
+    folder = Path(asking.settings["adapter"] or asking.settings["model"])
     others = {} if asking.backend == "transformers" else {"others": "as the server sets them"}
     prompts = {m["content"] for row in rows for m in row["messages"] if m["role"] == "user"}
     return {
         "model": asking.settings,
         "fingerprint": model_fingerprint(asking.settings),
         "data": {"path": str(data.resolve()), "sha256": sha256_file(data), "rows": len(rows)},
+        "trained_on": trained_rows.overlap(rows, trained_rows.read(folder)) if folder.is_dir() else None,
         "tasks": {name: get_task(name).VERSION for name in sorted({row["task"] for row in rows})},
         "prompts_sha256": sha256_text("\n".join(sorted(prompts))),
         "generation": {"max_tokens": asking.max_tokens, "temperature": 0.0, "batch_size": asking.batch_size}

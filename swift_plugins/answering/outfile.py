@@ -12,6 +12,7 @@ from swift_plugins.core.records import Row, atomic_write, jsonl_writer, read_jso
 
 # In a row a hash of what its media held when it was answered, in a run's record of what all held.
 MEDIA = "media_sha256"
+TRAINED_ON = "trained_on"  # in a run's record, which rows the model was trained on: no answer depends on the count
 
 
 class OutFile:
@@ -92,7 +93,7 @@ def check_run(path: Path, run: Mapping[str, Any], has_output: bool) -> None:
         raise ValueError(
             f"{error}: it is not the record of a run: delete it and the output, or name another --out"
         ) from None
-    changed = sorted(k for k in (run.keys() | before.keys()) - {MEDIA} if run.get(k) != before.get(k))
+    changed = sorted(k for k in (run.keys() | before.keys()) - {MEDIA, TRAINED_ON} if run.get(k) != before.get(k))
     if changed:
         raise ValueError(
             f"the output was made with other settings ({', '.join(changed)} differ, see {path.name}): "

@@ -10,7 +10,7 @@ from swift_plugins.answering.asking import Result, error_text
 from swift_plugins.core.judge_rows import made_safe, swapped
 from swift_plugins.core.records import Row, read_training_rows, spread
 from swift_plugins.core.settings import CHECKPOINT_FILE
-from swift_plugins.core.tasks import Task, fakevlm, get_task, made_for
+from swift_plugins.core.tasks import Task, answers_of, fakevlm, get_task, made_for
 from swift_plugins.core.vision import PATCHES, Vision, frame_fault
 
 
@@ -59,11 +59,6 @@ def answered(row: Row, result: Result) -> Row:
     if isinstance(result, dict):
         return out | result
     return out | {"response": None, "error": error_text(result)}
-
-
-def answers_of(name: str) -> str:
-    """The task whose answers a task's are."""
-    return get_task(name).SAME_ANSWER_AS or name
 
 
 def check_rows_fit(rows: list[Row], model: Mapping[str, Any], path: Path) -> None:

@@ -15,6 +15,8 @@ import functools
 import math
 from collections.abc import Sequence
 
+import swift_plugins  # noqa: F401
+
 SPACES = ("pixel", "norm1000", "resized", "ratio")
 PATCH = 28  # Qwen2.5-VL: patches of 14 px, merged 2 x 2
 VIDEO_MIN_PIXELS, VIDEO_MAX_PIXELS = 128 * PATCH * PATCH, 768 * PATCH * PATCH  # the limits of qwen-vl-utils per frame

@@ -32,6 +32,11 @@ def run(main: Callable[[argparse.Namespace], Any], args: argparse.Namespace) -> 
             return 2
 
 
+def stage(text: str) -> None:
+    """Say what goes on for more than a few seconds."""
+    say(f"{text} …", sys.stderr)
+
+
 def _print_fault(*fault: Any) -> None:
     """Print the traceback of an error that nobody foresaw."""
     traceback.print_exception(*fault, file=Terminal(sys.stderr))

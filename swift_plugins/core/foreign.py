@@ -7,6 +7,8 @@ import re
 import shlex
 from pathlib import Path
 
+import swift_plugins  # noqa: F401
+
 _HEAD = 64 * 1024  # bytes of a file that are looked at
 _MAGIC = (
     (b"\x1f\x8b", "gzip-compressed: unpack it, gunzip -k {path}"),

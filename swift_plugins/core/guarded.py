@@ -6,6 +6,8 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import swift_plugins  # noqa: F401
+
 TIME_LIMIT = 30.0  # seconds for one file
 
 

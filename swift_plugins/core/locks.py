@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import swift_plugins  # noqa: F401
+
 
 def lock(descriptor: int, path: Path) -> None:
     """Hold an open file or folder until it is closed; ValueError where another process does."""

@@ -117,6 +117,8 @@ def content_hashes(paths: Iterable[str]) -> dict[str, str]:
     """path -> the SHA-256 of the file's content, "missing" for one that cannot be read."""
     from concurrent.futures import ThreadPoolExecutor
 
+    from tqdm import tqdm
+
     def digest(path: str) -> str:
         try:
             return sha256_file(path) if os.path.isfile(path) else "missing"
@@ -125,7 +127,8 @@ def content_hashes(paths: Iterable[str]) -> dict[str, str]:
 
     wanted = list(dict.fromkeys(paths))
     with ThreadPoolExecutor() as pool:
-        return dict(zip(wanted, pool.map(digest, wanted), strict=True))
+        hashes = tqdm(pool.map(digest, wanted), total=len(wanted), unit="file", desc="hash media", delay=2)
+        return dict(zip(wanted, hashes, strict=True))
 
 
 def content_hash(paths: Iterable[str], hashes: Mapping[str, str] | None = None) -> str | None:

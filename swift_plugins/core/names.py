@@ -7,6 +7,8 @@ import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import swift_plugins  # noqa: F401
+
 
 def names_of(available: Sequence[Any], what: str) -> Callable[[str], list[Any]]:
     """A type for argparse: a comma-separated choice of some of these, each once, in their order here."""

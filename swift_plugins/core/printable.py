@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, TextIO
 
+import swift_plugins  # noqa: F401
+
 MASK = "[masked]"
 _WIDTH = 8  # characters in a row that give a secret away; a shorter value is no secret
 _NAME = re.compile(r"(KEYS?|TOKENS?|SECRETS?|PASSWORDS?|PASSWD|CREDENTIALS?|_PASS|_PAT)(_?[0-9]+)?$", re.I)
@@ -37,8 +39,8 @@ def line_of(text: Any) -> str:
 
 
 def say(text: Any, file: TextIO | None = None) -> None:
-    """Print one line, whatever stands in it, to stdout or to `file`."""
-    print(line_of(text), file=file)
+    """Print one line, whatever stands in it, to stdout or to `file`, at once."""
+    print(line_of(text), file=file, flush=True)
 
 
 def masked(text: str) -> str:

@@ -65,6 +65,13 @@ class RecordedData(msgspec.Struct):
     setting: str | None = None
 
 
+class TrainedRows(msgspec.Struct):
+    """The hashes of what was trained on, see trained_rows.py."""
+
+    ids: bytes
+    media: bytes
+
+
 class Recorded(msgspec.Struct):
     """What is read again of what training records in a checkpoint."""
 
@@ -76,6 +83,7 @@ class Recorded(msgspec.Struct):
     task_type: Literal["causal_lm", "seq_cls"] | None = None
     torch_dtype: Literal["float32", "float16", "bfloat16"] | None = None
     global_step: int | None = None
+    trained_rows: TrainedRows | None = None
 
 
 def answer_form() -> str:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import swift_plugins  # noqa: F401
+
 # What ms-swift writes a row's `objects` in the place of.
 OBJECT_TAGS = ("<bbox>", "<ref-object>")
 # ms-swift's template/base.py: Template.special_tokens, and what _replace_image_tags and _replace_start_image_tags read.

@@ -9,6 +9,7 @@ from typing import Any
 
 from swift.callbacks import TrainerCallback, callbacks_map
 
+from swift_plugins.core import trained_rows
 from swift_plugins.core.mixtures import describe_all
 from swift_plugins.core.records import check_training_texts, write_json
 from swift_plugins.core.settings import CHECKPOINT_FILE, answer_form, library_versions, vision_settings
@@ -54,6 +55,9 @@ class ForensicsCallback(TrainerCallback):
             "loss_weights": loss_weights(),
             "versions": library_versions(),
         }
+        if state.is_world_process_zero:
+            earlier = [recorded.get("model_dir"), args.resume_from_checkpoint, *(recorded.get("adapters") or [])]
+            self.record["trained_rows"] = trained_rows.described([one["path"] for one in self.record["data"]], earlier)
 
     def on_save(self, args, state, control, **kwargs):
         if state.is_world_process_zero:

@@ -1,12 +1,17 @@
 """Every recipe goes through ms-swift's own argument classes, and the papers' recipes hold the papers' figures."""
 
 import csv
+import importlib.util
 import itertools
+import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
+
+from swift_plugins.core.records import check_row
+from swift_plugins.core.tasks import deeptrace
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = {str(path.relative_to(ROOT)): path for path in sorted((ROOT / "recipes").glob("*/*.yaml"))}
@@ -59,6 +64,29 @@ def test_a_serving_recipe_says_how_to_serve_and_to_ask(serving):
 def test_the_readme_lists_every_recipe():
     text = (ROOT / "recipes" / "README.md").read_text(encoding="utf-8")
     assert [name for name in RECIPES if not re.search(rf"[`/]{re.escape(Path(name).name)}`", text)] == []
+
+
+README = (ROOT / "recipes" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_row_that_the_readme_shows_is_one():
+    row = json.loads(re.search(r"```json\n(.*?)```", README, re.S).group(1))
+    check_row(row)
+    assert re.sub(r"<video> .*", "", row["messages"][0]["content"]) == ""
+    parsed = deeptrace.GRAMMARS["trained"](row["messages"][1]["content"])
+    assert [parsed.answer.bbox, parsed.answer.start] == [tuple(row["meta"]["bbox"]), row["meta"]["start"]]
+    assert all(not isinstance(value, dict) for value in row["meta"].values())
+
+
+def test_the_readme_names_the_cuda_of_the_torch_that_is_installed():
+    """A CUDA of one major version runs on every driver for it."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None:
+        pytest.skip("torch is not installed")
+    text = (Path(spec.submodule_search_locations[0]) / "version.py").read_text(encoding="utf-8")
+    stated, cuda = re.search(r"torch ([\d.]+) is built for CUDA ([\d.]+):", README).groups()
+    assert re.search(rf"__version__ = '{re.escape(stated)}\.", text)
+    assert re.search(rf"cuda: .*= '{re.escape(cuda)}'", text)
 
 
 def test_a_launch_command_is_one_of_the_launchers(recipe):

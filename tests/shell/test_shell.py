@@ -228,15 +228,7 @@ STEPS = [
     f"converters/deepfakejudge_to_swift.py --src {RAW} --out {DATA}",
     f"swift_plugins/tiny_model.py --data {BOTH} --out output/judge/model",
 ]
-ELSEWHERE = {
-    "MODEL": "/none",
-    "DATASET": "/none",
-    "TUNER": "full",
-    "NUM_GPUS": "8",
-    "GPU_IDS": "0",
-    "MAX_PIXELS": "9",
-    "GPUS": "0",
-}
+ELSEWHERE = {"TUNER": "full", "NUM_GPUS": "8", "NPROC_PER_NODE": "2", "GPU_IDS": "0", "NNODES": "2", "GPUS": "0"}
 
 
 def test_tiny_makes_what_it_needs_and_trains_it_on_the_cpu(project, tmp_path):
@@ -254,19 +246,35 @@ def test_tiny_makes_what_it_needs_and_trains_it_on_the_cpu(project, tmp_path):
         "7",
     ]
     assert found["env"]["CUDA_VISIBLE_DEVICES"] == ""
-    assert not found["env"].keys() & {"MODEL", "DATASET", "NPROC_PER_NODE", "MAX_PIXELS", "ROOT_IMAGE_DIR"}
-    predict, score = (line.split() for line in done.stdout.splitlines()[-2:])
-    assert predict[1:] == [
-        "eval/predict.py",
-        "--model",
-        f"{tmp_path}/mine/checkpoint-7",
-        "--data",
-        f"{DATA}/pairwise/test.jsonl",
-        "--out",
-        "output/judge/pairwise.jsonl",
-        "--swap",
-    ]
-    assert score[1:4] == ["eval/score.py", "--pred", "output/judge/pairwise.jsonl"]
+    assert not found["env"].keys() & {"MODEL", "DATASET", "NPROC_PER_NODE", "NNODES", "MAX_PIXELS", "ROOT_IMAGE_DIR"}
+    mine = f"{tmp_path}/mine"
+    _, predict, score = done.stdout.splitlines()[-3:]
+    assert f"eval/predict.py --model {mine}/checkpoint-7 --data {DATA}/pairwise/test.jsonl --out {mine}" in predict
+    assert "/out.jsonl --swap" in predict
+    assert f"eval/score.py --pred {mine}/out.jsonl --out {mine}/report" in score
+
+
+TINY = [["train_pointwise.sh"], ["train_pairwise.sh"], ["train_fakevlm.sh"], ["strategies.sh"], ["quickstart.sh"]]
+
+
+@pytest.mark.parametrize("command", TINY, ids=lambda command: command[0])
+@pytest.mark.parametrize("name", ["MODEL", "DATASET", "TUNER", "DEEPSPEED", "OUTPUT_DIR"])
+def test_what_a_tiny_training_would_ignore_is_refused(project, command, name):
+    tiny = [] if command == ["quickstart.sh"] else ["--tiny"]
+    if name == "OUTPUT_DIR" and command[0].startswith("train_"):
+        return  # is where it is written
+    done = project.bash(*command, *tiny, **{name: "lora"})
+    says(done, f"{name}=lora has no place here")
+    assert project.scripts() == []
+    assert not (project.folder / "output").exists()
+
+
+def test_the_strategies_say_where_they_write(project):
+    for name in ("a/config.json", "rows/train.jsonl", "rows/test.jsonl"):
+        (project.folder / name).parent.mkdir(exist_ok=True)
+        (project.folder / name).write_text("{}")
+    done = project.bash("strategies.sh", MODEL="a", DATASET="rows", TESTS="rows/test.jsonl", OUTPUT_DIR="mine")
+    says(done, "OUTPUT_DIR=mine has no place here: all goes to output/fakevlm_strategies")
 
 
 def test_tiny_makes_nothing_twice_and_the_two_judges_share_it(project):
@@ -338,7 +346,8 @@ def test_tiny_fakevlms_make_what_their_recipes_say(project, strategy, name):
     assert project.scripts() == FAKEVLM_STEPS
     found = json.loads((project.folder / "ran.json").read_text())
     assert found["argv"] == ["sft", FAKEVLM.format(name), *project.plugins]
-    assert f"--data {HOME}/data/test.jsonl --out {HOME}/{strategy or 'explained'}.jsonl" in done.stdout
+    out = f"{HOME}/train_{strategy}".rstrip("_")
+    assert f"--model {out}/checkpoint-7 --data {HOME}/data/test.jsonl --out {out}/out.jsonl" in done.stdout
 
 
 def test_the_strategies_are_all_answered_and_nothing_is_trained_twice(project):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.launcher import python, rows
-from tests.readme import FAKEVLM, REAL_FAKEVLM, bash, checkpoint, interval, needs_gpus, report_of, stand_in
+from tests.readme import FAKEVLM, OWN, REAL_FAKEVLM, bash, checkpoint, interval, needs_gpus, report_of, stand_in
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +96,24 @@ def test_the_commands_for_the_real_fakevlm_run_on_its_layout(copy, fakevlm, publ
     needs_gpus(8, train, copy)
     stand_in(predict, checkpoint(fakevlm, "explained"), copy)
     assert "accuracy_upstream_parser" in bash(activate, predict, score, cwd=copy).stdout
+
+
+@pytest.mark.slow
+def test_the_commands_for_your_own_data_run(copy):
+    """On folders of synthetic images, and beside FakeClue; what lacks here is the GPU."""
+    for name in ("FakeClue", "own"):
+        if not (copy / name).is_dir():
+            python("converters/sample_fakeclue.py", "--out", name, "--train", 28, "--test", 14, cwd=copy)
+    for image in filter(Path.is_file, sorted((copy / "own").rglob("*/*"))):
+        parts = image.relative_to(copy / "own").parts
+        if label := next((part for part in parts[:-1] if part in ("real", "fake")), None):
+            folder = copy / "photos" / parts[0] / label
+            folder.mkdir(parents=True, exist_ok=True)
+            image.rename(folder / "_".join(parts))
+    if not (copy / "data" / "fakeclue").is_dir():
+        python("converters/fakeclue_to_swift.py", "--src", "FakeClue", "--out", "data/fakeclue", cwd=copy)
+    activate, convert, train = OWN
+    done = bash(activate, convert, cwd=copy).stdout
+    assert "0 rejected" in done
+    assert "DATASET=data/photos bash shell/train_fakevlm.sh" in done
+    needs_gpus(1, train, copy)

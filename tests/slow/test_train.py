@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from eval.predict import main
+from swift_plugins.progress import STAGES
 from tests.launcher import called, losses, python, rows, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +60,9 @@ def test_full_training_learns_and_its_checkpoint_says_what_it_is(work, full):
     assert recorded["vision"]["VIDEO_MAX_PIXELS"] == "7056"
     assert recorded["loss_weights"]["verdict"] == 4
     assert recorded["global_step"] == 8
+    log = (out / "train.log").read_text()
+    assert [marker for marker, _ in STAGES if marker not in log] == []
+    assert "SftArguments(" in log
 
 
 @pytest.mark.parametrize("tuner", ["full", "lora"])
@@ -172,6 +176,14 @@ def test_killed_anywhere_and_started_again_it_ends_with_the_same_file(work, full
     out.write_bytes(whole[: -draw.randint(1, 40)])  # and a torn last line, as a full disk leaves it
     predict(model, data, out)
     assert without_latency(out) == without_latency(answered)
+
+
+def test_rows_that_were_trained_on_are_told_of(work, full, answered, tmp_path):
+    out = tmp_path / "out.jsonl"
+    done = predict(full[0] / "checkpoint-8", work / "data" / "train.jsonl", out, "--limit", 4)
+    assert "WARNING: 4 of 4 rows were trained on (4 by their id, 4 by the content of their media)" in done.stderr
+    run = json.loads(answered.with_name("out.jsonl.run.json").read_text())
+    assert run["trained_on"] == {"rows": 24, "trained_on": 0, "by_id": 0, "by_media": 0}
 
 
 def test_a_finished_run_is_not_run_again_and_another_model_is_refused(work, full, lora, answered):

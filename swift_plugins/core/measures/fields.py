@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import swift_plugins  # noqa: F401
+
 
 def number_within(row: Mapping[str, Any], key: str, low: float, high: float) -> float | None:
     """row[key], a number of low..high, or None where there is none."""

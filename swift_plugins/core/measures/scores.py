@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import swift_plugins  # noqa: F401
+
 LOWEST, HIGHEST = 1, 5
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import swift_plugins  # noqa: F401
+
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 
 

@@ -133,3 +133,8 @@ def get_task(name: str) -> Task:
         raise ValueError(unknown("task", name, TASKS))
     task: Any = import_module(f"{__name__}.{name}")  # a module, which is why the type checker is told
     return task
+
+
+def answers_of(name: str) -> str:
+    """The task whose answers a task's are."""
+    return get_task(name).SAME_ANSWER_AS or name

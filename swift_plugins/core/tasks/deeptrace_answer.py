@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import swift_plugins  # noqa: F401
+
 Box = tuple[float, float, float, float]
 
 

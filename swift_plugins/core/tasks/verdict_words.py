@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+import swift_plugins  # noqa: F401
+
 
 def _any(*words: str) -> str:
     return "(?:" + "|".join(words) + ")"
