@@ -155,7 +155,8 @@ def write_weights(places: dict[Path, dict[str, str]], out: Path) -> None:
     from safetensors.torch import load_file, save_file
     from tqdm import tqdm
 
-    weight_map, size = {}, 0
+    weight_map: dict[str, str] = {}
+    size = 0
     for shard, names in tqdm(places.items(), "convert", unit="file", disable=None):
         tensors = {names[name]: tensor for name, tensor in load_file(shard).items() if name in names}
         size += sum(tensor.nbytes for tensor in tensors.values())

@@ -66,6 +66,7 @@ class VideoLlama3Loader(ModelLoader):
     """Loads the layout that transformers reads (see convert_videollama3.py); no code of the folder runs."""
 
     default_trust_remote_code = False
+    auto_model_cls: Any
 
     def get_model(self, model_dir, config, processor, model_kwargs):
         self.auto_model_cls = self.auto_model_cls or VideoLlama3ForConditionalGeneration
