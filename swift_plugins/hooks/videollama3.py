@@ -20,6 +20,7 @@ from swift.template.templates.qwen import QwenTemplateMeta
 from transformers.models.video_llama_3 import modeling_video_llama_3 as stock
 from transformers.video_utils import VideoMetadata
 
+from swift_plugins.core.readers import CURE
 from swift_plugins.core.videollama3 import IMAGE_TOKEN, VIDEO_TOKEN
 from swift_plugins.hooks.templates import AnswerForms, rescale
 
@@ -102,11 +103,15 @@ def sample(begins: Sequence[float], rate: float, fps: float, least: int, most: i
 def read_clip(path: str, fps: float, least: int, most: int) -> tuple[Any, Sampled]:
     """(frames of shape (n, height, width, 3), uint8, as a player shows them; which they are)."""
     import decord
+    from decord.base import DECORDError
 
-    reader = decord.VideoReader(path, num_threads=1)
-    begins = [float(span[0]) for span in reader.get_frame_timestamp(range(len(reader)))]
-    taken = sample(begins, float(reader.get_avg_fps()), fps, least, most)
-    return reader.get_batch(taken.indices).asnumpy(), taken
+    try:
+        reader = decord.VideoReader(path, num_threads=1)
+        begins = [float(span[0]) for span in reader.get_frame_timestamp(range(len(reader)))]
+        taken = sample(begins, float(reader.get_avg_fps()), fps, least, most)
+        return reader.get_batch(taken.indices).asnumpy(), taken
+    except (DECORDError, RuntimeError) as error:
+        raise ValueError(f"{path[:200]!r}: decord cannot read it; {CURE}") from error
 
 
 def _number(name: str, default: float) -> float:

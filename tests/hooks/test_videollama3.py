@@ -237,6 +237,13 @@ def test_frames_without_their_times_are_refused(tiny, image):
         encoded(template_of(tiny), [user("<video>" + QUESTION), said(ANSWER)], videos=[[image, image]])
 
 
+def test_a_clip_that_cannot_be_read_is_named_with_the_cure(tiny, tmp_path, clips):
+    torn = tmp_path / "torn.mp4"
+    torn.write_bytes(open(clips["short"], "rb").read()[:900])
+    with pytest.raises(ValueError, match=r"torn.mp4': .*(cannot read it; encode it anew|truncated|video)"):
+        encoded(template_of(tiny), [user("<video>" + QUESTION), said(ANSWER)], videos=[str(torn)])
+
+
 # ------------------------------------------------------------------------------------------------------------ the model
 
 
