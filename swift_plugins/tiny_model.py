@@ -1,4 +1,4 @@
-"""Build a tiny, randomly initialised Qwen2.5-VL, Qwen3-VL or LLaVA-1.5 that any code for the real one can load.
+"""Build a tiny random Qwen2.5-VL, Qwen3-VL, VideoLLaMA 3 or LLaVA-1.5 that any code for the real one can load.
 
     python swift_plugins/tiny_model.py --data data/deeptrace/train.jsonl --out output/tiny_qwen2_5_vl
 
@@ -22,6 +22,8 @@ from swift_plugins.core.commands import stage
 from swift_plugins.core.printable import line_of, say
 from swift_plugins.core.records import MEDIA_TAG, read_training_rows
 from swift_plugins.core.tasks import get_task
+from swift_plugins.core.videollama3 import CHAT_TEMPLATE as VIDEOLLAMA3_CHAT
+from swift_plugins.core.videollama3 import IMAGE_PROCESSOR, VIDEO_PROCESSOR
 
 SPECIAL_TOKENS = [
     "<|endoftext|>",
@@ -135,8 +137,8 @@ def texts_of(rows: Iterable[dict[str, Any]]) -> list[str]:
     return [MEDIA_TAG.sub("", question) for question in questions] * 100 + texts
 
 
-def qwen_tokenizer(texts: list[str], vocab_size: int):
-    """A tokenizer with the special tokens and the chat of Qwen2.5-VL and Qwen3-VL."""
+def qwen_tokenizer(texts: list[str], vocab_size: int, chat_template: str = CHAT_TEMPLATE):
+    """A tokenizer with Qwen's special tokens and the chat of Qwen2.5-VL and Qwen3-VL, or another one."""
     frame = ["system\nYou are a helpful assistant.", "user\n", "assistant\n"]
     return build_tokenizer(
         frame * 100 + texts,
@@ -144,7 +146,7 @@ def qwen_tokenizer(texts: list[str], vocab_size: int):
         SPECIAL_TOKENS,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        chat_template=CHAT_TEMPLATE,
+        chat_template=chat_template,
     )
 
 
@@ -195,6 +197,47 @@ def qwen3_vl(texts: list[str], vocab_size: int):
     vision = {"patch_size": 16, "num_position_embeddings": 36, "deepstack_visual_indexes": [0, 1]}
     config = Qwen3VLConfig(**qwen_vl_config(tokenizer, text, vision))
     return Qwen3VLForConditionalGeneration(config), processor
+
+
+def videollama3(texts: list[str], vocab_size: int):
+    """(model, processor) of a VideoLLaMA 3 of about 1.2 million parameters; the caller sets the seed of its weights."""
+    from transformers import (
+        VideoLlama3Config,
+        VideoLlama3ForConditionalGeneration,
+        VideoLlama3ImageProcessor,
+        VideoLlama3Processor,
+        VideoLlama3VideoProcessor,
+    )
+
+    # Times stand before frames, as texts that repeat in every prompt.
+    times = [f"Time {tenths / 10:.1f}s:" for tenths in range(0, 40)]
+    tokenizer = qwen_tokenizer(times * 20 + texts, vocab_size, VIDEOLLAMA3_CHAT)
+    size = {"shortest_edge": 28 * 28, "longest_edge": FRAME_PIXELS}
+    processor = VideoLlama3Processor(
+        image_processor=VideoLlama3ImageProcessor(**IMAGE_PROCESSOR | {"size": size}),
+        video_processor=VideoLlama3VideoProcessor(
+            **VIDEO_PROCESSOR | {"size": size | {"longest_edge": 8 * FRAME_PIXELS}}
+        ),
+        tokenizer=tokenizer,
+        chat_template=VIDEOLLAMA3_CHAT,
+    )
+    shared = qwen_vl_config(tokenizer, {"model_type": "qwen2"}, {})
+    vision = {
+        "hidden_size": 96,
+        "intermediate_size": 192,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "patch_size": 14,
+        "initializer_range": INIT_STD,
+    }
+    config = VideoLlama3Config(
+        text_config=shared["text_config"],
+        vision_config=vision,
+        image_token_id=shared["image_token_id"],
+        video_token_id=shared["video_token_id"],
+        tie_word_embeddings=True,
+    )
+    return VideoLlama3ForConditionalGeneration(config), processor
 
 
 def llava_config(tokenizer):
@@ -262,8 +305,8 @@ def llava1_5(texts: list[str], vocab_size: int):
     return LlavaForConditionalGeneration(llava_config(tokenizer)), processor
 
 
-ARCHITECTURES = {"qwen2_5_vl": qwen2_5_vl, "qwen3_vl": qwen3_vl, "llava1_5": llava1_5}
-NAMES = {"qwen2_5_vl": "Qwen2.5-VL", "qwen3_vl": "Qwen3-VL", "llava1_5": "LLaVA-1.5"}
+ARCHITECTURES = {"qwen2_5_vl": qwen2_5_vl, "qwen3_vl": qwen3_vl, "videollama3": videollama3, "llava1_5": llava1_5}
+NAMES = {"qwen2_5_vl": "Qwen2.5-VL", "qwen3_vl": "Qwen3-VL", "videollama3": "VideoLLaMA 3", "llava1_5": "LLaVA-1.5"}
 
 
 def build(out: Path, texts: list[str], vocab_size: int = 1200, seed: int = 0, architecture: str = "qwen2_5_vl") -> int:

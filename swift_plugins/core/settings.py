@@ -26,6 +26,8 @@ VISION_ENV = (
     "VIDEO_MIN_PIXELS",
     "VIDEO_MAX_PIXELS",
     "VIDEO_TOTAL_PIXELS",
+    "CLIP_MIN_PIXELS",  # VideoLLaMA 3's, of all frames of a clip together (hooks/videollama3.py)
+    "CLIP_MAX_PIXELS",
     "FPS",
     "FPS_MIN_FRAMES",
     "FPS_MAX_FRAMES",

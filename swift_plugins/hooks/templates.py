@@ -84,7 +84,12 @@ class AnyVocabulary(Template):
 
 
 class ForensicQwen3VLTemplate(AnswerForms, AnyVocabulary, Qwen3VLTemplate):
-    """Qwen3-VL's template, for any vocabulary."""
+    """Qwen3-VL's template, for any vocabulary and with boxes on videos in the thousandths in which it states them."""
+
+    def replace_tag(self, media_type, index, inputs):
+        if media_type == "video" and inputs.objects.get("bbox") and not inputs.images:
+            rescale(inputs.objects, index, _frame_size(inputs.videos[index]), (1000, 1000))
+        return super().replace_tag(media_type, index, inputs)
 
 
 register_template(
@@ -108,7 +113,7 @@ class ForensicQwen2_5VLTemplate(AnswerForms, AnyVocabulary, Qwen2_5VLTemplate):
         tokens = super().replace_tag(media_type, index, inputs)
         if before is not None:
             height, width = inputs.videos[index].shape[-2:]
-            _rescale(inputs.objects, index, before, (width, height))
+            rescale(inputs.objects, index, before, (width, height))
         return tokens
 
 
@@ -125,7 +130,7 @@ def _frame_size(video) -> tuple[int, int]:
     return first.size
 
 
-def _rescale(objects: dict, video: int, before: tuple[int, int], after: tuple[int, int]) -> None:
+def rescale(objects: dict, video: int, before: tuple[int, int], after: tuple[int, int]) -> None:
     """Scale the boxes of one video in place (x, y, x, y, ... in source px, or 0..1 for bbox_type norm1)."""
     width, height = (1, 1) if objects.get("bbox_type") == "norm1" else before
     owners = objects.get("image_id") or [0] * len(objects["bbox"])

@@ -16,6 +16,7 @@ from swift_plugins.core.tasks import deeptrace
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = {str(path.relative_to(ROOT)): path for path in sorted((ROOT / "recipes").glob("*/*.yaml"))}
 VIDEO = {"VIDEO_MIN_PIXELS", "VIDEO_MAX_PIXELS", "FPS", "FPS_MAX_FRAMES"}
+CLIP = {"CLIP_MIN_PIXELS", "CLIP_MAX_PIXELS", "FPS", "FPS_MAX_FRAMES"}  # VideoLLaMA 3's
 IMAGE = {"MIN_PIXELS", "MAX_PIXELS", "IMAGE_FACTOR"}
 TOKENS = {"IMAGE_MIN_TOKEN_NUM", "IMAGE_MAX_TOKEN_NUM"}  # Qwen3-VL's
 LLAVA_TOKENS = 576  # of an image of 336 x 336 px, to which LLaVA's own processor crops: no variable changes it
@@ -112,9 +113,9 @@ def test_a_recipe_is_strict_seeded_private_and_says_where_it_writes(recipe):
 def test_every_recipe_pins_what_the_model_sees_and_gives_no_null(path):
     content = read(path)
     if content["model_type"] == "llava1_5_hf":
-        assert not content["ENV"].keys() & (VIDEO | IMAGE | TOKENS)
+        assert not content["ENV"].keys() & (VIDEO | CLIP | IMAGE | TOKENS)
     else:
-        assert any(content["ENV"].keys() >= pinned for pinned in (VIDEO, IMAGE, TOKENS))
+        assert any(content["ENV"].keys() >= pinned for pinned in (VIDEO, CLIP, IMAGE, TOKENS))
     assert None not in content.values()  # null would arrive as the string "None"
     assert not [key for key, value in content.items() if key.endswith("strategy") and value is False]  # YAML's bare no
 
@@ -131,6 +132,8 @@ def media_tokens(content):
         return 36 if content.get("use_cpu") else LLAVA_TOKENS  # the tiny one crops to 84 x 84 px
     if env.keys() >= VIDEO:
         return env["FPS_MAX_FRAMES"] / 2 * env["VIDEO_MAX_PIXELS"] / 28**2
+    if env.keys() >= CLIP:
+        return env["CLIP_MAX_PIXELS"] / 28**2
     if env.keys() >= TOKENS:
         return env["IMAGE_MAX_TOKEN_NUM"]
     return env["MAX_PIXELS"] / env["IMAGE_FACTOR"] ** 2
@@ -263,10 +266,17 @@ def published(system, base):
         return next(r for r in csv.DictReader(file) if r["system"] == system and r["base_model"] == base)
 
 
-def test_deeptraces_recipe_has_the_papers_figures():
-    row = published("deeptrace", "Qwen 2.5 VL 7B")
-    content = read(ROOT / "recipes" / "deeptrace" / "qwen2_5_vl_7b_full.yaml")
-    assert content["model"] == "Qwen/Qwen2.5-VL-7B-Instruct"
+@pytest.mark.parametrize(
+    ("base", "name", "model"),
+    [
+        ("Qwen 2.5 VL 7B", "qwen2_5_vl_7b", "Qwen/Qwen2.5-VL-7B-Instruct"),
+        ("VideoLLaMA 3 7B", "videollama3_7b", "./videollama3-7b"),
+    ],
+)
+def test_deeptraces_recipe_has_the_papers_figures(base, name, model):
+    row = published("deeptrace", base)
+    content = read(ROOT / "recipes" / "deeptrace" / f"{name}_full.yaml")
+    assert content["model"] == model
     assert content["tuner_type"] == row["tuner"]
     assert content["num_train_epochs"] == float(row["epochs"])
     assert content["per_device_train_batch_size"] == int(row["per_device_batch_size"])
