@@ -24,6 +24,8 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from swift_plugins.core.commands import run
+from swift_plugins.core.printable import say
+from swift_plugins.core.records import read_json
 from swift_plugins.core.videollama3 import (
     CHAT_TEMPLATE,
     IMAGE_PROCESSOR,
@@ -45,16 +47,11 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MANY]) + more
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(path.read_bytes())
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing: name the folder of a published VideoLLaMA 3 in --src") from None
-    except msgspec.DecodeError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} holds a {type(found).__name__}, expected an object")
-    return found
+def read_part(path: Path) -> dict[str, Any]:
+    """A JSON of the folder; ValueError for one that is missing or none."""
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: name the folder of a published VideoLLaMA 3 in --src")
+    return read_json(path)
 
 
 def shards_of(src: Path) -> list[Path]:
@@ -64,7 +61,7 @@ def shards_of(src: Path) -> list[Path]:
     if not (src / INDEX).is_file():
         pickles = " (weights in .bin files are not read: they can run code)" if list(src.glob("*.bin")) else ""
         raise ValueError(f"{src} has neither {SINGLE} nor {INDEX}{pickles}")
-    named = read_json(src / INDEX).get("weight_map")
+    named = read_part(src / INDEX).get("weight_map")
     if not isinstance(named, dict) or not all(isinstance(name, str) for name in named.values()):
         raise ValueError(f"{src / INDEX} has no weight_map of names and files")
     shards = [src / name for name in sorted(set(named.values()))]
@@ -171,7 +168,7 @@ def check_room(shards: list[Path], out: Path) -> None:
     """Say what the conversion needs on the disk; OSError where there is less."""
     needed = sum(shard.stat().st_size for shard in shards) + SPARE
     free = shutil.disk_usage(out.parent).free
-    print(f"{out} will take {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
+    say(f"{out} will take {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
     if free < needed:
         raise OSError(f"the disk of {out} is too full: make room for {needed / 1e9:.1f} GB or name another --out")
 
@@ -182,7 +179,7 @@ def convert(args: argparse.Namespace) -> None:
 
     if args.out.exists():
         raise ValueError(f"{args.out} exists already: name another --out or remove it")
-    published = read_json(args.src / "config.json")
+    published = read_part(args.src / "config.json")
     config, expected = model_of(new_config(published))
     shards = shards_of(args.src)
     places = plan(shards, expected)
@@ -206,7 +203,7 @@ def convert(args: argparse.Namespace) -> None:
     finally:
         shutil.rmtree(half, ignore_errors=True)
     count = sum(math.prod(shape) for shape in expected.values())
-    print(f"wrote VideoLLaMA 3 with {count:,} parameters to {args.out}")
+    say(f"wrote VideoLLaMA 3 with {count:,} parameters to {args.out}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import swift_plugins  # noqa: F401
+
 PUBLISHED_TYPE, TYPE = "videollama3_qwen2", "video_llama_3"
 IMAGE_TOKEN, VIDEO_TOKEN = "<|image_pad|>", "<|video_pad|>"
 CHAT_TEMPLATE = (
