@@ -42,10 +42,13 @@ def signature(model: str, layer: int) -> str:
 
 def similarities(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> list[float]:
     """The F1 of each (text, reference), 0..1, no idf, no rescaling; 0 where one of them is empty."""
+    if sys.stderr.isatty():
+        stage(f"loading torch, transformers and the encoder {model}")
     try:
-        tokenizer, encoder = load(model)
         import torch
         from torchmetrics.functional.text import bert_score
+
+        tokenizer, encoder = load(model)
     except ImportError as error:
         raise not_installed("bertscore", error) from None
     from tqdm import tqdm
@@ -71,8 +74,6 @@ def similarities(pairs: Sequence[tuple[str, str]], model: str, layer: int) -> li
 @lru_cache(maxsize=1)
 def load(model: str) -> tuple[Any, Any]:
     """(the tokenizer, the encoder); a model of several files is read once."""
-    if sys.stderr.isatty():
-        stage(f"loading torch, transformers and the encoder {model}")
     from transformers import AutoModel, AutoTokenizer
 
     if Path(model).is_dir():

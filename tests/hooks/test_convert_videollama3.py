@@ -140,7 +140,7 @@ def outside(src):
     [
         (lambda src: (src / "config.json").unlink(), "config.json is missing"),
         (lambda src: (src / "config.json").write_text('{"model_type": "qwen2_vl"}'), "not a published VideoLLaMA 3"),
-        (lambda src: (src / "config.json").write_text("{"), "is no JSON"),
+        (lambda src: (src / "config.json").write_text("{"), "not a JSON object"),
         (lambda src: (src / "model-00003-of-00003.safetensors").unlink(), "lacks model-00003-of-00003.safetensors"),
         (renamed, r"1 tensor\(s\) unknown or doubled: model.visual.weight"),
         (reshaped, r"1 tensor\(s\) of another shape: .* \(3, 3\), expected"),
