@@ -21,10 +21,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 if not __package__:
@@ -32,11 +29,12 @@ if not __package__:
 
 from swift_plugins.core import next_steps
 from swift_plugins.core.commands import INTERRUPTED
-from swift_plugins.core.mixtures import describe_all, sampled
+from swift_plugins.core.mixtures import describe_all
 from swift_plugins.core.preflight import Lengths, check_packages, check_resumed, vision_in_force
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import has_lines
-from swift_plugins.core.settings import VISION_ENV, read_recipe
+from swift_plugins.core.runs import Run, find_recipe
+from swift_plugins.core.settings import VISION_ENV
 from swift_plugins.core.vision import PATCHES, Vision
 from swift_plugins.progress import follow
 
@@ -45,97 +43,6 @@ COUNT_GPUS = "import torch; print(torch.accelerator.device_count())"
 # key of a row -> the settings that bound its media, of which a recipe for a Qwen-VL must state one; others' processors
 # have bounds of their own.
 LIMITS = {"images": ("MAX_PIXELS", "IMAGE_MAX_TOKEN_NUM"), "videos": ("VIDEO_MAX_PIXELS", "VIDEO_MAX_TOKEN_NUM")}
-_WORD = re.compile(r"#   ([a-z]+) +(.*)")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A recipe's file, named as it was given, its keys, and the commands behind the words of its header."""
-
-    path: str
-    keys: dict[str, Any]
-    header: dict[str, str]
-
-    def files(self, key: str) -> list[str]:
-        """The files of `dataset` or `val_dataset`, without what says how many rows of one are taken."""
-        stated = self.keys.get(key) or []
-        return [sampled(str(file))[0] for file in (stated if isinstance(stated, list) else [stated])]
-
-
-def header_of(text: str) -> dict[str, str]:
-    """word -> its commands, joined, of a header's lines `#   data     python …`, whose further lines are indented."""
-    found: dict[str, list[str]] = {}
-    commands: list[str] | None = None
-    for line in text.splitlines():
-        if match := _WORD.fullmatch(line):
-            commands = found.setdefault(match[1], [])
-            commands.append(match[2])
-        elif commands is not None and line.startswith("#    "):
-            commands.append(line[1:].strip())
-        else:
-            commands = None
-    return {word: " && ".join(lines) for word, lines in found.items()}
-
-
-def find_recipe(name: str, start: Path) -> Recipe:
-    """The recipe of that name, relative to the project or to where the command was given."""
-    for path in (Path(name), start / name):
-        if path.is_file():
-            return Recipe(str(path), read_recipe(path), header_of(path.read_text(encoding="utf-8")))
-    raise ValueError(
-        f"recipe {start / name} not found; there are: {' '.join(map(str, sorted(Path().glob('recipes/*/*.yaml'))))}"
-    )
-
-
-@dataclass
-class Run:
-    """A training as it is to be started: the flags and variables that take the place of the recipe's."""
-
-    recipe: Recipe
-    extra: Sequence[str]  # what the command line hands on to swift
-    start: Path  # where relative paths of the environment begin
-    flags: list[str]
-    env: dict[str, str]
-    notes: list[str] = field(default_factory=list)  # what is told before it starts
-
-    def stated(self, key: str) -> list[str]:
-        """What a flag of swift has in the end: the last that was given, else the recipe's."""
-        found = self.recipe.keys.get(key)
-        values = [str(value) for value in (found if isinstance(found, list) else [found]) if value is not None]
-        given = [*self.flags, *map(str, self.extra)]
-        for at, flag in enumerate(given, 1):
-            name, equals, value = flag.partition("=")
-            if name in (f"--{key}", f"--{key.replace('_', '-')}"):
-                values = [value] if equals else [*takewhile(lambda word: not word.startswith("--"), given[at:])]
-        return values
-
-    def files(self, key: str) -> list[str]:
-        """The JSONL files of `dataset` or `val_dataset` in the end; not what is on a hub, or of another form."""
-        return [file for file, _ in map(sampled, self.stated(key)) if file.endswith(".jsonl")]
-
-    def says(self, key: str) -> str:
-        """The one value of a flag, in small letters; empty where it has none."""
-        return " ".join(self.stated(key)).lower()
-
-    def use(self, flag: str, *values: str) -> None:
-        """Give a flag in place of the recipe's; ValueError where the command line gives another."""
-        if f"--{flag}" in self.extra:
-            names = {"output_dir": "OUTPUT_DIR", "tuner_type": "TUNER"}
-            raise ValueError(f"{names.get(flag, flag.upper())} is set and --{flag} is given: leave out one of them")
-        self.flags += [f"--{flag}", *values]
-
-    @property
-    def command(self) -> list[str]:
-        return [str(ROOT / ".venv/bin/swift"), "sft", self.recipe.path, *self.flags, *self.extra]
-
-    @property
-    def on_cpu(self) -> str:
-        command = self.recipe.header.get("tiny", "bash shell/quickstart.sh")
-        return f"`{command}` trains a tiny model on the CPU"
-
-    @property
-    def output(self) -> Path:
-        return Path(*self.stated("output_dir"))
 
 
 def whole(name: str) -> str:
@@ -247,7 +154,8 @@ def use_model(run: Run) -> None:
     if given and (given.startswith(".") or (run.start / given).is_dir()):
         model = os.path.join(run.start, given)
     if model.startswith((".", "/")) and not os.path.isfile(f"{model}/config.json"):
-        raise ValueError(f"no model in {model} (no config.json): set MODEL to a model's folder or hub id")
+        made = f"run `{run.recipe.header['model']}`, or " if "model" in run.recipe.header and not given else ""
+        raise ValueError(f"no model in {model} (no config.json): {made}set MODEL to a model's folder or hub id")
     if given:
         run.use("model", model)
 

@@ -6,14 +6,16 @@ any of the routes below, or ask a hub for what one names. Its weights are safete
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from swift_plugins.core.records import decode_json
+from swift_plugins.core.records import decode_json, read_json
 from swift_plugins.core.settings import CHECKPOINT_FILE, read_checkpoint_settings
+from swift_plugins.core.videollama3 import PUBLISHED_TYPE
 
 PICKLES = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}
 # The states that training adds to a checkpoint: those of transformers, and those of DeepSpeed and FSDP. Only training
@@ -39,6 +41,7 @@ def inspect(folder: str | os.PathLike) -> None:
     root = Path(folder)
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder: name a checkpoint or a downloaded model")
+    _check_layout(root / "config.json")
     for file in _files(root):
         if "custom_generate" in file.relative_to(root).parts[:-1]:
             raise ValueError(f"{file} wants to run code of its own: delete its folder, which is not needed")
@@ -47,6 +50,18 @@ def inspect(folder: str | os.PathLike) -> None:
         if file.suffix.lower() == ".json" and file.name not in TEXTS:
             _check_json(root, file)
     read_checkpoint_settings(root)
+
+
+def _check_layout(config: Path) -> None:
+    """ValueError for VideoLLaMA 3 as it is published, in a layout that the code beside it alone can load."""
+    kind = None
+    with contextlib.suppress(ValueError, OSError):  # of what else is wrong with it _check_json tells
+        kind = read_json(config).get("model_type")
+    if kind == PUBLISHED_TYPE:
+        raise ValueError(
+            f"{config.parent} is VideoLLaMA 3 as it is published: bring it into the layout that is loaded here by "
+            f"python swift_plugins/convert_videollama3.py --src {config.parent} --out NEW"
+        )
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -43,6 +43,10 @@ def test_what_training_writes_passes(tmp_path):
 
 
 REFUSED = {
+    "a layout of its own": (
+        {"config.json": {"auto_map": {"AutoConfig": "e.E"}, "model_type": "videollama3_qwen2"}},
+        "python swift_plugins/convert_videollama3.py --src",
+    ),
     "custom generate": ({"custom_generate/generate.py": b""}, "generate.py wants to run code of its own"),
     "custom generate below": ({"sub/custom_generate/generate.py": b""}, "generate.py wants to run code of its own"),
     "auto map": ({"config.json": {"auto_map": {"AutoConfig": "e.E"}}}, "config.json: auto_map wants to run code"),

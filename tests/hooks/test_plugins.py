@@ -187,6 +187,13 @@ def test_boxes_on_a_video_reach_the_model_in_pixels_of_the_resized_frame(templat
         assert str(number) in text
 
 
+@pytest.mark.parametrize("architecture", ["qwen3_vl"], indirect=True)
+def test_boxes_on_a_video_reach_qwen3_vl_in_thousandths_of_the_frame(template, clip, monkeypatch):
+    encoded = encode(template, clip, {"bbox": [[112, 28, 168, 84]], "ref": []}, monkeypatch)
+    text = template.tokenizer.decode([t for t in encoded["labels"] if t >= 0])
+    assert "(500,250),(750,750)" in text
+
+
 @pytest.mark.parametrize("architecture", ["qwen2_5_vl"], indirect=True)
 def test_boxes_on_a_turned_clip_lie_where_they_are_seen(template, tmp_path, monkeypatch):
     turned = write_clip(tmp_path / "x.mp4", turn=90, sizes=[(224, 112)])  # seen at 112 x 224

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from swift_plugins.core import preflight
-from swift_plugins.launch import find_recipe, header_of, main, run_of
+from swift_plugins.core.runs import find_recipe, header_of
+from swift_plugins.launch import main, run_of
 
 HEAD = """# A run.
 #

@@ -1,0 +1,73 @@
+"""VideoLLaMA 3 through the real trainer, export and engine on a tiny model: its recipe's twin, by LoRA and in full."""
+
+from __future__ import annotations
+
+import pytest
+
+from eval.predict import main
+from tests.launcher import called, losses, python, rows, run
+
+RECIPE = "recipes/deeptrace/tiny_videollama3.yaml"
+pytestmark = pytest.mark.slow
+pytest.importorskip("swift")
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """Sample clips with boxes in thousandths, and an untrained tiny VideoLLaMA 3."""
+    folder = tmp_path_factory.mktemp("work")
+    python("converters/sample_deeptrace.py", "--out", folder / "raw", "--train", 64, "--val", 8, "--test", 12)
+    python(
+        "converters/deeptrace_to_swift.py", "--src", folder / "raw", "--out", folder / "data", "--box-space", "norm1000"
+    )
+    architecture = ("--architecture", "videollama3")
+    python(
+        "swift_plugins/tiny_model.py",
+        *architecture,
+        "--data",
+        folder / "data" / "train.jsonl",
+        "--out",
+        folder / "model",
+    )
+    return folder
+
+
+def train(work, name, *flags, **env):
+    """Four steps of the recipe; returns its output folder and the logged losses by step."""
+    out = work / name
+    env = {"MODEL": str(work / "model"), "DATASET": str(work / "data"), "OUTPUT_DIR": str(out)} | env
+    steps = ("--max_steps", 4, "--save_steps", 2, "--logging_steps", 1, "--eval_strategy", "no")
+    run("bash", "shell/train.sh", RECIPE, *steps, *flags, **env)
+    return out, losses(out)
+
+
+def answers(work, model, name):
+    out = work / f"{name}.jsonl"
+    flags = ("--data", work / "data" / "test.jsonl", "--out", out, "--batch-size", 6, "--max-tokens", 16)
+    called(main, "--model", model, *flags)
+    found = rows(out)
+    assert len(found) == 12
+    assert not [row["error"] for row in found if "error" in row]
+    return [(row["response"], row["p_fake"]) for row in found]
+
+
+def test_full_training_learns_and_a_resumed_run_continues_the_loss(work):
+    out, whole = train(work, "full")
+    assert whole[4] < whole[1]
+    _, resumed = train(work, "resumed", "--resume_from_checkpoint", out / "checkpoint-2")
+    assert sorted(resumed) == [3, 4]
+    for step, loss in resumed.items():
+        assert loss == pytest.approx(whole[step], rel=1e-4)
+
+
+def test_a_merged_adapter_answers_as_the_adapter_and_loads_in_plain_transformers(work):
+    from transformers import AutoModelForImageTextToText, VideoLlama3ForConditionalGeneration
+
+    out, learned = train(work, "lora", TUNER="lora")
+    assert learned[4] < learned[1]
+    adapter, merged = out / "checkpoint-4", work / "merged"
+    run("bash", "shell/export.sh", "--adapters", adapter, "--merge_lora", "true", "--output_dir", merged)
+    ours, theirs = answers(work, adapter, "adapter"), answers(work, merged, "merged")
+    assert [response for response, _ in theirs] == [response for response, _ in ours]
+    assert [p for _, p in theirs] == pytest.approx([p for _, p in ours], abs=1e-4)
+    assert type(AutoModelForImageTextToText.from_pretrained(merged)) is VideoLlama3ForConditionalGeneration
