@@ -23,7 +23,7 @@ if not __package__:
 
 import numpy as np
 
-from swift_plugins.answering.asking import Asking, check_paths, media_of
+from swift_plugins.answering.asking import Asking, check_paths, media_hash, media_of
 from swift_plugins.answering.models import model_fingerprint
 from swift_plugins.answering.options import add_model_options, asking_of
 from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
@@ -78,7 +78,7 @@ class Extraction:
         from tqdm import tqdm
 
         self.hashes |= content_hashes(media_of(rows))
-        facts = self.facts | {"data": sha256_file(path), MEDIA: content_hash(media_of(rows), self.hashes)}
+        facts = self.facts | {"data": sha256_file(path), MEDIA: media_hash(rows, self.hashes)}
         folder = self.folder / sha256_text(encode(facts).decode())[:16]
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "features.json", facts)
@@ -165,7 +165,7 @@ def probe_file(args: argparse.Namespace) -> None:
             "seed": args.seed,
         },
         "versions": settings.library_versions(LIBRARIES),
-        MEDIA: content_hash(media_of(test), extraction.hashes),
+        MEDIA: media_hash(test, extraction.hashes),
     }
     place = args.out.with_name(f"{args.out.name}.run.json")
     check_run(place, record, has_output=args.out.stat().st_size > 0)

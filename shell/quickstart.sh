@@ -21,7 +21,7 @@ step "3/6 a tiny random Qwen2.5-VL"
 "$python" swift_plugins/tiny_model.py --data "$home/data/train.jsonl" --out "$home/model"
 step "4/6 train it (swift sft, about 3 minutes)"
 bash shell/train.sh recipes/deeptrace/tiny.yaml
-checkpoint=$(ls -d "$home"/train/checkpoint-* | tail -n 1)
+checkpoint=$("$python" swift_plugins/launch.py recipes/deeptrace/tiny.yaml --latest)
 step "5/6 answer the held-out clips: the trained model, then the untrained one beside it"
 "$python" eval/predict.py --model "$checkpoint" --data "$home/data/test.jsonl" --out "$home/out.jsonl" --batch-size 16 --max-tokens 64
 "$python" eval/predict.py --model "$home/model" --recipe recipes/deeptrace/tiny.yaml --data "$home/data/test.jsonl" --out "$home/untrained.jsonl" --batch-size 16 --max-tokens 64

@@ -35,7 +35,7 @@ of="$model, $data/train.jsonl $(cksum < "$data/train.jsonl")"
 [ "$(cat "$home/.of")" = "$of" ] || { echo "strategies: $home is of $(cat "$home/.of"), this would be of $of: move it \
 away, one table is of one model and one dataset" >&2; exit 2; }
 step() { echo; echo "== $1"; }
-latest() { ls -dt "$home/train_$1"/checkpoint-* 2> /dev/null | head -n 1 || true; }
+latest() { OUTPUT_DIR=$home/train_$1 $python swift_plugins/launch.py $recipe.yaml --latest | sed "s|^$PWD/||"; }
 
 for strategy in direct explained head; do
     [ ! -f "$home/train_$strategy/.done" ] || continue

@@ -34,7 +34,7 @@ from swift_plugins.core.preflight import Lengths, check_packages, check_resumed,
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import has_lines
 from swift_plugins.core.runs import Run, find_recipe
-from swift_plugins.core.settings import VISION_ENV
+from swift_plugins.core.settings import CHECKPOINT_FILE, VISION_ENV
 from swift_plugins.core.vision import PATCHES, Vision
 from swift_plugins.progress import follow
 
@@ -71,7 +71,7 @@ def use_data(run: Run) -> None:
         found = [find_data(name, run.start, Path(recipe.files("dataset")[0]).parent.name) for name in names]
         folders = list(dict.fromkeys(os.path.dirname(file) for file in found))
         run.use("dataset", *(file + name[len(whole(name)) :] for file, name in zip(found, names, strict=True)))
-        if recipe.files("val_dataset") and "--val_dataset" not in run.extra:
+        if recipe.files("val_dataset") and not run.gives("val_dataset"):
             val = [f"{folder}/val.jsonl" for folder in folders]
             run.use("val_dataset", *([file for file in val if os.path.isfile(file)] or val[:1]))  # a part may have none
         if len(folders) == 1 and whole(names[0]).endswith(".jsonl"):
@@ -98,7 +98,7 @@ def use_file(run: Run, key: str, file: str) -> None:
 def check_limits(run: Run) -> None:
     """ValueError for a mixture of images and videos of which nothing bounds the size of one: they would not fit."""
     files = {kind: [file for file in run.files("dataset") if holds(file, kind)] for kind in LIMITS}
-    if not all(files.values()) or "qwen" not in run.says("model_type") + run.says("model"):
+    if not all(files.values()) or run.says("model_type") not in PATCHES:
         return
     stated = {*(run.recipe.keys.get("ENV") or {}), *(name for name, value in run.env.items() if value)}
     for kind, names in LIMITS.items():
@@ -137,12 +137,12 @@ def check(run: Run) -> None:
     describe_all(run.stated("dataset"), vision, kind, None)
     limit = run.says("max_length")
     if run.says("strict") == "true" and run.says("truncation_strategy") in ("", "delete") and limit.isdecimal():
-        whole = (run.env.get("ANSWER_FORM") or own.get("ANSWER_FORM")) != "word"
+        explained = (run.env.get("ANSWER_FORM") or own.get("ANSWER_FORM")) != "word"
         Lengths(
             int(limit),
             Path(*run.stated("model"), "tokenizer.json"),
             Vision(vision, kind) if kind in PATCHES else None,
-            whole and run.says("task_type") != "seq_cls",
+            explained and run.says("task_type") != "seq_cls",
             run.env.get("ROOT_IMAGE_DIR", ""),
         ).check(file for key in ("dataset", "val_dataset") for file in run.files(key))
 
@@ -160,11 +160,9 @@ def use_model(run: Run) -> None:
         run.use("model", model)
 
 
-def use_output(run: Run) -> None:
-    """OUTPUT_DIR, which must hold no checkpoints unless one of them is resumed."""
-    if given := run.env.get("OUTPUT_DIR"):
-        run.use("output_dir", os.path.join(run.start, given))
-    if (checkpoint := latest(run.output)) and "--resume_from_checkpoint" not in run.extra:
+def check_output(run: Run) -> None:
+    """The output must hold no checkpoints unless one of them is resumed."""
+    if (checkpoint := latest(run.output)) and not run.stated("resume_from_checkpoint"):
         raise ValueError(
             f"{run.output} already holds checkpoints: set OUTPUT_DIR, or go on with "
             f"--resume_from_checkpoint {checkpoint}"
@@ -172,8 +170,10 @@ def use_output(run: Run) -> None:
 
 
 def latest(out: Path) -> Path | None:
-    """The newest checkpoint of a run; None where there is none."""
-    return max(out.glob("checkpoint-*"), key=lambda path: path.stat().st_mtime, default=None)
+    """The newest whole checkpoint of a run, none that was exported beside it; None where there is none."""
+    found = [path for path in out.glob("checkpoint-*") if path.name[11:].isdecimal()]
+    whole = [path for path in found if (path / CHECKPOINT_FILE).is_file()] or found
+    return max(whole, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def use_devices(run: Run) -> None:
@@ -185,7 +185,7 @@ def use_devices(run: Run) -> None:
     want = env.get("NPROC_PER_NODE") or str((keys.get("ENV") or {}).get("NPROC_PER_NODE", 1))
     if not re.fullmatch("[1-9][0-9]*", want):
         raise ValueError(f"NUM_GPUS (or NPROC_PER_NODE) must be a whole number of at least 1, got {want}")
-    if keys.get("use_cpu") is True or "--use_cpu true" in " ".join(run.extra):
+    if run.says("use_cpu") == "true":
         env |= {"CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"}
         return
     if sys.stderr.isatty():
@@ -193,7 +193,7 @@ def use_devices(run: Run) -> None:
     counted = subprocess.run([ROOT / ".venv/bin/python", "-c", COUNT_GPUS], env=env, stdout=subprocess.PIPE, check=True)
     have = int(counted.stdout)
     if have < int(want):
-        less = "" if (env.get("TUNER") or keys.get("tuner_type")) == "lora" else " (one GPU: TUNER=lora)"
+        less = "" if run.says("tuner_type") == "lora" else " (one GPU: TUNER=lora)"
         raise ValueError(
             f"this needs {want} GPU(s), {have} found: set NUM_GPUS to what there is{less} and keep the batch by "
             f"--gradient_accumulation_steps; {run.on_cpu}"
@@ -220,11 +220,13 @@ def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
     # An empty variable would keep ms-swift from taking the recipe's.
     env = {key: value for key, value in env.items() if value or key not in VISION_ENV}
     run = Run(find_recipe(name, start), extra, start, [], env)
+    if given := env.get("OUTPUT_DIR"):
+        run.use("output_dir", os.path.join(start, given))
     if extra == ["--latest"]:
         return str(latest(run.output) or "")
     if "--tiny" in extra:
         raise ValueError(f"--tiny is not for this recipe: {run.on_cpu}")
-    for use in (use_data, check_limits, use_model, use_output, use_tuner, use_devices, use_plugins, check):
+    for use in (use_data, check_limits, use_model, check_output, use_tuner, use_devices, use_plugins, check):
         use(run)
     for note in run.notes:
         say(f"train: {note}")
@@ -250,7 +252,7 @@ def main(argv: Sequence[str]) -> int:
         say("train: interrupted", sys.stderr)
         return INTERRUPTED
     if not code and (checkpoint := latest(run.output)):
-        tiny = ("--batch-size", 16, "--max-tokens", 96) if run.recipe.keys.get("use_cpu") is True else ()
+        tiny = ("--batch-size", 16, "--max-tokens", 96) if run.says("use_cpu") == "true" else ()
         next_steps.say(next_steps.after_training(checkpoint, run.files("dataset"), *tiny), f", from {ROOT}")
     return code
 

@@ -5,6 +5,7 @@ The log is OUTPUT_DIR/train.log, on a further node train_node<rank>.log. A train
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -132,8 +133,9 @@ def fault_in(lines: list[str]) -> list[str]:
 def descendants(pid: int) -> Iterator[int]:
     """A process and all that it started, those that were started last first."""
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            yield from descendants(int(child))
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            for child in children.read_text().split():
+                yield from descendants(int(child))
     yield pid
 
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from swift_plugins.core.images import FORMATS
-from swift_plugins.core.media import MAX_PIXELS, check_kind
+from swift_plugins.core.images import opened
 from swift_plugins.core.records import sha256_file
 
 _BLOCK = 4096  # bytes of a file's middle that are compared before all of it
@@ -60,7 +59,7 @@ def hash_pictures(paths: Sequence[str], workers: int) -> dict[str, str]:
 
 def _hash_picture(path: str) -> str | None:
     try:
-        with _opened(path) as image:
+        with opened(path) as image:
             picture = image if image.mode.startswith(_SHADES) else image.convert("RGBA")
             mode = f"{picture.mode} {picture.size}".encode()
             return hashlib.sha256(mode + picture.tobytes()).hexdigest()
@@ -71,35 +70,18 @@ def _hash_picture(path: str) -> str | None:
             return None
 
 
-@contextlib.contextmanager
-def _opened(path: str):
-    """An image, not yet decoded; ValueError where it cannot be. What is no image by its first bytes is not opened."""
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-    try:
-        if check_kind(path) is not None:
-            raise ValueError("a video")
-        with Image.open(path, formats=[*FORMATS - {"MPO"}]) as image:  # which what opens a JPEG finds out
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError("too large")
-            yield image
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"the image cannot be read: {error}") from None
-
-
 def look(path: str) -> tuple[tuple[int, int] | None, bool]:
     """(width and height in px, whether an image is black and white as a mask is); None, False for what is unreadable.
 
     That is nearly all of it, and some of both; of an image of more than eight bits as far as it reaches.
     """
     try:
-        with _opened(path) as image:
+        with opened(path) as image:
             size = image.size
             shades = image if image.mode.startswith(_SHADES) else image.convert("L")
-            most = shades.getextrema()[1]
+            _, most = shades.getextrema()
             if most == 1 or image.mode.startswith(_SHADES):  # a map of classes, or of more than eight bits
-                scale = 255 / max(most, 1)
+                scale = 255 / max(most, 1)  # type: ignore[operator, type-var]
                 shades = shades.convert("F").point(lambda value: value * scale + 0)
             counts = shades.convert("L").resize((128, 128), 0).histogram()
     except ValueError:

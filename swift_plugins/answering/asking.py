@@ -111,7 +111,7 @@ def answer_file(
         media = {item.id: media_of(item.rows) for item in items}
         hashes = content_hashes(path for paths in media.values() for path in paths)
         out.check_media(found := {row_id: content_hash(paths, hashes) for row_id, paths in media.items()})
-        write_json(place, run | {MEDIA: content_hash(sorted(hashes), hashes)})
+        write_json(place, run | {MEDIA: media_hash([row for item in items for row in item.rows], hashes)})
         failed = run_batches(todo, asking, out, finish, found)
     out.finish([item.id for item in items])
     return failed
@@ -156,6 +156,11 @@ def finished(item: Item, results: Sequence[Result], seconds: float, finish: Fini
 
 def media_of(rows: Sequence[Row]) -> list[str]:
     return [path for row in rows for path in (*row.get("images", []), *row.get("videos", []))]
+
+
+def media_hash(rows: Sequence[Row], hashes: Mapping[str, str]) -> str | None:
+    """One hash of what the media of all these rows hold, in whatever order the rows are, of which records tell."""
+    return content_hash(sorted(media_of(rows)), hashes)
 
 
 def check_paths(rows: Sequence[Row], asking: Asking) -> dict[str, str]:

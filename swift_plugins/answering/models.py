@@ -14,6 +14,7 @@ from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, sha256_file, sha256_text
 from swift_plugins.core.settings import CHECKPOINT_FILE
 from swift_plugins.core.tasks import get_task
+from swift_plugins.core.videollama3 import MODEL_TYPE, TYPE
 
 if TYPE_CHECKING:
     from swift_plugins.answering.asking import Asking
@@ -89,7 +90,7 @@ def fitting_recipe(model: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         kind = ""
     for path in sorted((ROOT / "recipes").glob("*/*_full.yaml")) if kind else ():
-        if str(settings.read_recipe(path).get("model_type")).startswith(kind):
+        if str(settings.read_recipe(path).get("model_type")).startswith({TYPE: MODEL_TYPE}.get(kind, kind)):
             return path.relative_to(ROOT).as_posix()
     return "RECIPE.yaml"
 

@@ -67,7 +67,7 @@ class OutFile:
     def check_media(self, hashes: Mapping[str, str | None]) -> None:
         """ValueError for a row of which the media are others now; `hashes` are those of what is there, by id."""
         for row_id, before in self.done.items():
-            if before is not None and hashes.get(row_id, before) != before:
+            if before is not None and hashes.get(row_id) not in (None, before):
                 raise ValueError(
                     f"{self.path}: the media of row {row_id!r} are others now than when it was answered ({MEDIA} "
                     "differs): delete its line, or name another --out; --retry-errors asks anew what failed"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import struct
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from swift_plugins.core.media import MAX_PIXELS, Media, check_area
+from swift_plugins.core.media import MAX_PIXELS, Media, check_area, check_kind
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,6 +35,23 @@ def rgb(image: Image.Image) -> Image.Image:
         shown = image.convert("RGB")
     shown.info = {}  # else colour profile, EXIF and comment would go into every file saved from it
     return shown
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[Image.Image]:
+    """An image, not yet decoded; ValueError where it cannot be. What is no image by its first bytes is not opened."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        if check_kind(path) is not None:
+            raise ValueError("a video")
+        with Image.open(path, formats=[*FORMATS - {"MPO"}]) as image:  # which what opens a JPEG finds out
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError("too large")
+            yield image
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"the image cannot be read: {error}") from None
 
 
 def check_image(path: str, level: str) -> Media:

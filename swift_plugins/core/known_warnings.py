@@ -17,8 +17,6 @@ HARMLESS = (
 HARMFUL = {
     "another piece of data will be randomly selected": "a row was to be replaced by another: put `strict: true` back",
     "the data will be deleted": "a row was to be left out: put `strict: true` back",
-    "use torchvision as default": "FORCE_QWENVL_VIDEO_READER could not read a video: convert with --check decode, "
-    "which sets such files aside",
 }
 
 

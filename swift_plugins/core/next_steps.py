@@ -11,6 +11,7 @@ from typing import Any
 
 from swift_plugins.core import printable
 from swift_plugins.core.manifests import find_manifest
+from swift_plugins.core.records import has_lines
 from swift_plugins.core.settings import CHECKPOINT_FILE, read_checkpoint_settings
 from swift_plugins.core.tasks import answers_of, get_task
 
@@ -60,7 +61,9 @@ def after_conversion(out: Path, counts: Mapping[str, Mapping[str, int]]) -> list
 
 def training(file: Path, facts: Mapping[str, Any]) -> str:
     """The command that trains on a converter's folder, with the frames that its boxes are stated for."""
-    env = {"DATASET": file.parent}
+    env: dict[str, object] = {"DATASET": file.parent}
+    if facts.get("box_space") == "norm1000":
+        env["MODEL"] = "videollama3-7b"  # the base that states its boxes so
     env |= dict(zip(("VIDEO_MIN_PIXELS", "VIDEO_MAX_PIXELS"), facts.get("pixel_limits") or (), strict=False))
     stated = [f"{name}={shlex.quote(str(value))}" for name, value in env.items()]
     return " ".join([*stated, "bash", script(LAUNCHERS[facts["task"]])])
@@ -90,7 +93,7 @@ def after_training(checkpoint: Path, trained: Iterable[str], *flags: object) -> 
     """Answering what lies beside the training's files and was held out, and scoring it."""
     folders = [Path(file).parent for file in trained]
     held_out = [folder / name for name in ("test.jsonl", "val.jsonl") for folder in folders]
-    data = next((file for file in held_out if file.is_file()), Path("TEST.jsonl"))
+    data = next((file for file in held_out if file.is_file() and has_lines(file)), Path("TEST.jsonl"))
     return [
         prediction(checkpoint, data, checkpoint.parent, *flags),
         *after_prediction(checkpoint.parent / "out.jsonl", ()),

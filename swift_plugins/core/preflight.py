@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from swift_plugins.core.images import opened
 from swift_plugins.core.records import MEDIA_TAG, Row, read_rows
 from swift_plugins.core.settings import FOLLOWS_FROM, VISION_ENV, read_checkpoint_settings
 from swift_plugins.core.vision import Vision
@@ -108,7 +109,10 @@ class Lengths:
                 return 0
             from tokenizers import Tokenizer
 
-            self._tokenizer = Tokenizer.from_file(str(self.file))
+            try:
+                self._tokenizer = Tokenizer.from_file(str(self.file))
+            except Exception as error:  # the library raises no other
+                raise ValueError(f"{self.file} is no tokenizer: {error}") from None
         return len(self._tokenizer.encode(text, add_special_tokens=False))
 
     def of_videos(self, row: Row) -> int:
@@ -125,10 +129,8 @@ class Lengths:
 
     def of_image(self, path: Any) -> int:
         """Those of an image, by its file's head; 0 for one that cannot be read, which is told elsewhere."""
-        from PIL import Image
-
         try:
-            with Image.open(os.path.join(self.root, path)) as image:
+            with opened(os.path.join(self.root, path)) as image:
                 return self.vision.tokens_of_image(*image.size) if self.vision else 0
         except (OSError, TypeError, ValueError):
             return 0

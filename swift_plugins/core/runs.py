@@ -77,6 +77,10 @@ class Run:
                 values = [value] if equals else [*takewhile(lambda word: not word.startswith("--"), given[at:])]
         return values
 
+    def gives(self, key: str) -> bool:
+        """Whether the command line has the flag, in any of its forms."""
+        return any(word.partition("=")[0] in (f"--{key}", f"--{key.replace('_', '-')}") for word in self.extra)
+
     def files(self, key: str) -> list[str]:
         """The JSONL files of `dataset` or `val_dataset` in the end; not what is on a hub, or of another form."""
         return [file for file, _ in map(sampled, self.stated(key)) if file.endswith(".jsonl")]
@@ -87,7 +91,7 @@ class Run:
 
     def use(self, flag: str, *values: str) -> None:
         """Give a flag in place of the recipe's; ValueError where the command line gives another."""
-        if f"--{flag}" in self.extra:
+        if self.gives(flag):
             names = {"output_dir": "OUTPUT_DIR", "tuner_type": "TUNER"}
             raise ValueError(f"{names.get(flag, flag.upper())} is set and --{flag} is given: leave out one of them")
         self.flags += [f"--{flag}", *values]

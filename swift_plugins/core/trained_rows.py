@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from swift_plugins.core import exports
 from swift_plugins.core.records import MEDIA_TAGS, Row, scan_rows
-from swift_plugins.core.settings import read_checkpoint_settings
 
 BYTES = 6  # of a hash; of 10,000 rows held against 100,000 one is taken for another in 300,000 runs
 PIECE = 16 * 1024  # bytes that are read of a medium's beginning, and of its end
@@ -70,7 +70,8 @@ def described(files: Iterable[str], earlier: Iterable[str | None]) -> dict[str, 
 
 def read(checkpoint: Path) -> dict[str, set[bytes]] | None:
     """ "ids" and "media" of what a checkpoint was trained on; None where its record does not tell."""
-    recorded = (read_checkpoint_settings(checkpoint) or {}).get("trained_rows")
+    _, record = exports.find_record(checkpoint) or (None, {})
+    recorded = record.get("trained_rows")
     return unpacked(recorded) if recorded else None
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import swift_plugins  # noqa: F401
 
-PUBLISHED_TYPE, TYPE = "videollama3_qwen2", "video_llama_3"
+# In config.json as published and as transformers has it, and what it is called in recipes.
+PUBLISHED_TYPE, TYPE, MODEL_TYPE = "videollama3_qwen2", "video_llama_3", "videollama3"
 IMAGE_TOKEN, VIDEO_TOKEN = "<|image_pad|>", "<|video_pad|>"
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"

@@ -19,7 +19,7 @@ TIME_BASE = 1_000_000  # of a container's duration (av.time_base)
 SOUGHT = ("mov", "matroska")
 # How far at most from its place at a constant rate a frame of such a clip is shown, in frames.
 STEADY = 1.5
-VARIABLE = "the frame rate varies: training and prediction take frames at even numbers, not at even seconds"
+VARIABLE = "the frame rate varies: a Qwen-VL model is shown frames at even numbers, not at even seconds"
 SMALL = (32, 32)  # px of a picture that is compared
 
 

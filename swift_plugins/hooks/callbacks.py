@@ -10,7 +10,7 @@ from typing import Any
 from swift.callbacks import TrainerCallback, callbacks_map
 
 from swift_plugins.core import trained_rows
-from swift_plugins.core.mixtures import describe_all
+from swift_plugins.core.mixtures import describe_all, sampled
 from swift_plugins.core.records import check_training_texts, write_json
 from swift_plugins.core.settings import CHECKPOINT_FILE, answer_form, library_versions, vision_settings
 from swift_plugins.hooks.losses import loss_weights
@@ -37,7 +37,7 @@ class ForensicsCallback(TrainerCallback):
         recorded = json.loads((Path(args.output_dir) / "args.json").read_text(encoding="utf-8"))
         if args.resume_from_checkpoint and recorded["tuner_type"] == "full" and not (args.deepspeed or args.fsdp):
             restore_weights(model, args.resume_from_checkpoint, recorded)
-        for path in (text.split("#")[0] for key in ("dataset", "val_dataset") for text in recorded.get(key) or []):
+        for path in (sampled(text)[0] for key in ("dataset", "val_dataset") for text in recorded.get(key) or []):
             if path.endswith(".jsonl") and os.path.isfile(path):
                 check_training_texts(path)
         taken, vision = recorded.get("dataset") or [], vision_settings()

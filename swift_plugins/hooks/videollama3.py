@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -20,11 +21,10 @@ from swift.template.templates.qwen import QwenTemplateMeta
 from transformers.models.video_llama_3 import modeling_video_llama_3 as stock
 from transformers.video_utils import VideoMetadata
 
-from swift_plugins.core.readers import CURE
-from swift_plugins.core.videollama3 import IMAGE_TOKEN, VIDEO_TOKEN
+from swift_plugins.core.readers import CURE, PINNED, SETTING, reader_in_force
+from swift_plugins.core.videollama3 import IMAGE_TOKEN, MODEL_TYPE, VIDEO_TOKEN
 from swift_plugins.hooks.templates import AnswerForms, rescale
 
-MODEL_TYPE = "videollama3"
 TEMPLATE = "forensic_videollama3"
 FPS, MIN_FRAMES, MAX_FRAMES = 2.0, 4, 180  # of the paper (section 4.1), where the environment states no others
 # Frames further apart than this share of the mean distance are of a variable rate; container clocks round by less.
@@ -101,21 +101,28 @@ def sample(begins: Sequence[float], rate: float, fps: float, least: int, most: i
 
 
 def read_clip(path: str, fps: float, least: int, most: int) -> tuple[Any, Sampled]:
-    """(frames of shape (n, height, width, 3), uint8, as a player shows them; which they are)."""
+    """(frames of shape (n, height, width, 3), uint8, as decord gives them; which they are)."""
     import decord
     from decord.base import DECORDError
 
+    if reader_in_force() != PINNED:
+        raise ValueError(f"VideoLLaMA 3's clips are read by {PINNED}: unset {SETTING}")
+    decord.logging.set_level(decord.logging.QUIET)
     try:
         reader = decord.VideoReader(path, num_threads=1)
         begins = [float(span[0]) for span in reader.get_frame_timestamp(range(len(reader)))]
         taken = sample(begins, float(reader.get_avg_fps()), fps, least, most)
         return reader.get_batch(taken.indices).asnumpy(), taken
-    except (DECORDError, RuntimeError) as error:
+    except (DECORDError, RuntimeError, AssertionError) as error:
         raise ValueError(f"{path[:200]!r}: decord cannot read it; {CURE}") from error
 
 
 def _number(name: str, default: float) -> float:
-    return float(os.environ.get(name) or default)
+    """A setting of the environment; ValueError for one that is no number above 0."""
+    text = os.environ.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text) or not float(text):
+        raise ValueError(f"{name} must be a number above 0, got {text!r:.40}")
+    return float(text)
 
 
 def frame_limits() -> tuple[float, int, int]:

@@ -10,8 +10,9 @@ from PIL import Image
 
 from eval import probe, score
 from eval.probe import Extraction, answers, fit, main
-from swift_plugins.answering.asking import Asking
+from swift_plugins.answering.asking import Asking, media_hash, media_of
 from swift_plugins.answering.engine import Engine
+from swift_plugins.core.media import content_hashes
 from swift_plugins.core.tasks import fakevlm
 
 MODEL = {"model": "none", "adapter": None}
@@ -166,6 +167,14 @@ def test_the_output_is_what_the_scorer_reads(command, tmp_path, capsys, data):
     before = (tmp_path / "o.jsonl").read_bytes()
     assert command() == 0
     assert (tmp_path / "o.jsonl").read_bytes() == before
+
+
+def test_the_order_of_rows_does_not_change_what_a_record_says_of_their_media(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    rows = [{"id": name, "images": [str(tmp_path / name)]} for name in "ab"]
+    hashes = content_hashes(media_of(rows))
+    assert media_hash(rows, hashes) == media_hash(rows[::-1], hashes) is not None
 
 
 def test_what_another_run_wrote_is_not_replaced(command, tmp_path, capsys):

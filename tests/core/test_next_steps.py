@@ -85,7 +85,7 @@ def test_a_test_set_is_answered_by_the_newest_checkpoint_of_its_task(elsewhere, 
 )
 def test_a_training_ends_with_the_prediction_on_what_was_held_out(elsewhere, there, data):
     for name in there:
-        Path(f"{name}.jsonl").touch()
+        Path(f"{name}.jsonl").write_text("{}\n")
     predict, score = next_steps.after_training(Path("run/checkpoint-9"), ["train.jsonl"], "--batch-size", 16)
     assert flags(predict) == {
         "--model": "run/checkpoint-9",

@@ -232,6 +232,20 @@ def test_boxes_are_thousandths_of_the_frame(tiny, clips, image):
     assert "(250,250),(750,1000)" in answer
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("FPS", "fast", "FPS must be a number above 0, got 'fast'"),
+        ("CLIP_MAX_PIXELS", "0", "CLIP_MAX_PIXELS must be a number above 0"),
+        ("FORCE_QWENVL_VIDEO_READER", "torchcodec", "are read by decord: unset FORCE_QWENVL_VIDEO_READER"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(tiny, clips, monkeypatch, name, value, problem):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=problem):
+        encoded(template_of(tiny, "transformers"), [user("<video>" + QUESTION)], videos=[clips["short"]])
+
+
 def test_frames_without_their_times_are_refused(tiny, image):
     with pytest.raises(ValueError, match="needs a clip's file"):
         encoded(template_of(tiny), [user("<video>" + QUESTION), said(ANSWER)], videos=[[image, image]])

@@ -293,3 +293,30 @@ def test_the_output_is_where_a_flag_says(launch):
     lines = "dataset: a.jsonl\noutput_dir: out"
     assert str(launch(lines, "--seed", "1", "--output_dir", "there").output) == "there"
     assert launch(lines, "--dataset", "b.jsonl#3", "a.jsonl").files("dataset") == ["b.jsonl", "a.jsonl"]
+
+
+@pytest.mark.parametrize("flags", [["--use_cpu", "true"], ["--use_cpu=true"]])
+def test_a_flag_counts_in_any_of_its_forms(launch, tmp_path, flags):
+    assert launch("dataset: a.jsonl\noutput_dir: out", *flags).env["CUDA_VISIBLE_DEVICES"] == ""
+    (tmp_path / "out" / "checkpoint-4").mkdir(parents=True)
+    launch("dataset: a.jsonl\noutput_dir: out", *flags, "--resume_from_checkpoint=out/checkpoint-4")
+    with pytest.raises(ValueError, match="TUNER is set and --tuner_type is given"):
+        launch("dataset: a.jsonl\noutput_dir: new", *flags, "--tuner_type=lora", TUNER="lora")
+
+
+def test_the_newest_checkpoint_is_a_whole_one_of_the_training(launch, tmp_path):
+    for name in ("checkpoint-4", "checkpoint-4-merged", "checkpoint-8"):
+        (tmp_path / "out" / name).mkdir(parents=True)
+    for name in ("checkpoint-4", "checkpoint-4-merged"):
+        (tmp_path / "out" / name / "forensics.json").write_text("{}")
+    assert launch("output_dir: out", "--latest") == "out/checkpoint-4"
+    assert launch("output_dir: other", "--latest", OUTPUT_DIR="out") == str(tmp_path / "out" / "checkpoint-4")
+
+
+def test_an_image_or_a_tokenizer_that_cannot_be_read_is_no_traceback(launch, rows, tmp_path, tiny_tokenizer):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\x7f" * 17)
+    rows("Real.", images=[str(tmp_path / "a.png")])
+    launch(STRICT + "310")
+    (tmp_path / "m" / "tokenizer.json").write_text("{}")
+    with pytest.raises(ValueError, match="tokenizer"):
+        launch(STRICT + "310")
