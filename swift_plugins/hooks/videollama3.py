@@ -1,7 +1,7 @@
 """VideoLLaMA 3 for ms-swift: its loader and its template, over transformers' own classes.
 
 A row becomes what the processor's own chat template makes of it, token for token and pixel for pixel (VideoLLaMA 3,
-arXiv 2501.13106, section 3.1: `Time 0.5s:` before the tokens of each frame, and no tokens for what does not change).
+arXiv 2501.13106: `Time 0.5s:` before the tokens of each frame, and no tokens for what does not change).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from swift_plugins.core.videollama3 import IMAGE_TOKEN, MODEL_TYPE, VIDEO_TOKEN
 from swift_plugins.hooks.templates import AnswerForms, rescale
 
 TEMPLATE = "forensic_videollama3"
-FPS, MIN_FRAMES, MAX_FRAMES = 2.0, 4, 180  # of the paper (section 4.1), where the environment states no others
+# Where the environment states no others: table 4 of DeepTraceReward, and the fewest of the published processor.
+FPS, MIN_FRAMES, MAX_FRAMES = 2.0, 4, 180
 # Frames further apart than this share of the mean distance are of a variable rate; container clocks round by less.
 STEADY = 0.25
 _SIZES = {"image": ("MIN_PIXELS", "MAX_PIXELS"), "video": ("CLIP_MIN_PIXELS", "CLIP_MAX_PIXELS")}
