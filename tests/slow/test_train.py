@@ -102,7 +102,7 @@ def test_two_ranks_train_under_zero2_on_a_sample_without_rows_to_validate_on(wor
         "true",
     ]
     out, losses = train(
-        work, "zero2", *flags, "--per_device_train_batch_size", 4, NPROC_PER_NODE="2", DEEPSPEED="zero2"
+        work, "zero2", *flags, "--per_device_train_batch_size", 4, DATASET="", NPROC_PER_NODE="2", DEEPSPEED="zero2"
     )
     assert len(losses) == 2
     shards = list((out / "checkpoint-2").glob("global_step2/*optim_states.pt"))
