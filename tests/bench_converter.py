@@ -33,6 +33,7 @@ import msgspec
 from converters import deeptrace_to_swift
 from converters.layouts.rewarddata import Raw
 from converters.rows.deeptrace import Converter
+from swift_plugins.core import boxes
 from tests.benching import REPEATS, fewer
 
 TARGET = 40_000  # rows a second
@@ -152,7 +153,8 @@ def by_datasets(folder: Path) -> tuple[float, float]:
     import datasets
 
     datasets.disable_progress_bars()
-    args = argparse.Namespace(src=folder, setting="full", box_space="pixel", min_pixels=None, max_pixels=None)
+    limits = {"min_pixels": boxes.VIDEO_MIN_PIXELS, "max_pixels": boxes.VIDEO_MAX_PIXELS}
+    args = argparse.Namespace(src=folder, setting="full", box_space="pixel", **limits)
     converter = Converter(args)
 
     def convert() -> None:
