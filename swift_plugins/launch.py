@@ -202,6 +202,8 @@ def use_devices(run: Run) -> None:
 
 def use_tuner(run: Run) -> None:
     if tuner := run.env.get("TUNER"):
+        if run.gives("tuner_type"):  # by the variable a launcher has chosen the recipe
+            raise ValueError("TUNER is set and --tuner_type is given: leave out one of them")
         run.use("tuner_type", tuner)
     if deepspeed := run.env.get("DEEPSPEED"):
         run.use("deepspeed", deepspeed)

@@ -90,11 +90,11 @@ class Run:
         return " ".join(self.stated(key)).lower()
 
     def use(self, flag: str, *values: str) -> None:
-        """Give a flag in place of the recipe's; ValueError where the command line gives another."""
+        """Give a flag in place of the recipe's; where the command line has it too, that one holds, and it is told."""
         if self.gives(flag):
-            names = {"output_dir": "OUTPUT_DIR", "tuner_type": "TUNER"}
-            raise ValueError(f"{names.get(flag, flag.upper())} is set and --{flag} is given: leave out one of them")
-        self.flags += [f"--{flag}", *values]
+            self.notes.append(f"--{flag} of the command line holds, not {' '.join(values)} of the environment")
+        else:
+            self.flags += [f"--{flag}", *values]
 
     @property
     def command(self) -> list[str]:

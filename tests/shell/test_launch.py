@@ -1,6 +1,7 @@
 """A recipe and the environment become a command of swift: recipes are read as YAML, whatever form their values have."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -278,8 +279,6 @@ def test_media_whose_size_nothing_bounds_are_named_before_anything_starts(launch
 @pytest.mark.parametrize(
     ("flags", "env", "problem"),
     [
-        (["--dataset", "b.jsonl"], {"DATASET": "a.jsonl"}, "DATASET is set and --dataset is given"),
-        (["--output_dir", "o"], {"OUTPUT_DIR": "p"}, "OUTPUT_DIR is set and --output_dir is given"),
         (["--tuner_type", "full"], {"TUNER": "lora"}, "TUNER is set and --tuner_type is given"),
         (["--tiny"], {}, "--tiny is not for this recipe: `bash shell/quickstart.sh` trains a tiny model"),
     ],
@@ -287,6 +286,15 @@ def test_media_whose_size_nothing_bounds_are_named_before_anything_starts(launch
 def test_what_contradicts_is_refused(launch, flags, env, problem):
     with pytest.raises(ValueError, match=problem):
         launch("dataset: a.jsonl\noutput_dir: out", *flags, **env)
+
+
+def test_a_flag_holds_against_a_variable_and_it_is_told(launch, capsys):
+    lines = "dataset: a.jsonl\noutput_dir: out"
+    run = launch(lines, "--dataset", "b.jsonl#3", "--output_dir=o", DATASET="a.jsonl", OUTPUT_DIR="p")
+    assert (run.files("dataset"), str(run.output)) == (["b.jsonl"], "o")
+    said = capsys.readouterr().out
+    assert re.search(r"^train: --dataset of the command line holds, not \S*a.jsonl of the environment$", said, re.M)
+    assert re.search(r"^train: --output_dir of the command line holds, not \S*p of the environment$", said, re.M)
 
 
 def test_the_output_is_where_a_flag_says(launch):
