@@ -1,9 +1,11 @@
 """The library of the commands in converters/, eval/ and here; a file of it that is run says so, instead of nothing.
 
-A file that imports nothing else of the project imports this package for it.
+A file that imports nothing else of the project imports this package for it. A Python without the project's packages is
+told of as well.
 """
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +26,11 @@ def refuse_library(started: Path) -> None:
         raise SystemExit(2)
 
 
+if find_spec("msgspec") is None:
+    raise SystemExit(
+        f"{sys.executable} has not what this project needs: run `source {ROOT}/.venv/bin/activate` first (and before "
+        "that, once, `bash shell/setup.sh`)"
+    )
 if sys.argv[:1] == ["-m"]:  # the module itself is looked for when the packages that it is in are imported
     refuse_library(ROOT / (sys.orig_argv[sys.orig_argv.index("-m") + 1].replace(".", "/") + ".py"))
 elif started := getattr(sys.modules["__main__"], "__file__", None):

@@ -18,14 +18,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from swift_plugins.core.commands import run
 from swift_plugins.core.printable import say
-from swift_plugins.core.records import read_json
+from swift_plugins.core.records import read_json, write_json
 from swift_plugins.core.videollama3 import (
     CHAT_TEMPLATE,
     IMAGE_PROCESSOR,
@@ -161,7 +159,7 @@ def write_weights(places: dict[Path, dict[str, str]], out: Path) -> None:
         weight_map |= dict.fromkeys(tensors, shard.name)
     if len(places) > 1:
         index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(weight_map.items()))}
-        (out / INDEX).write_bytes(msgspec.json.format(msgspec.json.encode(index), indent=2))
+        write_json(out / INDEX, index)
 
 
 def check_room(shards: list[Path], out: Path) -> None:

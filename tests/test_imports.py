@@ -228,3 +228,13 @@ def test_a_file_of_the_library_says_that_it_is_no_command(target):
     assert done.returncode == 2
     assert "is no command but a part of some. Commands: " in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SCRIPTS if "\nimport numpy" not in path.read_text(encoding="utf-8")], ids=name_of
+)
+def test_a_python_without_the_packages_is_told_which_one_has_them(path):
+    done = subprocess.run([sys.executable, "-S", path], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 1
+    assert f"run `source {ROOT}/.venv/bin/activate` first" in done.stderr
+    assert done.stderr.count("\n") == 1
