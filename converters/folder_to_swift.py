@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ from converters.layouts.label_maps import label_map
 from converters.layouts.tables import Table, column_map
 from converters.rows.folders import make_row
 from swift_plugins.core.commands import run
+from swift_plugins.core.names import few
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import sha256_text, spread
 from swift_plugins.core.tasks import fakevlm
@@ -202,11 +203,6 @@ def shown(places: list[dict[str, Any]], labelled: bool) -> list[dict[str, Any]]:
         images = found[key]["images"] if key in found else 0
         found[key] = found.get(key, row | {"place": f"…/{name}"}) | {"images": images + row["images"]}
     return [*found.values()]
-
-
-def few(names: Sequence[str]) -> str:
-    """The first of the names."""
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def others_told(others: Mapping[str, int]) -> str:

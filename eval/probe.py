@@ -23,16 +23,25 @@ if not __package__:
 
 import numpy as np
 
-from swift_plugins.answering.asking import Asking, check_paths, media_hash, media_of
+from swift_plugins.answering.asking import Asking, check_paths, media_hash, media_of_all
 from swift_plugins.answering.models import model_fingerprint
 from swift_plugins.answering.options import add_model_options, asking_of
-from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
+from swift_plugins.answering.outfile import OutFile, check_run
 from swift_plugins.answering.rows import answered, check_rows_fit, load_data
 from swift_plugins.core import next_steps, settings, trained_rows
 from swift_plugins.core.commands import run
-from swift_plugins.core.media import content_hash, content_hashes
+from swift_plugins.core.media import MEDIA, content_hash, content_hashes
 from swift_plugins.core.printable import say
-from swift_plugins.core.records import Row, atomic_write, encode, jsonl_writer, sha256_file, sha256_text, write_json
+from swift_plugins.core.records import (
+    Row,
+    atomic_write,
+    encode,
+    jsonl_writer,
+    media_of,
+    sha256_file,
+    sha256_text,
+    write_json,
+)
 from swift_plugins.core.tasks import fakevlm
 
 SHARD = 512  # rows whose features make one file
@@ -77,7 +86,7 @@ class Extraction:
         """(rows, width) of float32; nan for a row whose image cannot be read."""
         from tqdm import tqdm
 
-        self.hashes |= content_hashes(media_of(rows))
+        self.hashes |= content_hashes(media_of_all(rows))
         facts = self.facts | {"data": sha256_file(path), MEDIA: media_hash(rows, self.hashes)}
         folder = self.folder / sha256_text(encode(facts).decode())[:16]
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +105,7 @@ class Extraction:
 
     def _write(self, file: Path, rows: list[Row], bad: dict[str, str]) -> None:
         self._engine = self._engine or self.asking.start()
-        good = [row for row in rows if not any(path in bad for path in media_of([row]))]
+        good = [row for row in rows if not any(path in bad for path in media_of(row))]
         size = self.asking.batch_size
         found = [one for i in range(0, len(good), size) for one in row_features(self._engine, good[i : i + size])]
         if all(one is None for one in found):
@@ -172,7 +181,7 @@ def probe_file(args: argparse.Namespace) -> None:
     write_json(place, record)
     with atomic_write(args.out) as file:
         jsonl_writer(file).write_all(
-            answered(row, one) | {MEDIA: content_hash(media_of([row]), extraction.hashes)}
+            answered(row, one) | {MEDIA: content_hash(media_of(row), extraction.hashes)}
             for row, one in zip(test, said, strict=True)
         )
     out.file.close()

@@ -22,6 +22,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from swift_plugins.core.commands import run
+from swift_plugins.core.names import few
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import read_json, write_json
 from swift_plugins.core.videollama3 import (
@@ -37,12 +38,6 @@ from swift_plugins.core.videollama3 import (
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 SPARE = 64 * 2**20  # bytes: what stands beside the weights
-MANY = 5  # names told of many
-
-
-def listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
-    return ", ".join(names[:MANY]) + more
 
 
 def read_part(path: Path) -> dict[str, Any]:
@@ -64,9 +59,9 @@ def shards_of(src: Path) -> list[Path]:
         raise ValueError(f"{src / INDEX} has no weight_map of names and files")
     shards = [src / name for name in sorted(set(named.values()))]
     if outside := [shard.name for shard in shards if shard.parent != src]:
-        raise ValueError(f"{src / INDEX} names files in other folders: {listed(outside)}")
+        raise ValueError(f"{src / INDEX} names files in other folders: {few(outside)}")
     if missing := [shard.name for shard in shards if not shard.is_file()]:
-        raise ValueError(f"{src} lacks {listed(missing)}: download it again")
+        raise ValueError(f"{src} lacks {few(missing)}: download it again")
     return shards
 
 
@@ -104,7 +99,7 @@ def plan(shards: list[Path], expected: Mapping[str, tuple[int, ...]]) -> dict[Pa
     missing = sorted(expected.keys() - found.keys())
     for problem, names in (("unknown or doubled", unknown), ("of another shape", misshaped), ("missing", missing)):
         if names:
-            raise ValueError(f"{len(names)} tensor(s) {problem}: {listed(names)}")
+            raise ValueError(f"{len(names)} tensor(s) {problem}: {few(names)}")
     return places
 
 
@@ -135,7 +130,7 @@ def processor_of(src: Path, vocabulary: int) -> Any:
     if absent or max(known.values()) >= vocabulary:
         raise ValueError(
             f"the tokenizer of {src} is not this model's: "
-            + (f"it has no {listed(absent)}" if absent else f"it has ids above the {vocabulary} embeddings")
+            + (f"it has no {few(absent)}" if absent else f"it has ids above the {vocabulary} embeddings")
         )
     return VideoLlama3Processor(
         image_processor=VideoLlama3ImageProcessor(**IMAGE_PROCESSOR),

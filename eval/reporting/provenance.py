@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from swift_plugins.core.media import content_hash
-from swift_plugins.core.records import Row, scan_rows
+from swift_plugins.core.media import MEDIA, content_hash
+from swift_plugins.core.records import Row, media_of, scan_rows
 
 
 class Shown:
@@ -25,8 +25,8 @@ class Shown:
 
     def fault(self, row: Row) -> str | None:
         """Why the media of a row may not be shown, None where they may."""
-        paths = [*_media_of(row)]
-        if self.gold.issuperset(paths) or content_hash(paths) == row.get("media_sha256"):
+        paths = media_of(row)
+        if self.gold.issuperset(paths) or content_hash(paths) == row.get(MEDIA):
             return None
         return (
             "not shown: what its file holds, if it is there, is not what the row says that the run read "
@@ -36,13 +36,7 @@ class Shown:
 
 def _media(data: Path) -> Iterator[str]:
     for _, row in scan_rows(data):
-        yield from _media_of(row) if isinstance(row, dict) else ()
-
-
-def _media_of(row: Row) -> Iterator[str]:
-    for key in ("images", "videos"):
-        paths = row.get(key)
-        yield from (path for path in (paths if isinstance(paths, list) else []) if isinstance(path, str))
+        yield from media_of(row) if isinstance(row, dict) else ()
 
 
 def flat(record: Any, name: str = "") -> Iterator[tuple[str, Any]]:

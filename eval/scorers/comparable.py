@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from swift_plugins.core.media import MEDIA
 from swift_plugins.core.names import unknown
 from swift_plugins.core.records import Row, encode
 from swift_plugins.core.settings import FOLLOWS_FROM
@@ -14,7 +15,7 @@ Rows = Sequence[tuple[str, Row]]  # each with its "file:line"
 # Name of what must agree -> where a run's record (OUT.run.json) states it.
 OF_RUN = {
     "data": ("data", "sha256"),
-    "media": ("media_sha256",),
+    "media": (MEDIA,),
     "prompts": ("prompts_sha256",),
     "vision": ("model", "vision"),
     "max_tokens": ("generation", "max_tokens"),

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from swift_plugins.answering.engine import Engine
-from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
+from swift_plugins.answering.outfile import OutFile, check_run
 from swift_plugins.answering.server import Server
 from swift_plugins.core import trained_rows
 from swift_plugins.core.checks import check_many
-from swift_plugins.core.media import Media, check_kind, content_hash, content_hashes
+from swift_plugins.core.media import MEDIA, Media, check_kind, content_hash, content_hashes
 from swift_plugins.core.printable import masked, printable, say
-from swift_plugins.core.records import Row, encode_line, write_json
+from swift_plugins.core.records import Row, encode_line, media_of, write_json
 
 Result = Row | Exception | str  # what the model said, or what went wrong
 
@@ -108,7 +108,7 @@ def answer_file(
     todo = [batch for batch in batches if any(item.id not in out.done for item in batch)]
     failed = 0
     if todo:
-        media = {item.id: media_of(item.rows) for item in items}
+        media = {item.id: media_of_all(item.rows) for item in items}
         hashes = content_hashes(path for paths in media.values() for path in paths)
         out.check_media(found := {row_id: content_hash(paths, hashes) for row_id, paths in media.items()})
         write_json(place, run | {MEDIA: media_hash([row for item in items for row in item.rows], hashes)})
@@ -154,18 +154,18 @@ def finished(item: Item, results: Sequence[Result], seconds: float, finish: Fini
     return row
 
 
-def media_of(rows: Sequence[Row]) -> list[str]:
-    return [path for row in rows for path in (*row.get("images", []), *row.get("videos", []))]
+def media_of_all(rows: Sequence[Row]) -> list[str]:
+    return [path for row in rows for path in media_of(row)]
 
 
 def media_hash(rows: Sequence[Row], hashes: Mapping[str, str]) -> str | None:
     """One hash of what the media of all these rows hold, in whatever order the rows are, of which records tell."""
-    return content_hash(sorted(media_of(rows)), hashes)
+    return content_hash(sorted(media_of_all(rows)), hashes)
 
 
 def check_paths(rows: Sequence[Row], asking: Asking) -> dict[str, str]:
     """path -> why it cannot be used, of the files of the rows that cannot."""
-    paths, videos = set(media_of(rows)), {path for row in rows for path in row.get("videos", [])}
+    paths, videos = set(media_of_all(rows)), {path for row in rows for path in row.get("videos", [])}
     bad = {}
     for path, found in kinds_of(paths) if asking.check == "none" else checked(paths, asking):
         if isinstance(found, str):
@@ -218,7 +218,7 @@ def fault_of(item: Item, row: Row, backend: BackEnd, bad: dict[str, str]) -> str
     """Why a row is not asked."""
     if item.problem:
         return item.problem
-    for path in media_of([row]):
+    for path in media_of(row):
         if path in bad:
             return bad[path]
     for token in backend.special_tokens:

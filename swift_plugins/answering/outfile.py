@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from swift_plugins.core.locks import lock
+from swift_plugins.core.media import MEDIA
 from swift_plugins.core.records import Row, atomic_write, jsonl_writer, read_json, read_rows
 
-# In a row a hash of what its media held when it was answered, in a run's record of what all held.
-MEDIA = "media_sha256"
 TRAINED_ON = "trained_on"  # in a run's record, which rows the model was trained on: no answer depends on the count
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from swift_plugins.core.records import sha256_file, sha256_text
 
 LEVELS = ("none", "header", "decode")
+# In a row a hash of what its media held when it was answered, in a run's record of what all held.
+MEDIA = "media_sha256"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".avif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 MAX_BYTES = 4 << 30
 MAX_PIXELS = 64_000_000  # of one frame

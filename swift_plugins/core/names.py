@@ -24,6 +24,11 @@ def names_of(available: Sequence[Any], what: str) -> Callable[[str], list[Any]]:
     return read
 
 
+def few(names: Sequence[str], most: int = 6) -> str:
+    """The first of the names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def unknown(what: str, name: str, available: Iterable[str]) -> str:
     """The error text for a name that does not exist: what was meant, perhaps, and what there is."""
     near = difflib.get_close_matches(str(name), list(available), n=1)

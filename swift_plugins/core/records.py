@@ -148,6 +148,12 @@ def check_form(row: dict[str, Any]) -> None:
                 raise ValueError(f"a URL is never opened: {path[:80]!r} in {key}")
 
 
+def media_of(row: Row) -> list[str]:
+    """The paths of a row's images and videos; of what a stranger wrote, those that are texts in a list."""
+    found = [row.get(key) for key in MEDIA_TAGS]
+    return [path for paths in found if isinstance(paths, list) for path in paths if isinstance(path, str)]
+
+
 def read_training_rows(path: str | os.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, row) like read_rows; a row without the form of a training row raises with file and line."""
     for line, row in read_rows(path):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from swift_plugins.core import exports
-from swift_plugins.core.records import MEDIA_TAGS, Row, scan_rows
+from swift_plugins.core.records import Row, media_of, scan_rows
 
 BYTES = 6  # of a hash; of 10,000 rows held against 100,000 one is taken for another in 300,000 runs
 PIECE = 16 * 1024  # bytes that are read of a medium's beginning, and of its end
@@ -38,10 +38,6 @@ def medium(path: str) -> bytes | None:
             return short(b"%d " % size + begin + file.read(PIECE))
     except (OSError, ValueError):
         return None
-
-
-def media_of(row: Row) -> list[str]:
-    return [path for key in MEDIA_TAGS for path in row.get(key) or () if isinstance(path, str)]
 
 
 def hashed(paths: Iterable[str]) -> dict[str, bytes]:

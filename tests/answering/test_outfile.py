@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from swift_plugins.answering.outfile import MEDIA, OutFile, check_run
+from swift_plugins.answering.outfile import OutFile, check_run
+from swift_plugins.core.media import MEDIA
 from swift_plugins.core.records import encode, read_rows, write_json
 
 A, B = {"id": "a", "response": "REAL"}, {"id": "b", "response": "FAKE"}

@@ -10,7 +10,7 @@ from PIL import Image
 
 from eval import probe, score
 from eval.probe import Extraction, answers, fit, main
-from swift_plugins.answering.asking import Asking, media_hash, media_of
+from swift_plugins.answering.asking import Asking, media_hash, media_of_all
 from swift_plugins.answering.engine import Engine
 from swift_plugins.core.media import content_hashes
 from swift_plugins.core.tasks import fakevlm
@@ -173,7 +173,7 @@ def test_the_order_of_rows_does_not_change_what_a_record_says_of_their_media(tmp
     for name in "ab":
         (tmp_path / name).write_text(name)
     rows = [{"id": name, "images": [str(tmp_path / name)]} for name in "ab"]
-    hashes = content_hashes(media_of(rows))
+    hashes = content_hashes(media_of_all(rows))
     assert media_hash(rows, hashes) == media_hash(rows[::-1], hashes) is not None
 
 
