@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -39,9 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def environment() -> Iterator[None]:
-    """What a file's tests, and ms-swift called by them, leave in the environment is gone with them."""
+    """What a file's tests, and ms-swift called by them, leave in the environment and in qwen-vl-utils is gone with them.
+
+    ms-swift writes the environment's limits into the reader when it first loads a model in a process, and never again.
+    """
     with mock.patch.dict(os.environ):
         yield
+    if reader := sys.modules.get("qwen_vl_utils.vision_process"):
+        vars(reader).pop("_patch", None)
+        importlib.reload(reader)
 
 
 @pytest.fixture(scope="session")
