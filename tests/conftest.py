@@ -41,9 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def environment() -> Iterator[None]:
-    """What a file's tests, and ms-swift called by them, leave in the environment and in qwen-vl-utils is gone with them.
+    """What a file's tests, and ms-swift called by them, leave in the environment is gone with them.
 
-    ms-swift writes the environment's limits into the reader when it first loads a model in a process, and never again.
+    So is what ms-swift wrote of it into qwen-vl-utils, which it does once in a process, with the first model it loads.
     """
     with mock.patch.dict(os.environ):
         yield
