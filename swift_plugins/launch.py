@@ -8,6 +8,7 @@ From the environment, each in place of what the recipe says:
   DATASET     a converter's output folder, the folder above it, or a JSONL file; several make a mixture, of which
               #N behind one takes so many rows: DATASET="data/fakeclue data/mine#2000"
   OUTPUT_DIR  where checkpoints go          TUNER    lora or full           DEEPSPEED  zero0 … zero3, zero2_offload …
+  BALANCE_VERDICTS=yes   each verdict of the data counts the same in the loss: sets WEIGHT_REAL, WEIGHT_FAKE …
   NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES), NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT
 --latest trains nothing: it prints the newest checkpoint of the run. shell/train.sh installs what is missing first.
 Progress is printed, all else is in OUTPUT_DIR/train.log; what says that rows or readers are others than stated ends it.
@@ -28,13 +29,15 @@ if not __package__:
     sys.path[0] = str(ROOT)
 
 from swift_plugins.core import next_steps
+from swift_plugins.core.balance import balanced, count_verdicts
 from swift_plugins.core.commands import INTERRUPTED
-from swift_plugins.core.mixtures import describe_all
+from swift_plugins.core.mixtures import describe_all, sampled
 from swift_plugins.core.preflight import Lengths, check_packages, check_resumed, vision_in_force
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import has_lines
 from swift_plugins.core.runs import Run, find_recipe
 from swift_plugins.core.settings import CHECKPOINT_FILE, VISION_ENV
+from swift_plugins.core.tasks import TASKS
 from swift_plugins.core.vision import PATCHES, Vision
 from swift_plugins.progress import follow
 
@@ -147,6 +150,23 @@ def check(run: Run) -> None:
         ).check(file for key in ("dataset", "val_dataset") for file in run.files(key))
 
 
+def use_balance(run: Run) -> None:
+    """BALANCE_VERDICTS: the factors of the verdicts' weights, from how often each is trained on."""
+    wanted = run.env.get("BALANCE_VERDICTS") or str((run.recipe.keys.get("ENV") or {}).get("BALANCE_VERDICTS", "no"))
+    if wanted not in ("yes", "no"):
+        raise ValueError(f"BALANCE_VERDICTS must be yes or no, got {wanted}")
+    if wanted == "no":
+        return
+    if run.says("loss_scale") not in TASKS:
+        raise ValueError("BALANCE_VERDICTS weighs verdicts in the loss: give --loss_scale a task's name")
+    counts = count_verdicts(file for file in run.stated("dataset") if sampled(file)[0] in run.files("dataset"))
+    weights = {f"WEIGHT_{verdict.upper()}": f"{weight:.4g}" for verdict, weight in balanced(counts).items()}
+    if given := sorted(weights.keys() & run.env.keys()):
+        raise ValueError(f"{given[0]} is set and BALANCE_VERDICTS would set it: leave out one of them")
+    run.env.update(weights)
+    run.notes.append(f"{dict(counts)} verdicts, balanced by {' '.join(f'{k}={v}' for k, v in weights.items())}")
+
+
 def use_model(run: Run) -> None:
     """MODEL: a folder, relative to where the command was given, or a hub id."""
     given = run.env.get("MODEL")
@@ -228,7 +248,8 @@ def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
         return str(latest(run.output) or "")
     if "--tiny" in extra:
         raise ValueError(f"--tiny is not for this recipe: {run.on_cpu}")
-    for use in (use_data, check_limits, use_model, check_output, use_tuner, use_devices, use_plugins, check):
+    settle = (use_data, use_balance, check_limits, use_model, check_output, use_tuner, use_devices, use_plugins, check)
+    for use in settle:
         use(run)
     for note in run.notes:
         say(f"train: {note}")

@@ -7,4 +7,14 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 sys.path[:] = [str(_HERE.parent), *(p for p in sys.path if p not in (str(_HERE), str(_HERE.parent)))]
 
-from swift_plugins.hooks import arguments, callbacks, losses, media_gate, metrics, remote_code, templates, videollama3  # noqa: F401
+from swift_plugins.hooks import (  # noqa: F401
+    arguments,
+    auxiliary,
+    callbacks,
+    losses,
+    media_gate,
+    metrics,
+    remote_code,
+    templates,
+    videollama3,
+)

@@ -10,6 +10,7 @@ it knows nothing.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -335,11 +336,18 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--vocab-size", type=int, default=1200, help="tokens in the vocabulary (default 1200)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random weights (default 0)")
+    parser.add_argument(
+        "--split-digits",
+        action="store_true",
+        help="one token a digit, as the released models have it and --loss_type forensics needs it for numbers",
+    )
     args = parser.parse_args(argv)
     try:
         texts = texts_of(row for path in args.data for _, row in read_training_rows(path))
     except (ValueError, OSError) as error:
         parser.error(line_of(error))
+    if args.split_digits:
+        texts = [re.sub("[0-9]", " ", text) for text in texts]
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         count = build(args.out, texts, args.vocab_size, args.seed, args.architecture)

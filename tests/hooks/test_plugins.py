@@ -100,6 +100,16 @@ def test_the_weight_of_another_tasks_part_leaves_training_plain(monkeypatch):
     assert loss_scale("dfj_pairwise").get_loss_scale("<answer>A</answer>") == (["<answer>A</answer>"], [1.0])
 
 
+def test_a_verdicts_own_weight_is_a_factor_of_the_parts(monkeypatch):
+    weigh(monkeypatch, verdict=4, real=0.5, fake=2)
+    pieces, weights = loss_scale("deeptrace").get_loss_scale(ANSWER)
+    assert dict(zip(pieces, weights, strict=True))["FAKE"] == 8
+    assert set(weights[1:]) == {1}
+    pieces, weights = loss_scale("fakevlm").get_loss_scale("This is a real image. A fake smile.")
+    assert dict(zip(pieces, weights, strict=True))["real"] == 2
+    assert dict(zip(pieces, weights, strict=True))["A fake smile."] == 1
+
+
 @pytest.mark.parametrize("text", ["-1", "nan", "inf", "many", ""])
 def test_what_is_no_weight_is_refused(monkeypatch, text):
     monkeypatch.setenv("WEIGHT_TIME", text)

@@ -328,3 +328,37 @@ def test_an_image_or_a_tokenizer_that_cannot_be_read_is_no_traceback(launch, row
     (tmp_path / "m" / "tokenizer.json").write_text("{}")
     with pytest.raises(ValueError, match="tokenizer"):
         launch(STRICT + "310")
+
+
+# ------------------------------------------------------------------------------------------------------------- balance
+
+DETECTED = "loss_scale: fakevlm\ndataset: [both.jsonl]\n"
+
+
+@pytest.fixture
+def both(launch, tmp_path):
+    answers = ["This is a fake image. It is bent."] * 2 + ["This is a real image. It fits."]
+    rows = [{"task": "fakevlm", "messages": [{"role": "assistant", "content": answer}]} for answer in answers]
+    (tmp_path / "both.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return launch
+
+
+def test_verdicts_are_balanced_by_how_often_the_data_state_them(both):
+    run = both(DETECTED, BALANCE_VERDICTS="yes")
+    assert (run.env["WEIGHT_FAKE"], run.env["WEIGHT_REAL"]) == ("0.75", "1.5")
+    assert "balanced by WEIGHT_FAKE=0.75 WEIGHT_REAL=1.5" in " ".join(run.notes)
+    assert "WEIGHT_FAKE" not in both(DETECTED).env
+
+
+@pytest.mark.parametrize(
+    ("recipe", "env", "reason"),
+    [
+        (DETECTED, {"BALANCE_VERDICTS": "maybe"}, "must be yes or no"),
+        (DETECTED.replace("fakevlm", "default"), {"BALANCE_VERDICTS": "yes"}, "give --loss_scale a task's name"),
+        (DETECTED, {"BALANCE_VERDICTS": "yes", "WEIGHT_REAL": "2"}, "WEIGHT_REAL is set"),
+        (DETECTED.replace("both", "a"), {"BALANCE_VERDICTS": "yes"}, "nothing to balance"),
+    ],
+)
+def test_what_cannot_be_balanced_is_refused(both, recipe, env, reason):
+    with pytest.raises(ValueError, match=reason):
+        both(recipe, **env)
