@@ -11,6 +11,7 @@ from swift_plugins.hooks import (  # noqa: F401
     arguments,
     auxiliary,
     callbacks,
+    frame_cache,
     losses,
     media_gate,
     metrics,

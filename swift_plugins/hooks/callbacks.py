@@ -10,6 +10,7 @@ from typing import Any
 from swift.callbacks import TrainerCallback, callbacks_map
 
 from swift_plugins.core import trained_rows
+from swift_plugins.core.frame_cache import frame_quality
 from swift_plugins.core.mixtures import describe_all, sampled
 from swift_plugins.core.records import check_training_texts, write_json
 from swift_plugins.core.settings import CHECKPOINT_FILE, answer_form, library_versions, vision_settings
@@ -52,6 +53,7 @@ class ForensicsCallback(TrainerCallback):
             "torch_dtype": recorded.get("torch_dtype"),
             "seed": args.seed,
             "vision": vision,
+            "frame_cache": frame_quality(),
             "loss_weights": loss_weights(),
             "versions": library_versions(),
         }

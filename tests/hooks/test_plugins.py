@@ -215,6 +215,23 @@ def test_boxes_on_a_turned_clip_lie_where_they_are_seen(template, tmp_path, monk
         assert str(round(number)) in text
 
 
+def test_a_clip_of_the_frame_cache_is_encoded_as_without_it(template, clip, tmp_path, monkeypatch):
+    import decord
+
+    from swift_plugins.core.frame_cache import FrameCache
+    from swift_plugins.hooks import frame_cache
+
+    plain = encode(template, clip, None, monkeypatch)
+    monkeypatch.setattr(decord, "VideoReader", decord.VideoReader)
+    cache = FrameCache.make(tmp_path / "cache", 0, frame_cache.DECODER)
+    frame_cache.install(str(cache.folder))
+    for _ in range(2):
+        cached = encode(template, clip, None, monkeypatch)
+        assert cached["input_ids"] == plain["input_ids"]
+        assert cached["pixel_values_videos"].equal(plain["pixel_values_videos"])
+    assert cache.read(frame_cache.digest_of(clip))
+
+
 def test_a_video_that_its_reader_gives_up_is_named_with_the_cure(template, tmp_path, monkeypatch):
     one = write_clip(tmp_path / "one.mp4", frames=1)
     with pytest.raises(ValueError, match=r"one\.mp4'.*(cannot read it; encode it anew|nframes should in)"):
