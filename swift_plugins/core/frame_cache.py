@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from swift_plugins.core.records import atomic_write, encode_line, read_json, write_json
+from swift_plugins.core.records import encode_line, read_json, write_json
 
 SETTING = "FRAME_CACHE"  # the variable that names the folder
 LOSSLESS = 0  # the quality of pictures that are the decoded frames
@@ -81,10 +82,16 @@ class FrameCache:
         """OSError where it cannot be written; what was there before is then whole."""
         target = self.path(clip.sha256)
         target.parent.mkdir(exist_ok=True)
-        with atomic_write(target) as out, zipfile.ZipFile(out, "w") as file:
-            file.writestr(_CLIP, encode_line(msgspec.to_builtins(clip)))
-            for number in sorted(pictures):
-                file.writestr(str(number), pictures[number])
+        # A name of its own, not of the process: processes of several machines may write to a shared disk at once.
+        aside = tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", suffix=".tmp", delete=False)  # noqa: SIM115
+        try:
+            with aside, zipfile.ZipFile(aside, "w") as file:
+                file.writestr(_CLIP, encode_line(msgspec.to_builtins(clip)))
+                for number in sorted(pictures):
+                    file.writestr(str(number), pictures[number])
+            os.replace(aside.name, target)
+        finally:
+            Path(aside.name).unlink(missing_ok=True)
 
     def encode(self, frame: Any) -> bytes:
         """An array (height, width, 3), uint8, as a PNG, or as a JPEG of the cache's quality, in full colour."""

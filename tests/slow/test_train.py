@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -132,6 +133,22 @@ def test_data_that_changed_after_conversion_is_refused(work, tmp_path):
     done = run("bash", "shell/train.sh", RECIPE, "--max_steps", 1, check=False, **env)
     assert done.returncode != 0
     assert "convert the dataset again" in done.stderr
+
+
+def test_frames_are_cached_by_the_recipes_rule_and_trained_on(work, full, tmp_path):
+    data, cache = work / "data" / "test.jsonl", tmp_path / "frames"
+    flags = ["--data", data, "--model", work / "model", "--recipe", RECIPE, "--out", cache, "--workers", 1]
+    told = python("converters/cache_frames.py", *flags, "--limit", 3, "--quality", 90).stdout
+    assert "3 clips in" in told
+    assert re.search(r"quality 90 changes a value of a frame by [0-9.]+ of 255 on average", told)
+    again = python("converters/cache_frames.py", *flags, "--limit", 3, "--quality", 90, "--shard", "1/3").stdout
+    assert "3 clips in" in again
+    files = {path: path.read_bytes() for path in cache.glob("*/*.zip")}
+    out = tmp_path / "out.jsonl"
+    flags = ["--model", full[0] / "checkpoint-8", "--data", data, "--out", out, "--max-tokens", 4]
+    python("eval/predict.py", *flags, FRAME_CACHE=str(cache))
+    assert all(path.read_bytes() == content for path, content in files.items())
+    assert len(list(cache.glob("*/*.zip"))) == len(rows(data))  # what was not there has been added
 
 
 # --------------------------------------------------------------------------------------------------------- prediction
