@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -65,6 +66,16 @@ class Case(ABC):
         """0..1, to rank cases by; 1 is perfect."""
 
     @property
+    def written(self) -> str:
+        """The explanation that people wrote of what there is to explain; empty where there is none."""
+        return ""
+
+    @property
+    def explanation(self) -> str:
+        """The answered one, which a judge holds against it; empty where there is none."""
+        return ""
+
+    @property
     def in_accuracy(self) -> bool:
         """Whether the metric `accuracy` counts the row."""
         return True
@@ -103,6 +114,7 @@ class Scorer(ABC, Generic[C]):
     dimensions: Sequence[str] = ()  # the keys of meta that rows are sliced by
     no_table: str = "no table of a paper"  # the title that stands in place of a published one
     libraries: Sequence[str] = ()  # that the values come from; the report states their versions
+    file: Path | None = None  # the predictions, for the commands that a report names
     encoders: Mapping[str, AddScores] = {}  # the neural scores that can be asked for, --bertscore or --css
 
     def grammar_of(self, rows: Iterable[dict[str, Any]]) -> str:
