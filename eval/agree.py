@@ -24,7 +24,8 @@ from swift_plugins.core.commands import run
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, encode
 
-SCALES = {"explanation_score": (0, 0.5, 1), "judge_score": (1, 2, 3, 4, 5)}
+SCALES: dict[str, tuple[float, ...]] = {"explanation_score": (0, 0.5, 1), "judge_score": (1, 2, 3, 4, 5)}
+LEVELS = max(map(len, SCALES.values()))
 NAMES = ("raw_agreement", "qwk", "cohen_kappa", "spearman")
 
 
@@ -55,20 +56,22 @@ def compare(first: tuple[str, dict[str, Row]], second: tuple[str, dict[str, Row]
     from eval.estimates.clusters import Clusters
 
     (key, rows), (other_key, others) = first, second
-    shared = [row_id for row_id in rows if row_id in others]
-    pairs = {row_id: (rows[row_id].get(key), others[row_id].get(other_key)) for row_id in shared}
-    both = [row_id for row_id in shared if None not in pairs[row_id]]
+    pairs = {i: (row.get(key), others[i].get(other_key)) for i, row in rows.items() if i in others}
+    both = {i: (float(a), float(b)) for i, (a, b) in pairs.items() if a is not None and b is not None}
     if not both:
         raise ValueError("there is no row that both files have a score of")
-    levels = [[1 + SCALES[name].index(pairs[row_id][i]) for row_id in both] for i, name in enumerate((key, other_key))]
-    media = [str((rows[row_id].get("meta") or {}).get("media_id") or row_id) for row_id in both]
-    clusters, every = Clusters(media), np.arange(len(both))
-    found = agreement(*levels, max(map(len, SCALES.values())), every, clusters)
+    clusters = Clusters([str((rows[i].get("meta") or {}).get("media_id") or i) for i in both])
+    x, y = (
+        [1 + SCALES[key].index(a) for a, _ in both.values()],
+        [1 + SCALES[other_key].index(b) for _, b in both.values()],
+    )
+    every = np.arange(len(both))
+    found = agreement(x, y, LEVELS, every, clusters)
     metrics = {name: found[name].as_json() for name in (NAMES if key == other_key else ("spearman",))}
     if key == other_key:
-        metrics["alpha"] = krippendorff([pairs[row_id] for row_id in both], every, clusters).as_json()
-    one = [sum(pairs[row_id][i] is not None for row_id in shared) - len(both) for i in (0, 1)]
-    left_out = {"first_alone": one[0], "second_alone": one[1], "neither": len(shared) - len(both) - sum(one)}
+        metrics["alpha"] = krippendorff([*both.values()], every, clusters).as_json()
+    alone = [sum(pair[1 - i] is None and pair[i] is not None for pair in pairs.values()) for i in (0, 1)]
+    left_out = {"first_alone": alone[0], "second_alone": alone[1], "neither": [*pairs.values()].count((None, None))}
     return {"n": len(both), "scores": [key, other_key], "left_out": left_out, "metrics": metrics}
 
 

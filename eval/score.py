@@ -50,8 +50,8 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grammar",
         help="how the answers are written, one of the task's grammars, for deeptrace "
-        "trained, tags, json or auto (default what each file was asked for: tags after predict.py --prompt "
-        "zero_shot, else trained)",
+        "trained, tags, json or auto; those of the field's other models are skyra, ivy, busterx and qwen "
+        "(default what each file was asked for: tags after predict.py --prompt zero_shot, else trained)",
     )
     parser.add_argument(
         "--baseline",
