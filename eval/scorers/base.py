@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -114,7 +113,7 @@ class Scorer(ABC, Generic[C]):
     dimensions: Sequence[str] = ()  # the keys of meta that rows are sliced by
     no_table: str = "no table of a paper"  # the title that stands in place of a published one
     libraries: Sequence[str] = ()  # that the values come from; the report states their versions
-    file: Path | None = None  # the predictions, for the commands that a report names
+    judging: str = "eval/judge_explanations.py"  # the command that gives explanations a judge's score
     encoders: Mapping[str, AddScores] = {}  # the neural scores that can be asked for, --bertscore or --css
 
     def grammar_of(self, rows: Iterable[dict[str, Any]]) -> str:

@@ -275,7 +275,7 @@ class DeepTrace(base.Scorer[Case]):
     def measure(self, cases: Sequence[Case], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """Every metric on these cases, `rows` of the file."""
         of_rows = columns(cases)
-        found = with_reasons(shares(of_rows, clusters, rows), explanations.lacking(cases, self.file))
+        found = with_reasons(shares(of_rows, clusters, rows), explanations.lacking(cases, self.judging))
         strict = {"explanation": found[STRICT]}
         found["overall"] = overall(found, share(overall_column(of_rows), clusters, rows))
         of_rows |= {"explanation": of_rows[STRICT]}

@@ -158,7 +158,7 @@ class Reason(VerdictScorer[Reasoned]):
             found |= text_metrics(some, rows[written], clusters)
         else:
             found |= missing(("bleu_3", "rouge_l", "bertscore"), 0, "no row with a written rationale")
-        found |= explanations.metric(cases, rows, clusters, self.file)
+        found |= explanations.metric(cases, rows, clusters, self.judging)
         found["judge_score"] = judges.score_metric(cases, rows, clusters)
         return {name: found[name] for name in self.metrics if name in found}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.numbers import number
 from eval.estimates.shares import Column, share
 from eval.scorers.base import Case, Metric
-from swift_plugins.core import next_steps
 from swift_plugins.core.measures.fields import explanation_scores
 
 METRIC = Metric(note="a judge's 0, 0.5 or 1, in percent")
@@ -45,14 +43,13 @@ def column(cases: Sequence[Case], strict: bool = False) -> Column:
     return np.array(scores), np.array(counted, float)
 
 
-def lacking(cases: Sequence[Case], file: Path | None) -> str | None:
-    """Why there is no value: no judge was asked, and how one is, or none of its answers was a score."""
+def lacking(cases: Sequence[Case], judging: str) -> str | None:
+    """Why there is no value: no judge was asked, which the command `judging` does, or none of its answers is a score."""
     asked = [case for case in cases if has_pair(case)]
     unscored = sum(map(_unscored, asked))
     unjudged = sum(case.row.get("explanation_score") is None for case in asked) - unscored
     if unjudged:
-        command = next_steps.judging(file or Path("out.jsonl"))
-        return f"{unjudged} explanations have no judge's score (explanation_score), which makes: {command}"
+        return f"{unjudged} explanations have no judge's score (explanation_score); this gives them one: {judging}"
     if asked and unscored == len(asked):
         return f"the judge gave a score to none of {unscored} explanations"
     return None
@@ -69,11 +66,11 @@ def with_strict(found: Estimate, strict: Estimate, cases: Sequence[Case]) -> Est
     )
 
 
-def metric(cases: Sequence[Case], rows: np.ndarray, clusters: Clusters, file: Path | None) -> dict[str, Estimate]:
+def metric(cases: Sequence[Case], rows: np.ndarray, clusters: Clusters, judging: str) -> dict[str, Estimate]:
     """The entry `explanation` of rows that were given to a judge; nothing for those that were not."""
     if not any("explanation_score" in case.row for case in cases):
         return {}
-    if why := lacking(cases, file):
+    if why := lacking(cases, judging):
         return {"explanation": Estimate(None, 0, why)}
     found, strict = (
         share((100 * up * down, down), clusters, rows) for up, down in (column(cases), column(cases, strict=True))

@@ -248,7 +248,7 @@ class FakeVLM(VerdictScorer[Explained]):
         found["f1"] = found["fake_f1"]
         upstream = 100.0 * np.array([case.upstream == case.label for case in cases])
         found |= shares({"accuracy_upstream_parser": (upstream, np.ones(len(cases)))}, clusters, rows)
-        found |= text_metrics(cases, rows, clusters) | explanations.metric(cases, rows, clusters, self.file)
+        found |= text_metrics(cases, rows, clusters) | explanations.metric(cases, rows, clusters, self.judging)
         if any(case.judge_score is not None for case in cases):
             found["judge_score"] = judges.score_metric(cases, rows, clusters)
         fake, p = np.array([case.fake for case in cases]), np.array([case.p_fake for case in cases], float)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eval.scorers import SCORERS, scorer_of
-from swift_plugins.core import trained_rows
+from swift_plugins.core import next_steps, trained_rows
 from swift_plugins.core.names import unknown
 from swift_plugins.core.records import Row, read_json, read_rows
 from swift_plugins.core.tasks import get_task, made_for
@@ -53,9 +53,9 @@ def read_predictions(pred: Path, gold: Path | None, grammar: str | None) -> Pred
     rows = merge(pred, gold, facts)
     name, task = task_of(rows)
     scorer = scorer_of(name)
-    scorer.file = pred
-    grammar = grammar_for(grammar, task, scorer, rows)
-    return Predictions(facts, rows, task, scorer, grammar, read_cases(scorer, rows, grammar))
+    scorer.judging = next_steps.judging(pred, grammar)
+    used = grammar_for(grammar, task, scorer, rows)
+    return Predictions(facts, rows, task, scorer, used, read_cases(scorer, rows, used))
 
 
 def grammar_for(asked: str | None, task: Task, scorer: Scorer[Any], rows: list[tuple[str, Row]]) -> str:

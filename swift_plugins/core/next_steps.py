@@ -100,11 +100,12 @@ def after_training(checkpoint: Path, trained: Iterable[str], *flags: object) -> 
     ]
 
 
-def judging(predictions: Path) -> str:
+def judging(predictions: Path, grammar: str | None = None) -> str:
     """The command that has explanations scored by DeepTraceReward's own judge, into a file beside the predictions."""
     out = predictions.with_name(f"{predictions.stem}_judged.jsonl")
     judge = ("--model", "gpt-4.1", "--backend", "openai", "--base-url", "https://api.openai.com/v1")
-    return python("eval/judge_explanations.py", *judge, "--data", predictions, "--out", out)
+    read = ("--grammar", grammar) if grammar else ()
+    return python("eval/judge_explanations.py", *judge, "--data", predictions, "--out", out, *read)
 
 
 def after_prediction(

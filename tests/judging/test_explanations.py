@@ -205,12 +205,14 @@ def test_the_judged_file_fills_explanation_and_overall_and_names_the_judge(judge
 
 def test_without_a_judge_the_line_gives_the_whole_command(tmp_path):
     """It names the file that is scored, and goes through the command line as it stands."""
-    (line,) = [line for line in table_of(tmp_path, ROWS).splitlines() if line.startswith("no value: explanation:")]
-    command = line.partition("which makes: ")[2].split()
+    told = table_of(tmp_path, ROWS, "--grammar", "auto")
+    (line,) = [line for line in told.splitlines() if line.startswith("no value: explanation:")]
+    command = line.partition("this gives them one: ")[2].split()
     assert command[1].endswith("eval/judge_explanations.py")
     flags = command[2:]
     assert flags[flags.index("--data") + 1] == str(tmp_path / "out.jsonl")
     assert {"--model", "--backend", "--base-url", "--out"} <= {*flags}
+    assert flags[-2:] == ["--grammar", "auto"]
     with pytest.raises(SystemExit) as left:
         judge_explanations.main([*flags, "--help"])
     assert left.value.code == 0
