@@ -44,7 +44,7 @@ def column(cases: Sequence[Case], strict: bool = False) -> Column:
 
 
 def lacking(cases: Sequence[Case], judging: str) -> str | None:
-    """Why there is no value: no judge was asked, which the command `judging` does, or none of its answers is a score."""
+    """Why there is no value: no judge was asked, which the command `judging` does, or it gave no score at all."""
     asked = [case for case in cases if has_pair(case)]
     unscored = sum(map(_unscored, asked))
     unjudged = sum(case.row.get("explanation_score") is None for case in asked) - unscored
