@@ -331,7 +331,7 @@ class DeepTrace(base.Scorer[Case]):
         ]
         return {
             "verdict": f"{case.label}, answered {case.said}",
-            "facts": facts,
+            "facts": facts + explanations.facts(case),
             "texts": [("truth", case.row.get("labels") or "–"), ("answer", case.row.get("response") or "–")],
             "boxes": drawn,
             "second": second or 0.0,

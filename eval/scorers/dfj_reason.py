@@ -190,7 +190,7 @@ class Reason(VerdictScorer[Reasoned]):
 
     def describe(self, case: Reasoned, cases: Sequence[Reasoned]) -> dict[str, Any]:
         shown = super().describe(case, cases)
-        shown["facts"] += [f"ROUGE-L {100 * case.rouge_l:.1f}"]
+        shown["facts"] += [f"ROUGE-L {100 * case.rouge_l:.1f}", *explanations.facts(case)]
         if case.bertscore is not None:
             shown["facts"].append(f"BERTScore {case.bertscore:.3f}")
         if case.judge_score is not None:

@@ -36,6 +36,13 @@ def _unscored(case: Case) -> bool:
     return has_pair(case) and case.row.get("explanation_score") is None and "explanation_unscored" in case.row
 
 
+def facts(case: Case) -> list[str]:
+    """What a page says of a case: its explanation's score, or why the judge gave it none."""
+    if has_pair(case) and (score := case.row.get("explanation_score")) is not None:
+        return [f"explanation {score:g}"]
+    return [f"explanation unscored: {str(case.row.get('explanation_unscored'))[:120]}"] if _unscored(case) else []
+
+
 def column(cases: Sequence[Case], strict: bool = False) -> Column:
     """Scores 0..1 and flags, one a row, of the rows with a written explanation; an unscored one only where strict."""
     scores = [float(case.row.get("explanation_score") or 0.0) if case.explanation else 0.0 for case in cases]

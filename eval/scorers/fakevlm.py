@@ -278,6 +278,7 @@ class FakeVLM(VerdictScorer[Explained]):
 
     def describe(self, case: Explained, cases: Sequence[Explained]) -> dict[str, Any]:
         shown = super().describe(case, cases)
+        shown["facts"] += explanations.facts(case)
         if case.gold:
             shown["facts"].append(f"ROUGE-L {100 * case.rouge_l:.1f}")
             shown["facts"] += [f"CSS {100 * case.css:.1f}"] if case.css is not None else []

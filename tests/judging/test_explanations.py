@@ -9,8 +9,10 @@ import json
 import re
 
 import pytest
+from PIL import Image
 
-from eval import injection, judge_explanations, score
+from eval import agree, injection, judge_explanations, score
+from eval import judge as judge_image
 from eval.judging.attacks import ATTACKS
 from eval.judging.explanations import question
 from swift_plugins.core.tasks import explanation
@@ -332,6 +334,32 @@ def test_fakevlms_explanations_are_judged_and_not_compared_where_another_run_was
     report = json.loads(scored(tmp_path, "--json", "--baseline", f"unjudged={tmp_path / 'in.jsonl'}"))
     assert report["metrics"]["explanation"]["value"] is not None
     assert report["comparisons"]["unjudged"]["metrics"]["explanation"]["value"] is None
+
+
+def test_deepfakejudges_own_judge_is_an_alternative_whose_agreement_a_command_tells(judge, tmp_path, capsys):
+    """It scores 1 to 5 what the other scores 0 to 1, of the same answers; the report names both."""
+    Image.new("RGB", (32, 32)).save(tmp_path / "x.png")
+    rows = [row | {"images": [str(tmp_path / "x.png")]} for row in FACES if row["meta"].get("explanation")]
+    rows = [row | {"id": f"{i}{row['id']}"} for i, row in enumerate(rows * 3)]
+    write_rows(tmp_path / "out.jsonl", rows)
+
+    def trained(request):
+        request.reply(GOOD | {"choices": [{"message": {"content": "<score>4</score>"}, "finish_reason": "stop"}]})
+
+    with serving(trained) as url:
+        flags = ["--backend", "openai", "--base-url", url, "--model", "judge-7b", "--check", "header"]
+        files = ["--data", str(tmp_path / "out.jsonl"), "--out", str(tmp_path / "in.jsonl")]
+        assert judge_image.main([*flags, *files]) == 0
+    judge(rows_of(tmp_path / "in.jsonl"), Judge())
+    report = json.loads(scored(tmp_path, "--json"))
+    assert values(report)["judge_score"] == 4
+    told = " ".join(report["remarks"])
+    assert "judge_score: judged by judge-7b" in told
+    assert "explanation: judged by rule-1" in told
+    capsys.readouterr()
+    fields = [str(tmp_path / name) for name in ("in.jsonl", "judged.jsonl")]
+    assert agree.main([*fields, "--field", "judge_score", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["raw_agreement"]["value"] == 100
 
 
 def test_attacks_on_the_judge_of_explanations_find_one_that_obeys_and_spare_one_that_is_guarded(tmp_path, capsys):
