@@ -121,11 +121,12 @@ def read_baseline(
     if task_of(list(rows.values()))[1] is not task or rows.keys() != {row["id"] for _, row in truth}:
         raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
     ordered = [rows[row["id"]] for _, row in truth]
-    differs = check_same(path, args.pred, (own, facts), (ordered, truth), args.allow_different)
+    records = own | judge_facts(path), facts | judge_facts(args.pred)
+    differs = check_same(path, args.pred, records, (ordered, truth), args.allow_different)
     grammar = grammar_for(args.grammar, task, scorer, ordered)
     full = [(where, with_facts(row, true)) for (where, row), (_, true) in zip(ordered, truth, strict=True)]
     cases = read_cases(scorer, full, grammar)
-    return Baseline(cases, {"file": str(path), "grammar": grammar, "differs": differs, "run": own})
+    return Baseline(cases, {"file": str(path), "grammar": grammar, "differs": differs, "run": own, **judge_facts(path)})
 
 
 def with_neural_scores(

@@ -239,6 +239,18 @@ def test_a_failed_judgement_is_unscored_and_counted_and_strictly_zero(judge, tmp
     assert any("unscored, as the judge gave them no score, are 2 of 3" in remark for remark in report["remarks"])
 
 
+def test_explanations_by_two_judges_are_not_compared_unless_one_says_so(judge, tmp_path, capsys):
+    judge(ROWS, Judge())
+    for name in ("judged.jsonl", "judged.jsonl.explanations.json"):
+        (tmp_path / f"other_{name}").write_text((tmp_path / name).read_text().replace("rule-1", "rule-2"))
+    baseline = ["--baseline", f"other={tmp_path / 'other_judged.jsonl'}"]
+    assert score.main(["--pred", str(tmp_path / "judged.jsonl"), *baseline]) == 2
+    assert 'explanation_judge ("rule-2" and "rule-1")' in capsys.readouterr().err
+    report = json.loads(scored(tmp_path, "--json", *baseline, "--allow-different", "explanation_judge"))
+    assert report["baseline_runs"]["other"]["explanation_judge"]["model"]["model"] == "rule-2"
+    assert report["comparisons"]["other"]["metrics"]["overall"]["value"] == 0
+
+
 def test_where_the_judge_scored_nothing_there_is_no_value(judge, tmp_path):
     code, _, _ = judge(ROWS, Judge(lambda *_: "I cannot say."))
     assert code == 1
