@@ -4,6 +4,7 @@ The first of Skyra's outputs are those of its released reward function, with whi
 that of its data set's card; the options are those of BusterX's released prompts; Qwen's JSON is that of its cookbooks.
 """
 
+import json
 import time
 
 import pytest
@@ -96,7 +97,7 @@ QWEN = """The video is fake. The hand melts from 00:03 to 00:05.
             Answer("fake", (1, 2, 3, 4), 62.5, "It melts."),
         ),
         ("qwen", "REAL", Answer("real")),
-        ("qwen", "<think>Is it real? 00:09</think>FAKE", Answer("fake", None, None, "FAKE")),
+        ("qwen", "<think>Is it real? 00:09</think>FAKE", Answer("fake")),
     ],
 )
 def test_what_such_a_model_says_is_read(grammar, text, answer):
@@ -104,6 +105,15 @@ def test_what_such_a_model_says_is_read(grammar, text, answer):
     assert parsed.reason is None
     assert parsed.grammar == grammar
     assert parsed.answer == answer
+
+
+def test_what_qwen_has_written_in_json_is_what_the_other_grammars_read(published):
+    """All 664 outputs of Qwen2.5-VL 3B on the test set's videos."""
+    lines = (published / "deeptrace_outputs" / "qwen2.5-vl-3b-v2-test.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = [json.loads(line)["raw_output"] for line in lines]
+    found = [(deeptrace.GRAMMARS["qwen"](text), deeptrace.parse_auto(text)) for text in texts]
+    assert sum(ours.answer is not None for ours, _ in found) == 661
+    assert all(ours.answer == other.answer for ours, other in found)
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,8 @@ def parse_with_json(text: str) -> Parsed:
     bbox, start = _box_of(objects, problems), _start_of(objects, problems)
     if start is None and (clock := _CLOCK_IN_WORDS.search(around)):
         start = read_start(clock[0], problems)
-    said = _explanation_of(objects, problems) or " ".join([*around.split(), *names]).strip() or None
+    words = [] if _word(around) in VERDICT_WORDS else around.split()  # a verdict alone explains nothing
+    said = _explanation_of(objects, problems) or " ".join([*words, *names]).strip() or None
     return Parsed(Answer(verdict, bbox, start, said), "qwen", None, tuple(problems))
 
 
