@@ -21,7 +21,7 @@ from pathlib import Path
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from eval.judging.judgements import judgement, keep_records, lines_of
+from eval.judging.judgements import check_apart, judgement, keep_records, lines_of
 from eval.judging.questions import candidates_of, item_of, prompt_of, read_data
 from swift_plugins.answering.asking import Item, Result, answer_file, answer_items, check_paths
 from swift_plugins.answering.models import run_record
@@ -37,6 +37,7 @@ from swift_plugins.core.tasks.verdicts import LABELS
 
 def judge_file(args: argparse.Namespace) -> int:
     """Judge the rows of --data; 1 if not one of them could be asked."""
+    check_apart(args.data, args.out)
     task, rows = read_data(args.data, args.limit)
     asking, safe = asking_of(args), args.candidates == "safe"
     prompt, origin = prompt_of(args.prompt_file, asking, task)

@@ -25,7 +25,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from eval.judging.explanations import PROMPT_IS, RECORD, day_of, item_of, judged
-from eval.judging.judgements import keep_records
+from eval.judging.judgements import check_apart, keep_records
 from swift_plugins.answering.asking import Item, Result, answer_file
 from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
@@ -58,6 +58,7 @@ def read_pairs(args: argparse.Namespace) -> tuple[Predictions, dict[str, tuple[R
 
 def judge(args: argparse.Namespace) -> int:
     """Judge the explanations of --data; 1 if there are some and not one of them could be asked."""
+    check_apart(args.data, args.out)
     found, pairs = read_pairs(args)
     asking = asking_of(args)
     items = [item_of(row, pair, args.repeats, args.candidates == "safe") for row, pair in pairs.values()]

@@ -28,12 +28,18 @@ def judgement(item: Item, results: Sequence[Result], task: JudgeTask) -> Row:
     return task.judgement([p.answer for p in parsed], [a.get("choice_probs") for a in answers]) | said
 
 
+def check_apart(data: Path, out: Path) -> None:
+    """ValueError where the judged rows would be written over those that are judged."""
+    if data.resolve() == out.resolve():
+        raise ValueError(f"{out} is --data, whose rows are judged: name another --out")
+
+
 def keep_records(data: Path, out: Path, rows: int, own: str) -> None:
     """Put the records of the predictions that were judged, all but this judge's `own`, beside the output, so that they
     can be scored there."""
     for kind in ("run", "judge", "explanations"):
         before = data.with_name(f"{data.name}.{kind}.json")
-        if kind == own or not before.is_file() or data.resolve() == out.resolve():
+        if kind == own or not before.is_file():
             continue
         record = read_json(before)
         if kind == "run" and isinstance(record.get("data"), dict):

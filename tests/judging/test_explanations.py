@@ -317,11 +317,14 @@ def test_repeats_have_a_median_and_an_alpha(judge, tmp_path):
         ([real("a") | {"task": "dfj_pairwise"}], [], ""),
         (ROWS, ["--grammar", "tgas"], "unknown grammar of deeptrace 'tgas'; did you mean 'tags'?"),
         ([{"id": "a", "task": "deeptrace"}], [], "no row has a response"),
+        (ROWS, ["--out", "{data}"], "is --data, whose rows are judged: name another --out"),
     ],
 )
-def test_what_cannot_be_judged_is_one_clear_line(judge, rows, flags, problem):
+def test_what_cannot_be_judged_is_one_clear_line(judge, tmp_path, rows, flags, problem):
+    flags = [flag.format(data=tmp_path / "in.jsonl") for flag in flags]
     code, told, judged = judge(rows, Judge(), *flags)
     assert (code, judged) == (2, [])
+    assert rows_of(tmp_path / "in.jsonl") == rows
     assert problem in told
     assert told.count("error: ") == 1
 

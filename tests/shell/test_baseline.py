@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from eval import judge_explanations, predict, score
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
@@ -98,7 +99,8 @@ def test_a_folder_is_asked_by_a_recipe_and_a_checkpoint_by_its_own_settings(proj
     assert project.bash("baseline.sh", system, name).returncode == 0
     (_, ask), _ = steps(project)
     assert (ask["--model"], ask["--recipe"]) == (f"{project.folder}/{name}", f"{project.folder}/{recipe}")
-    assert (ROOT / recipe).is_file()
+    frames = yaml.safe_load((ROOT / recipe).read_text(encoding="utf-8"))["ENV"].get("FPS", 2)
+    assert frames == 2  # a second, as the paper has them (appendix E)
     (project.folder / name / "forensics.json").write_text("{}")
     assert project.bash("baseline.sh", system, name).returncode == 0
     assert "--recipe" not in steps(project)[0][1]
