@@ -26,7 +26,9 @@ _BRACKET_TOKEN = re.compile(r"\[(?=/?(?:[A-Z_]{2,20}|[gs]MASK)\])")
 _HEADING = re.compile(
     r"\b((?:response|candidate|answer|system|user|assistant|human)(?:[\W_]{0,4}[ab12]\b)?)[\W_]{0,4}?[:：]", re.I
 )
-_HEADING_OF_EXPLANATIONS = re.compile(r"\b(ground[\W_]{0,4}truth|predict(?:ed|ion)|score|rating)[\W_]{0,4}?[:：]", re.I)
+_HEADING_OF_EXPLANATIONS = re.compile(
+    r"\b(ground[\W_]{0,12}truth|predict(?:ed|ion)|answer|score|rating)[\W_]{0,12}?[:：]", re.I
+)
 _QUOTES = str.maketrans(dict.fromkeys("'`\u00b4\u2032\uff07", "\u2019"))  # what may end a text between such marks
 _SPACE = re.compile(r"\s+")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co"}  # control, format (zero width, direction, tag letters), half and private characters
@@ -90,7 +92,7 @@ def neutralise_quoted(text: str) -> str:
     """
     if len(text) > MAX_CHARS:
         raise ValueError(f"the explanation has {len(text)} characters, at most {MAX_CHARS} are judged")
-    closed = _closed(_seen(text.strip()).strip())
+    closed = _closed(_SPACE.sub(" ", _seen(text)).strip())
     return _HEADING_OF_EXPLANATIONS.sub(r"\1 –", closed.translate(_QUOTES))
 
 
