@@ -39,8 +39,12 @@ esac
 grammar=${GRAMMAR:-$grammar}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 data=$(realpath -m "${DATASET:-$root/$data}") home=$(realpath -m "${OUTPUT_DIR:-$root/output/baselines/$system/$(basename "$model")}")
+url=${BASE_URL:-$url} judge_url=${JUDGE_URL:-https://api.openai.com/v1} judge_key=${JUDGE_API_KEY:-${OPENAI_API_KEY:-}}
+keyed() { case $1=$2 in https://*=) fail "$1 wants a key: set $3 (to any text, where it wants none)" ;; esac; }
+[ -z "${JUDGE:-}" ] || keyed "$judge_url" "$judge_key" "JUDGE_API_KEY or OPENAI_API_KEY"
 if [ ! -d "$model" ]; then
-    ask=(--backend openai --base-url "${BASE_URL:-$url}" --model "$model")
+    keyed "$url" "${OPENAI_API_KEY:-}" OPENAI_API_KEY
+    ask=(--backend openai --base-url "$url" --model "$model")
 elif [ -f "$model/forensics.json" ]; then # which holds what a recipe would say
     ask=(--model "$(realpath "$model")")
 else
@@ -62,8 +66,8 @@ for set in $sets; do
         . | reason)
             echo "== $JUDGE judges its explanations"
             pred=$out/judged.jsonl
-            OPENAI_API_KEY=${JUDGE_API_KEY:-${OPENAI_API_KEY:-}} .venv/bin/python eval/judge_explanations.py --backend openai \
-                --base-url "${JUDGE_URL:-https://api.openai.com/v1}" --model "$JUDGE" --data "$out/out.jsonl" --out "$pred" --retry-errors "${written[@]}"
+            OPENAI_API_KEY=$judge_key .venv/bin/python eval/judge_explanations.py --backend openai \
+                --base-url "$judge_url" --model "$JUDGE" --data "$out/out.jsonl" --out "$pred" --retry-errors "${written[@]}"
             ;;
     esac
     .venv/bin/python eval/score.py --pred "$pred" --out "$out/report" ${written[@]+"${written[@]}"}

@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "of the test")
     return Project(tmp_path / "project")
 
 
@@ -126,10 +127,14 @@ def test_deepfakejudges_tasks_are_all_asked_pairs_in_both_orders(project):
         (["loki", "gpt-4.1"], "name deeptrace, fakevlm or deepfakejudge"),
         (["fakevlm"], "name a model behind fakevlm"),
         (["deeptrace", "gpt-4.1"], "no test.jsonl of deeptrace in "),
+        (["deeptrace", "gpt-4.1", "OPENAI_API_KEY="], "https://api.openai.com/v1 wants a key: set OPENAI_API_KEY"),
+        (["deeptrace", "mine", "OPENAI_API_KEY=", "JUDGE=gpt-4.1"], "wants a key: set JUDGE_API_KEY or OPENAI_API_KEY"),
+        (["deeptrace", "mine", "OPENAI_API_KEY="], "no test.jsonl of deeptrace in "),
     ],
 )
 def test_what_is_missing_is_one_clear_line(project, command, message):
-    done = project.bash("baseline.sh", *command)
+    env = dict(part.split("=", 1) for part in command if "=" in part)
+    done = project.bash("baseline.sh", *(part for part in command if "=" not in part), **env)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert message in done.stderr
 
