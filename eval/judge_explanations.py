@@ -75,7 +75,8 @@ def judge(args: argparse.Namespace) -> int:
         row, pair = pairs[item.id]
         return judged(row, pair is not None, item, results)
 
-    answer_file(items, asking, args.out, record, finish, RECORD)
+    if answer_file(items, asking, args.out, record, finish, RECORD) is None:
+        return 0
     keep_records(args.data, args.out, len(pairs), RECORD)
     wanted = {row_id for row_id, (_, pair) in pairs.items() if pair}
     scores = [row.get("explanation_score") for _, row in read_rows(args.out) if row["id"] in wanted]
