@@ -6,12 +6,14 @@ Takes judge rows of a converter and puts every attack below into a candidate of 
 already score 5, or into the worse one of a pair. Prints the attack success rate (the judge now gives a higher score, or
 prefers the attacked candidate) and the benign drift (how far verdicts differ between candidates made safe and
 untouched ones, on harmless texts with odd signs), both with 95 % intervals clustered by image. OUT.report.json holds
-them; OUT every answer; a rerun continues.
+them; OUT every answer; a rerun continues. --data of answers that explain (see eval/judge_explanations.py) attacks the
+judge of explanations in the same way.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from eval.judging.attacks import outcome, variants
+from eval.judging.explanations import question
 from swift_plugins.answering.asking import answer_file
 from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
@@ -110,7 +113,9 @@ def table(report: dict[str, Any]) -> list[str]:
 
 
 def base_rows(path: Path, count: int) -> list[Row]:
-    """`count` judge rows, from all over the file."""
+    """`count` judge rows, from all over the file; of predictions the questions about their explanations."""
+    if any("response" in row for _, row in itertools.islice(read_rows(path), 1)):
+        return explanation_rows(path, count)
     rows = list(read_training_rows(path))
     if not rows:
         raise ValueError(f"{path}: no rows")
@@ -121,6 +126,18 @@ def base_rows(path: Path, count: int) -> list[Row]:
                 f"{path}:{line}: expected rows of one judge's task, {' or '.join(JUDGES)}, got {row['task']}"
             )
     return [row for _, row in chosen]
+
+
+def explanation_rows(path: Path, count: int) -> list[Row]:
+    """What a judge of explanations is asked about `count` of the answers that it can be asked about."""
+    from eval.scorers.explanations import has_pair
+    from eval.scorers.rows import read_predictions
+
+    cases = [case for case in read_predictions(path, None, None).cases if has_pair(case)]
+    if not cases:
+        raise ValueError(f"{path}: no answer explains something of which people wrote an explanation")
+    chosen = [cases[i] for i in spread(len(cases), count)]
+    return [question(case.row["id"], case.row["meta"], case.written, case.explanation) for case in chosen]
 
 
 def attack(args: argparse.Namespace) -> None:
@@ -146,7 +163,12 @@ def attack(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_engine_options(parser)
-    parser.add_argument("--data", type=Path, required=True, help="pointwise or pairwise JSONL of a converter")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="pointwise or pairwise JSONL of a converter, or predictions that explain",
+    )
     parser.add_argument("--out", type=Path, required=True, help="JSONL to write or continue")
     parser.add_argument(
         "--rows", type=whole_number(), default=20, help="rows to attack, from all over the file (default 20)"

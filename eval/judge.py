@@ -21,7 +21,7 @@ from pathlib import Path
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from eval.judging.judgements import judgement, lines_of
+from eval.judging.judgements import check_apart, judgement, keep_records, lines_of
 from eval.judging.questions import candidates_of, item_of, prompt_of, read_data
 from swift_plugins.answering.asking import Item, Result, answer_file, answer_items, check_paths
 from swift_plugins.answering.models import run_record
@@ -29,7 +29,7 @@ from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.core import next_steps
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.printable import say
-from swift_plugins.core.records import Row, encode, read_json, sha256_text, write_json
+from swift_plugins.core.records import Row, encode, sha256_text
 from swift_plugins.core.tasks import TASKS
 from swift_plugins.core.tasks.candidates import MODES
 from swift_plugins.core.tasks.verdicts import LABELS
@@ -37,6 +37,7 @@ from swift_plugins.core.tasks.verdicts import LABELS
 
 def judge_file(args: argparse.Namespace) -> int:
     """Judge the rows of --data; 1 if not one of them could be asked."""
+    check_apart(args.data, args.out)
     task, rows = read_data(args.data, args.limit)
     asking, safe = asking_of(args), args.candidates == "safe"
     prompt, origin = prompt_of(args.prompt_file, asking, task)
@@ -58,7 +59,7 @@ def judge_file(args: argparse.Namespace) -> int:
         return rows[item.id][1] | judgement(item, results, task)
 
     failed = answer_file(items, asking, args.out, record, finish, "judge")
-    keep_record(args.data, args.out, len(rows))
+    keep_records(args.data, args.out, len(rows), "judge")
     say(
         f"{len(rows)} rows judged in {args.out} (prompt: {origin})"
         + (f", {failed} of this run with an error" if failed else "")
@@ -66,16 +67,6 @@ def judge_file(args: argparse.Namespace) -> int:
     if all(row.get("task") in TASKS for _, row in rows.values()):
         next_steps.say(next_steps.after_prediction(args.out, {row["task"] for _, row in rows.values()}))
     return 1 if failed == len(rows) else 0
-
-
-def keep_record(data: Path, out: Path, rows: int) -> None:
-    """Put the record of the predictions that were judged beside the output, so that they can be scored there."""
-    predicted = data.with_name(f"{data.name}.run.json")
-    if predicted.is_file() and data.resolve() != out.resolve():
-        record = read_json(predicted)
-        if isinstance(record.get("data"), dict):
-            record["data"]["rows"] = rows
-        write_json(out.with_name(f"{out.name}.run.json"), record)
 
 
 def judge_one(args: argparse.Namespace) -> int:

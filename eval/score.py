@@ -22,10 +22,10 @@ if not __package__:
 
 from eval.scorers import SCORERS, scorer_of
 from eval.scorers.comparable import NAMES, OF_RUN, check_names, check_same, with_facts
-from eval.scorers.rows import judge_facts, merge, read_cases, run_facts, task_of, trained_on
+from eval.scorers.judged import judge_facts, judged_by
+from eval.scorers.rows import grammar_for, merge, read_cases, read_predictions, run_facts, task_of, trained_on
 from swift_plugins.core.commands import run
 from swift_plugins.core.locks import held
-from swift_plugins.core.names import unknown
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, encode
 
@@ -50,8 +50,8 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grammar",
         help="how the answers are written, one of the task's grammars, for deeptrace "
-        "trained, tags, json or auto (default what each file was asked for: tags after predict.py --prompt "
-        "zero_shot, else trained)",
+        "trained, tags, json or auto; those of the field's other models are skyra, ivy, busterx and qwen "
+        "(default what each file was asked for: tags after predict.py --prompt zero_shot, else trained)",
     )
     parser.add_argument(
         "--baseline",
@@ -97,13 +97,6 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def grammar_for(asked: str | None, task: Task, scorer: Scorer[Any], rows: list[tuple[str, Row]]) -> str:
-    """The grammar that was asked for, which the task must have, else the one of the rows."""
-    if asked is not None and asked not in task.GRAMMARS:
-        raise ValueError(unknown(f"grammar of {task.NAME}", asked, task.GRAMMARS))
-    return asked or scorer.grammar_of(row for _, row in rows)
-
-
 def read_baselines(
     args: argparse.Namespace, task: Task, scorer: Scorer[Any], truth: list[tuple[str, Row]], facts: Row
 ) -> dict[str, Baseline]:
@@ -128,11 +121,12 @@ def read_baseline(
     if task_of(list(rows.values()))[1] is not task or rows.keys() != {row["id"] for _, row in truth}:
         raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
     ordered = [rows[row["id"]] for _, row in truth]
-    differs = check_same(path, args.pred, (own, facts), (ordered, truth), args.allow_different)
+    records = own | judge_facts(path), facts | judge_facts(args.pred)
+    differs = check_same(path, args.pred, records, (ordered, truth), args.allow_different)
     grammar = grammar_for(args.grammar, task, scorer, ordered)
     full = [(where, with_facts(row, true)) for (where, row), (_, true) in zip(ordered, truth, strict=True)]
     cases = read_cases(scorer, full, grammar)
-    return Baseline(cases, {"file": str(path), "grammar": grammar, "differs": differs, "run": own})
+    return Baseline(cases, {"file": str(path), "grammar": grammar, "differs": differs, "run": own, **judge_facts(path)})
 
 
 def with_neural_scores(
@@ -158,24 +152,24 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
     """(the report as JSON, the cases that its metrics are of)."""
     from eval.scorers.robustness import score_rows
 
-    facts = run_facts(args.pred)
-    rows = merge(args.pred, args.gold, facts)
-    name, task = task_of(rows)
-    scorer = scorer_of(name)
-    grammar = grammar_for(args.grammar, task, scorer, rows)
-    cases = read_cases(scorer, rows, grammar)
+    facts, rows, task, scorer, grammar, cases = read_predictions(args.pred, args.gold, args.grammar)
     named = read_baselines(args, task, scorer, rows, facts)
     files = [cases, *(baseline.cases for baseline in named.values())]
-    (cases, *others), encoders = with_neural_scores(args, name, scorer, files)
+    (cases, *others), encoders = with_neural_scores(args, task.NAME, scorer, files)
     found, cases = score_rows(scorer, rows, cases, dict(zip(named, others, strict=True)))
     unparsed = sum(case.parsed.answer is None for case in cases)
     report = {
-        "task": name,
+        "task": task.NAME,
         "n": len(cases),
         "n_unparsed": unparsed,
         "parse_rate": round(1 - unparsed / len(cases), 6),
         **found,
-        "remarks": [*seen_before(facts, named), *different(named, facts), *found["remarks"]],
+        "remarks": [
+            *seen_before(facts, named),
+            *different(named, facts),
+            *judged_by(args.pred, rows, found["metrics"]),
+            *found["remarks"],
+        ],
         "policy": {"grammar": grammar, **found["policy"]},
         "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **facts.get("versions", {})},
         "run": {key: value for key, value in facts.items() if key != "versions"} | judge_facts(args.pred),

@@ -1,7 +1,7 @@
 """How well one rating of few levels agrees with another: scores of a judge with true ones, or those of two people.
 
 The metrics' intervals and tests come from the table of counts of (true, answered) alone, as each of these metrics is a
-function of it.
+function of it; Krippendorff's alpha, of any number of ratings a row, from sums of theirs.
 """
 
 from __future__ import annotations
@@ -121,3 +121,27 @@ def _kappa(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     expected = counts.sum(-1)[..., :, None] * counts.sum(-2)[..., None, :]
     observed = (counts * weights).sum((-2, -1)) * counts.sum((-2, -1))
     return 1 - observed / (expected * weights).sum((-2, -1))
+
+
+def krippendorff(ratings: Sequence[Sequence[float]], rows: np.ndarray, clusters: Clusters) -> Estimate:
+    """Krippendorff's alpha (2011, the interval metric: squared distances) of the ratings that each of `rows` has.
+
+    Who gave them does not matter, nor how many there are; a row with less than two tells nothing. At most 1.
+    """
+    some = [(row, np.asarray(rated, float)) for row, rated in zip(rows, ratings, strict=True) if len(rated) > 1]
+    if not some:
+        return Estimate(None, 0, "no row was rated twice")
+    # For each row: its disagreement, and the number, the sum and the squares' sum of its ratings.
+    parts = np.array([[2 * len(x) * x.var() * len(x) / (len(x) - 1), len(x), x.sum(), (x**2).sum()] for _, x in some])
+    everything = np.concatenate([rated for _, rated in some])
+    if np.ptp(everything) == 0:
+        return Estimate(None, len(some), "undefined where all ratings are one and the same value")
+    statistic = sums(parts, _alpha, clusters, np.array([row for row, _ in some]))
+    return Estimate(float(_alpha(parts.sum(0))), len(some), statistic=statistic, interval=fisher)
+
+
+def _alpha(totals: np.ndarray) -> np.ndarray:
+    """1 - observed / expected disagreement, of the sums of krippendorff's parts."""
+    apart, n, total, squares = np.moveaxis(totals, -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 1 - (apart / n) / (2 * (n * squares - total**2) / (n * (n - 1)))

@@ -63,4 +63,5 @@ def difference(this: Estimate, other: Estimate) -> dict[str, Any]:
 
 
 def differences(this: Mapping[str, Estimate], other: Mapping[str, Estimate]) -> dict[str, Any]:
-    return {name: difference(this[name], other[name]) for name in this}
+    missing = Estimate(None, 0, "the other run has none")
+    return {name: difference(this[name], other.get(name, missing)) for name in this}

@@ -1,11 +1,12 @@
-"""What a judge said of a candidate or a pair."""
+"""What a judge said of a candidate or a pair, and what is kept of the run whose answers it judged."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from swift_plugins.answering.asking import Item, Result, error_text
-from swift_plugins.core.records import Row
+from swift_plugins.core.records import Row, read_json, write_json
 from swift_plugins.core.tasks import JudgeTask
 from swift_plugins.core.tasks.cut_off import read_response
 
@@ -25,6 +26,25 @@ def judgement(item: Item, results: Sequence[Result], task: JudgeTask) -> Row:
     if why is not None:
         return nothing | said | {"judge_unparsed": why}
     return task.judgement([p.answer for p in parsed], [a.get("choice_probs") for a in answers]) | said
+
+
+def check_apart(data: Path, out: Path) -> None:
+    """ValueError where the judged rows would be written over those that are judged."""
+    if data.resolve() == out.resolve():
+        raise ValueError(f"{out} is --data, whose rows are judged: name another --out")
+
+
+def keep_records(data: Path, out: Path, rows: int, own: str) -> None:
+    """Put the records of the predictions that were judged, all but this judge's `own`, beside the output, so that they
+    can be scored there."""
+    for kind in ("run", "judge", "explanations"):
+        before = data.with_name(f"{data.name}.{kind}.json")
+        if kind == own or not before.is_file():
+            continue
+        record = read_json(before)
+        if kind == "run" and isinstance(record.get("data"), dict):
+            record["data"]["rows"] = rows
+        write_json(out.with_name(f"{out.name}.{kind}.json"), record)
 
 
 def lines_of(found: Row) -> list[str]:

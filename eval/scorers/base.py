@@ -65,6 +65,16 @@ class Case(ABC):
         """0..1, to rank cases by; 1 is perfect."""
 
     @property
+    def written(self) -> str:
+        """The explanation that people wrote of what there is to explain; empty where there is none."""
+        return ""
+
+    @property
+    def explanation(self) -> str:
+        """The answered one, which a judge holds against it; empty where there is none."""
+        return ""
+
+    @property
     def in_accuracy(self) -> bool:
         """Whether the metric `accuracy` counts the row."""
         return True
@@ -103,6 +113,7 @@ class Scorer(ABC, Generic[C]):
     dimensions: Sequence[str] = ()  # the keys of meta that rows are sliced by
     no_table: str = "no table of a paper"  # the title that stands in place of a published one
     libraries: Sequence[str] = ()  # that the values come from; the report states their versions
+    judging: str = "eval/judge_explanations.py"  # the command that gives explanations a judge's score
     encoders: Mapping[str, AddScores] = {}  # the neural scores that can be asked for, --bertscore or --css
 
     def grammar_of(self, rows: Iterable[dict[str, Any]]) -> str:

@@ -20,6 +20,7 @@ OF_RUN = {
     "vision": ("model", "vision"),
     "max_tokens": ("generation", "max_tokens"),
     "candidates": ("candidates",),
+    "explanation_judge": ("explanation_judge", "model", "model"),
 }
 # Name -> the keys of a row's meta, of which each must agree in every row; for media their files' names too, wherever
 # they lie, and for prompts what was asked.

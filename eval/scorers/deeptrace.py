@@ -15,7 +15,7 @@ import numpy as np
 
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import Column, ratio, share, shares
-from eval.scorers import base
+from eval.scorers import base, explanations
 from eval.scorers.base import Figure, Metric, most_frequent, parse
 from eval.scorers.tables import may_be_of, no_table, published_table
 from swift_plugins.core import boxes
@@ -28,10 +28,11 @@ from swift_plugins.core.tasks.deeptrace_answer import Answer
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
 
 OVERALL_PARTS = ("accuracy", "explanation", "bbox_iou", "time_distance")
+STRICT = "explanation, unscored as 0"
 _NOTHING_TO_MEASURE = {
     "fake_accuracy": "no fake row",
     "real_accuracy": "no real row",
-    "explanation": "no fake row with a written explanation",
+    **dict.fromkeys(("explanation", STRICT), "no fake row with a written explanation"),
     "rouge_l": "no fake row with a written explanation",
     "bbox_iou": "no fake row with a true box",
     "bbox_distance": "no fake row with a true box",
@@ -64,7 +65,7 @@ POLICY = {
     "real_answer_to_a_fake_row": "IoU 0, distances 100, explanation 0",
     "box_space": "that of the row's meta, pixels of the source where it names none",
     "boxes": "compared as ratios of the frame, not clipped; distances are capped at 100",
-    "explanation": "explanation_score (0, 0.5 or 1) of a judge, on fake rows with a written explanation",
+    "explanation": f"{explanations.POLICY}; of fake rows alone",
     "category_accuracy": "the explanation names a category of the trace and no other",
     "accuracy_by_video": "each video counts once, with the mean of its rows",
 }
@@ -89,6 +90,10 @@ class Case(base.Case):
     @property
     def right(self) -> bool:
         return is_right(self.label, self.answered)
+
+    @property
+    def written(self) -> str:
+        return self.gold.explanation if self.gold.label == "fake" else ""
 
     @property
     def explanation(self) -> str:
@@ -126,17 +131,17 @@ def columns(cases: Sequence[Case]) -> dict[str, Column]:
     fake = np.array([case.gold.label == "fake" for case in cases], float)
     boxed = np.array([case.gold.bbox is not None for case in cases], float)
     timed = np.array([case.gold.start is not None for case in cases], float)
-    explained = fake * np.array([bool(case.gold.explanation) for case in cases])
+    explained = np.array([bool(case.written) for case in cases], float)
     named = fake * np.array([bool(case.gold.categories) for case in cases])
     rows_of = Counter(case.media_id for case in cases)
     share = np.array([1 / rows_of[case.media_id] for case in cases])
-    scores = np.array([_explanation_score(case) for case in cases], float)
     found = {
         "accuracy": (right, np.ones_like(right)),
         "fake_accuracy": (right, fake),
         "real_accuracy": (right, 1 - fake),
         "accuracy_by_video": (right * share, share),
-        "explanation": (scores, explained),
+        "explanation": explanations.column(cases),
+        STRICT: explanations.column(cases, strict=True),
         "bbox_iou": (np.array([c.iou for c in cases]), boxed),
         "bbox_distance": (np.array([c.bbox_distance for c in cases]) / 100, boxed),
         "time_distance": (np.array([c.time_distance for c in cases]) / 100, timed),
@@ -146,26 +151,13 @@ def columns(cases: Sequence[Case]) -> dict[str, Column]:
     return {name: (100 * up * (down > 0), down) for name, (up, down) in found.items()}
 
 
-def _explanation_score(case: Case) -> float:
-    """The judge's score; without a judge it is known, 0, where no explanation was given."""
-    return float(case.row.get("explanation_score") or 0.0) if case.explanation else 0.0
-
-
-def _unjudged(cases: Sequence[Case]) -> int:
-    return sum(
-        bool(c.explanation and c.gold.explanation and c.gold.label == "fake") and c.row.get("explanation_score") is None
-        for c in cases
-    )
-
-
-def with_reasons(found: dict[str, Estimate], unjudged: int) -> dict[str, Estimate]:
-    """The estimates, and for those without a value why: nothing to measure, or no judge to measure it."""
+def with_reasons(found: dict[str, Estimate], unjudged: str | None) -> dict[str, Estimate]:
+    """The estimates, and for those without a value why: nothing to measure, or no judge's score of explanations."""
     found = {
         name: Estimate(None, 0, _NOTHING_TO_MEASURE[name]) if part.n == 0 else part for name, part in found.items()
     }
     if unjudged:
-        reason = f"{unjudged} explanations have no judge's score (explanation_score)"
-        found["explanation"] = Estimate(None, found["explanation"].n, reason)
+        found["explanation"] = Estimate(None, found[STRICT].n, unjudged)
     return found
 
 
@@ -180,8 +172,9 @@ def overall_column(columns: Mapping[str, Column]) -> Column:
     return tuple(of_rows)
 
 
-def overall(estimates: Sequence[Estimate], of_rows: Estimate) -> Estimate:
+def overall(found: Mapping[str, Estimate], of_rows: Estimate) -> Estimate:
     """(accuracy + explanation + IoU + 100 - time distance) / 4, or the reason why there is none."""
+    estimates = [found[name] for name in OVERALL_PARTS]
     parts = {name: part.as_json()["value"] for name, part in zip(OVERALL_PARTS, estimates, strict=True)}
     if missing := next((part.reason for part in estimates if part.value is None), None):
         reason = f"one of its four parts has no value: {missing}"
@@ -282,10 +275,17 @@ class DeepTrace(base.Scorer[Case]):
     def measure(self, cases: Sequence[Case], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """Every metric on these cases, `rows` of the file."""
         of_rows = columns(cases)
-        found = with_reasons(shares(of_rows, clusters, rows), _unjudged(cases))
-        parts = [found[name] for name in OVERALL_PARTS]
-        found["overall"] = overall(parts, share(overall_column(of_rows), clusters, rows))
+        found = with_reasons(shares(of_rows, clusters, rows), explanations.lacking(cases, self.judging))
+        strict = {"explanation": found[STRICT]}
+        found["overall"] = overall(found, share(overall_column(of_rows), clusters, rows))
+        of_rows |= {"explanation": of_rows[STRICT]}
+        strict["overall"] = overall(found | strict, share(overall_column(of_rows), clusters, rows))
+        found |= {name: explanations.with_strict(found[name], strict[name], cases) for name in strict}
         return {name: found[name] for name in self.metrics}
+
+    def extras(self, cases: Sequence[Case], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
+        """What is to be known of the judge of explanations."""
+        return explanations.extras(cases, clusters, metrics)
 
     def slices(self, case: Case) -> dict[str, Sequence[str]]:
         """By source, category of the trace (figure 5 of the paper) and split."""
@@ -331,7 +331,7 @@ class DeepTrace(base.Scorer[Case]):
         ]
         return {
             "verdict": f"{case.label}, answered {case.said}",
-            "facts": facts,
+            "facts": facts + explanations.facts(case),
             "texts": [("truth", case.row.get("labels") or "–"), ("answer", case.row.get("response") or "–")],
             "boxes": drawn,
             "second": second or 0.0,

@@ -19,12 +19,12 @@ from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.intervals import plain
 from eval.estimates.shares import mean, shares
 from eval.estimates.sums import sums
-from eval.scorers import judges, verdicts
+from eval.scorers import explanations, judges, verdicts
 from eval.scorers.base import AddScores, Metric, Similarities, missing, most_frequent, parse
 from eval.scorers.tables import may_be_of, no_table, published_table
 from eval.scorers.verdicts import Verdict, VerdictScorer
-from swift_plugins.core.measures.fields import number_within
-from swift_plugins.core.measures.scores import HIGHEST, LOWEST
+from swift_plugins.core.measures.fields import explanation_scores
+from swift_plugins.core.measures.scores import LOWEST
 from swift_plugins.core.measures.texts import rouge_l
 from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.dfj_detect import Answer
@@ -35,7 +35,7 @@ TEXT_METRICS = {
     "bleu_3": Metric(0, 1, 3),
     "rouge_l": Metric(),
     "bertscore": Metric(0, 1, 3),
-    "judge_score": Metric(1, 5, 2, "1 to 5"),
+    "judge_score": judges.SCORE,
 }
 BLEU_ORDER = 3
 USUAL, *OTHERS = ENCODERS  # that of most papers, and those of a wider scale
@@ -46,14 +46,14 @@ BERTSCORE_NOTE = (
     f"rescaled, (F - {UNLIKE}) / (1 - {UNLIKE}), or, all but the 0.35, an encoder of a wider scale: "
     + " or ".join(f"--bertscore {name} (layer {ENCODERS[name][0]}, {ENCODERS[name][1]})" for name in OTHERS)
 )
-METRICS = verdicts.METRICS | TEXT_METRICS
+METRICS = verdicts.METRICS | TEXT_METRICS | {"explanation": explanations.METRIC}
 POLICY = verdicts.POLICY | {
     "rationale": "the answer's reasoning; where there is none, or no parsed answer, an empty text",
     "bleu_3": "corpus BLEU of sacrebleu up to 3-grams, 0..1, on rows with a written rationale",
     "rouge_l": "mean F1, 0..100, on rows with a written rationale",
     "bertscore": "mean F1, 0..1, no idf, no baseline rescaling; 0 for an empty rationale",
-    "judge_score": "mean score 1..5 of a pointwise judge (judge_score of the rows); 1 without a rationale, and "
-    "where the judge has no answer",
+    "judge_score": judges.SCORE_POLICY,
+    "explanation": explanations.POLICY,
 }
 
 
@@ -67,7 +67,11 @@ class Reasoned(Verdict):
     bertscore: float | None = None
 
     @property
-    def rationale(self) -> str:
+    def written(self) -> str:
+        return self.gold
+
+    @property
+    def explanation(self) -> str:
         return (self.parsed.answer.reasoning if self.parsed.answer else None) or ""
 
     @property
@@ -76,13 +80,13 @@ class Reasoned(Verdict):
 
 
 def _measured(case: Reasoned) -> Reasoned:
-    score = case.judge_score if case.rationale else float(LOWEST)
-    return replace(case, rouge_l=rouge_l(case.gold, case.rationale), judge_score=score)
+    score = case.judge_score if case.explanation else float(LOWEST)
+    return replace(case, rouge_l=rouge_l(case.gold, case.explanation), judge_score=score)
 
 
 def add_bertscore(cases: Sequence[Reasoned], similarities: Similarities) -> list[Reasoned]:
     """The cases with the BERTScore of their rationales."""
-    scores = similarities([(case.rationale, case.gold) for case in cases])
+    scores = similarities([(case.explanation, case.gold) for case in cases])
     return [replace(case, bertscore=score) for case, score in zip(cases, scores, strict=True)]
 
 
@@ -90,7 +94,7 @@ def text_metrics(cases: Sequence[Reasoned], rows: np.ndarray, clusters: Clusters
     """bleu_3, rouge_l and bertscore of rows that have a written rationale."""
     scored = 100 * np.array([case.rouge_l for case in cases])
     found = shares({"rouge_l": (scored, np.ones(len(cases)))}, clusters, rows)
-    parts = bleu_parts([(case.rationale, case.gold) for case in cases])
+    parts = bleu_parts([(case.explanation, case.gold) for case in cases])
     statistic = sums(parts, lambda totals: np.apply_along_axis(bleu, -1, totals), clusters, rows)
     interval = partial(plain, low=0.0, high=1.0)
     found["bleu_3"] = Estimate(bleu(parts.sum(0)), len(cases), statistic=statistic, interval=interval)
@@ -130,21 +134,6 @@ def bleu_signature() -> str:
     return f"{metric.get_signature()}|max_ngram_order:{BLEU_ORDER}"
 
 
-def judge_metric(cases: Sequence[Reasoned], rows: np.ndarray, clusters: Clusters) -> Estimate:
-    if all(case.judge_score is None for case in cases if case.rationale) and any(case.rationale for case in cases):
-        return Estimate(None, 0, "no judge's scores: run eval/judge.py --data on this file")
-    scores = [LOWEST if case.judge_score is None else case.judge_score for case in cases]
-    return mean(np.array(scores, float), clusters, rows, LOWEST, HIGHEST)
-
-
-def failed_judgements(cases: Sequence[Reasoned], metrics: Mapping[str, Any]) -> list[str]:
-    """The remark on the rows that the judge has no answer to, if it was asked and there are any."""
-    failed = sum(case.judge_score is None for case in cases)
-    if not failed or metrics["judge_score"]["value"] is None:
-        return []
-    return [f"judge_score: the judge has no answer to {failed} of {len(cases)} rows, which count as {LOWEST}"]
-
-
 class Reason(VerdictScorer[Reasoned]):
     metrics = METRICS
     slice_metrics = ("accuracy", *TEXT_METRICS)
@@ -156,7 +145,8 @@ class Reason(VerdictScorer[Reasoned]):
         judges.check_label(row["meta"])
         if not isinstance(row["meta"].get("reasoning"), str):
             raise ValueError(f"meta.reasoning must be a text, got {row['meta'].get('reasoning')!r:.80}")
-        parsed, judged = parse(GRAMMARS, row, grammar), number_within(row, "judge_score", LOWEST, HIGHEST)
+        explanation_scores(row)
+        parsed, judged = parse(GRAMMARS, row, grammar), judges.score_of(row)
         gold = row["meta"]["reasoning"].strip()
         return _measured(Reasoned(row, parsed, verdicts.p_fake_of(row, parsed), gold, 0.0, judged))
 
@@ -168,8 +158,9 @@ class Reason(VerdictScorer[Reasoned]):
             found |= text_metrics(some, rows[written], clusters)
         else:
             found |= missing(("bleu_3", "rouge_l", "bertscore"), 0, "no row with a written rationale")
-        found["judge_score"] = judge_metric(cases, rows, clusters)
-        return {name: found[name] for name in self.metrics}
+        found |= explanations.metric(cases, rows, clusters, self.judging)
+        found["judge_score"] = judges.score_metric(cases, rows, clusters)
+        return {name: found[name] for name in self.metrics if name in found}
 
     def slices(self, case: Reasoned) -> dict[str, Sequence[str]]:
         return judges.slices(case.row["meta"])
@@ -190,14 +181,16 @@ class Reason(VerdictScorer[Reasoned]):
 
     def extras(self, cases: Sequence[Reasoned], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
         """The check of the verdicts' metrics, how BLEU was computed, and what the judge failed on."""
-        found = verdicts.checked(metrics)
-        remarks = found["remarks"] + failed_judgements(cases, metrics)
+        found = explanations.extras(cases, clusters, metrics)
+        remarks = found["remarks"] + judges.failed_judgements(cases, metrics)
+        found |= verdicts.checked(metrics)
+        remarks = found["remarks"] + remarks
         remarks += [] if metrics["bertscore"]["value"] is None else [BERTSCORE_NOTE]
         return found | {"remarks": remarks, "policy": {"bleu_signature": bleu_signature()}}
 
     def describe(self, case: Reasoned, cases: Sequence[Reasoned]) -> dict[str, Any]:
         shown = super().describe(case, cases)
-        shown["facts"] += [f"ROUGE-L {100 * case.rouge_l:.1f}"]
+        shown["facts"] += [f"ROUGE-L {100 * case.rouge_l:.1f}", *explanations.facts(case)]
         if case.bertscore is not None:
             shown["facts"].append(f"BERTScore {case.bertscore:.3f}")
         if case.judge_score is not None:

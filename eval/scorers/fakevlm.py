@@ -16,9 +16,10 @@ import numpy as np
 from eval.estimates.auc import Average, auc, logit
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import shares
-from eval.scorers import fakevlm_tables, verdicts
+from eval.scorers import explanations, fakevlm_tables, judges, verdicts
 from eval.scorers.base import AddScores, Metric, Similarities, check_texts, missing, most_frequent, parse
 from eval.scorers.verdicts import Verdict, VerdictScorer
+from swift_plugins.core.measures.fields import explanation_scores
 from swift_plugins.core.measures.texts import rouge_l
 from swift_plugins.core.tasks.fakevlm import GRAMMARS, Answer, parse_upstream, render
 from swift_plugins.core.tasks.verdicts import VERDICTS
@@ -44,6 +45,8 @@ METRICS = {
     "css": Metric(note="explanations alone"),
     "rouge_l_answer": Metric(note="whole answers"),
     "css_answer": Metric(note="whole answers"),
+    "explanation": explanations.METRIC,
+    "judge_score": judges.SCORE,
     "accuracy_upstream_parser": Metric(note="as the released parser reads the answers"),
 }
 POLICY = {key: verdicts.POLICY[key] for key in ("unparsed", "auc", "ece", "brier")} | {
@@ -55,6 +58,8 @@ POLICY = {key: verdicts.POLICY[key] for key in ("unparsed", "auc", "ece", "brier
     "rouge_l, css": "of the explanation alone, on rows with a gold one; 0 for an answer without, or an unparsed one",
     "rouge_l_answer, css_answer": "of the whole answer, parsed or not, with the gold answer, on the same rows; the "
     "paper does not say which of both it measured",
+    "explanation": explanations.POLICY,
+    "judge_score": judges.SCORE_POLICY,
     "css": "cosine similarity of sentence embeddings x 100; a negative one counts as 0",
     "accuracy_upstream_parser": "by the released rule, wrong where it would guess at random",
 }
@@ -68,6 +73,7 @@ class Explained(Verdict):
     """
 
     upstream: str | None
+    judge_score: float | None
     rouge_l: float
     rouge_l_answer: float
     css: float | None = None
@@ -76,6 +82,10 @@ class Explained(Verdict):
     @property
     def gold(self) -> str:
         return (self.row["meta"].get("explanation") or "").strip()
+
+    @property
+    def written(self) -> str:
+        return self.gold
 
     @property
     def explanation(self) -> str:
@@ -223,7 +233,9 @@ class FakeVLM(VerdictScorer[Explained]):
         check_meta(row["meta"])
         parsed, response = parse(GRAMMARS, row, grammar), row.get("response") or ""
         upstream = parse_upstream(response).answer
-        case = Explained(row, parsed, verdicts.p_fake_of(row, parsed), upstream.verdict if upstream else None, 0.0, 0.0)
+        explanation_scores(row)
+        read = upstream.verdict if upstream else None
+        case = Explained(row, parsed, verdicts.p_fake_of(row, parsed), read, judges.score_of(row), 0.0, 0.0)
         return replace(
             case,
             rouge_l=rouge_l(case.gold, case.explanation),
@@ -236,7 +248,9 @@ class FakeVLM(VerdictScorer[Explained]):
         found["f1"] = found["fake_f1"]
         upstream = 100.0 * np.array([case.upstream == case.label for case in cases])
         found |= shares({"accuracy_upstream_parser": (upstream, np.ones(len(cases)))}, clusters, rows)
-        found |= text_metrics(cases, rows, clusters)
+        found |= text_metrics(cases, rows, clusters) | explanations.metric(cases, rows, clusters, self.judging)
+        if any(case.judge_score is not None for case in cases):
+            found["judge_score"] = judges.score_metric(cases, rows, clusters)
         fake, p = np.array([case.fake for case in cases]), np.array([case.p_fake for case in cases], float)
         if np.isnan(p).any():  # the AUC of what is left, perhaps only of the unparsed, would tell nothing of the model
             p = np.full(len(p), np.nan)
@@ -258,10 +272,13 @@ class FakeVLM(VerdictScorer[Explained]):
         """How often the released parser reads another verdict than this one."""
         differ = sum(case.upstream != case.answered for case in cases)
         remark = f"the released parser and this one read {differ} of {len(cases)} answers differently"
-        return {"parsers_differ": differ, "remarks": [remark]}
+        judged = explanations.extras(cases, clusters, metrics)
+        remarks = [remark, *judged["remarks"], *judges.failed_judgements(cases, metrics)]
+        return judged | {"parsers_differ": differ, "remarks": remarks}
 
     def describe(self, case: Explained, cases: Sequence[Explained]) -> dict[str, Any]:
         shown = super().describe(case, cases)
+        shown["facts"] += explanations.facts(case)
         if case.gold:
             shown["facts"].append(f"ROUGE-L {100 * case.rouge_l:.1f}")
             shown["facts"] += [f"CSS {100 * case.css:.1f}"] if case.css is not None else []

@@ -1,4 +1,5 @@
-"""What the scorers of DeepfakeJudge's four tasks share: the parts of a row, checked, and what a page shows of them."""
+"""What the scorers of DeepfakeJudge's four tasks share: the parts of a row, checked, and what a page shows of them; and
+the scores that its pointwise judge gives to the explanations of any image."""
 
 from __future__ import annotations
 
@@ -8,11 +9,19 @@ from typing import Any
 import numpy as np
 
 from eval.estimates.agreement import agreement
-from eval.estimates.clusters import Clusters
+from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.numbers import number
-from eval.scorers.base import Case
+from eval.estimates.shares import mean
+from eval.scorers.base import Case, Metric
+from swift_plugins.core.measures.fields import number_within
+from swift_plugins.core.measures.scores import HIGHEST, LOWEST
 from swift_plugins.core.tasks.verdicts import LABELS
 
+SCORE = Metric(LOWEST, HIGHEST, 2, f"{LOWEST} to {HIGHEST}")
+SCORE_POLICY = (
+    "mean score 1..5 of a pointwise judge (judge_score of the rows); 1 without an explanation, and where the judge has "
+    "no answer"
+)
 DATASET, PAPER = "deepfakejudge", "The DeepfakeJudge paper"
 
 
@@ -57,3 +66,24 @@ def reasoning(case: Case) -> str | None:
 def all_of_people(cases: Sequence[Any]) -> bool:
     """Whether the rows are those that people rated (Meta-Human), for which the paper has tables of their own."""
     return all(case.row["meta"].get("split") == "human" for case in cases)
+
+
+def score_of(row: Mapping[str, Any]) -> float | None:
+    """The pointwise judge's score of a row's explanation, None where it was not asked or has no answer."""
+    return number_within(row, "judge_score", LOWEST, HIGHEST)
+
+
+def score_metric(cases: Sequence[Any], rows: np.ndarray, clusters: Clusters) -> Estimate:
+    """The mean judge_score, in which an answer without an explanation, or an answer of the judge, has the lowest."""
+    if all(case.judge_score is None for case in cases if case.explanation) and any(case.explanation for case in cases):
+        return Estimate(None, 0, "no judge's scores: run eval/judge.py --data on this file")
+    scores = [case.judge_score if case.explanation and case.judge_score else LOWEST for case in cases]
+    return mean(np.array(scores, float), clusters, rows, LOWEST, HIGHEST)
+
+
+def failed_judgements(cases: Sequence[Any], metrics: Mapping[str, Any]) -> list[str]:
+    """The remark on the rows that the judge has no answer to, if it was asked and there are any."""
+    failed = sum(bool(case.explanation) and case.judge_score is None for case in cases)
+    if not failed or metrics.get("judge_score", {"value": None})["value"] is None:
+        return []
+    return [f"judge_score: the judge has no answer to {failed} of {len(cases)} rows, which count as {LOWEST}"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from eval.scorers import SCORERS
-from swift_plugins.core import trained_rows
+from eval.scorers import SCORERS, scorer_of
+from swift_plugins.core import next_steps, trained_rows
 from swift_plugins.core.names import unknown
 from swift_plugins.core.records import Row, read_json, read_rows
 from swift_plugins.core.tasks import get_task, made_for
@@ -14,6 +14,18 @@ from swift_plugins.core.tasks import get_task, made_for
 if TYPE_CHECKING:
     from eval.scorers.base import Scorer
     from swift_plugins.core.tasks import Task
+
+
+class Predictions(NamedTuple):
+    """A file of predictions, read and measured: its run's record, its rows, and what its task does with them."""
+
+    facts: dict[str, Any]
+    rows: list[tuple[str, Row]]
+    task: Task
+    scorer: Scorer[Any]
+    grammar: str
+    cases: list[Any]
+
 
 NOTHING = type(None)
 ROW_FORM: tuple[tuple[str, tuple[type, ...], str], ...] = (
@@ -33,6 +45,24 @@ PLAIN_RESULT = (
 )
 MUST_AGREE = ("box_space", "box_width", "box_height", "setting", "task_version")  # of a prediction's meta and --gold's
 AS_ASKED = ("media_id", "order", "asks", "width", "height", "duration")  # these too, where both state them
+
+
+def read_predictions(pred: Path, gold: Path | None, grammar: str | None) -> Predictions:
+    """The predictions with their truth, as cases of their task, in the grammar that is asked for or theirs."""
+    facts = run_facts(pred)
+    rows = merge(pred, gold, facts)
+    name, task = task_of(rows)
+    scorer = scorer_of(name)
+    scorer.judging = next_steps.judging(pred, grammar)
+    used = grammar_for(grammar, task, scorer, rows)
+    return Predictions(facts, rows, task, scorer, used, read_cases(scorer, rows, used))
+
+
+def grammar_for(asked: str | None, task: Task, scorer: Scorer[Any], rows: list[tuple[str, Row]]) -> str:
+    """The grammar that was asked for, which the task must have, else the one of the rows."""
+    if asked is not None and asked not in task.GRAMMARS:
+        raise ValueError(unknown(f"grammar of {task.NAME}", asked, task.GRAMMARS))
+    return asked or scorer.grammar_of(row for _, row in rows)
 
 
 def load(path: Path) -> dict[str, tuple[str, Row]]:
@@ -153,20 +183,6 @@ def trained_on(run: dict[str, Any]) -> str | None:
         return None
     rows = run["data"]["rows"]
     return trained_rows.warning({"rows": rows, "trained_on": rows, "by_id": rows, "by_media": rows})
-
-
-def judge_facts(pred: Path) -> dict[str, Any]:
-    """What OUT.judge.json records of the judge whose scores the rows hold; empty where there is none."""
-    path = pred.with_name(pred.name + ".judge.json")
-    if not path.is_file():
-        return {}
-    record = read_json(path)
-    return {
-        "judge": {
-            key: record.get(key)
-            for key in ("model", "candidates", "prompt_is", "prompt_sha256", "versions", "trained_on")
-        }
-    }
 
 
 def read_cases(scorer: Scorer[Any], rows: list[tuple[str, Row]], grammar: str) -> list[Any]:

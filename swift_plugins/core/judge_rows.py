@@ -7,7 +7,7 @@ from typing import Any
 
 from swift_plugins.core.records import Row
 from swift_plugins.core.tasks import JUDGES, get_judge, get_task
-from swift_plugins.core.tasks.candidates import neutralise, neutralise_prompt
+from swift_plugins.core.tasks.candidates import as_text, neutralise_prompt
 
 
 def text_at(row: Mapping[str, Any], slot: str) -> str | None:
@@ -56,7 +56,7 @@ def made_safe(row: Row) -> Row:
     texts = texts_of(row)
     if not texts and row["task"] in JUDGES:
         return row | {"messages": [_neutralised(message) for message in row["messages"]]}
-    safe = {slot: neutralise(text) for slot, text in texts.items()}
+    safe = {slot: as_text(row["task"], text) for slot, text in texts.items()}
     return with_texts(row, safe) if safe != texts else row
 
 

@@ -100,10 +100,21 @@ def after_training(checkpoint: Path, trained: Iterable[str], *flags: object) -> 
     ]
 
 
-def after_prediction(out: Path, tasks: Collection[str], form_known: bool = True) -> list[str]:
+def judging(predictions: Path, grammar: str | None = None) -> str:
+    """The command that has explanations scored by DeepTraceReward's own judge, into a file beside the predictions."""
+    out = predictions.with_name(f"{predictions.stem}_judged.jsonl")
+    judge = ("--model", "gpt-4.1", "--backend", "openai", "--base-url", "https://api.openai.com/v1")
+    read = ("--grammar", grammar) if grammar else ()
+    return python("eval/judge_explanations.py", *judge, "--data", predictions, "--out", out, *read)
+
+
+def after_prediction(
+    out: Path, tasks: Collection[str], form_known: bool = True, grammar: str | None = None
+) -> list[str]:
     """Scoring answers of one task; in whatever form they stand, where the model was not trained to give one."""
     if len(tasks) > 1:
         return []  # they are scored apart, as score.py would say
-    auto = not form_known and all("auto" in get_task(task).GRAMMARS for task in tasks)
+    if not form_known and all("auto" in get_task(task).GRAMMARS for task in tasks):
+        grammar = "auto"
     report = out.with_name("report" if out.stem == "out" else f"report_{out.stem}")
-    return [python("eval/score.py", "--pred", out, "--out", report, *(["--grammar", "auto"] if auto else []))]
+    return [python("eval/score.py", "--pred", out, "--out", report, *(["--grammar", grammar] if grammar else []))]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.estimates.agreement import agreement, from_counts, values
+from eval.estimates.agreement import agreement, from_counts, krippendorff, values
 from eval.estimates.clusters import Clusters
 
 
@@ -79,3 +79,45 @@ def test_a_constant_answer_has_no_correlation_and_kappa_0():
     same = agreement([3, 3], [3, 3], 5, np.arange(2), Clusters(list("ab")))
     assert "one and the same value" in same["qwk"].reason
     assert same["rmse"].as_json() == {"value": 0.0, "ci95": None, "n": 2, "clusters": 2, "deff": 1.0}
+
+
+# Four observers on twelve units: the data of Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011).
+OBSERVERS = ("1 2 3 3 2 1 4 1 2 * * *", "1 2 3 3 2 2 4 1 2 5 * 3", "* 3 3 3 2 3 4 2 2 5 1 *", "1 2 3 3 2 4 4 1 2 5 1 *")
+
+
+def test_alpha_is_that_of_krippendorffs_own_example():
+    units = [[float(x) for x in unit if x != "*"] for unit in zip(*(line.split() for line in OBSERVERS), strict=True)]
+    found = krippendorff(units, np.arange(12), Clusters([f"{i:02}" for i in range(12)]))
+    assert found.value == pytest.approx(0.849, abs=5e-4)
+    assert found.n == 11  # one unit has a single rating
+    assert -1 < found.ends()[0] < found.value < found.ends()[1] < 1
+
+
+def test_alpha_of_two_ratings_by_hand():
+    """Apart by 0, 1 and 0: 1 / 3 observed; of 0 0 0 1 1 1 nine of fifteen pairs differ by 1."""
+    found = krippendorff([[0, 0], [0, 1], [1, 1]], np.arange(3), Clusters(list("abc")))
+    assert found.value == pytest.approx(1 - (1 / 3) / (9 / 15))
+
+
+@pytest.mark.parametrize(
+    ("ratings", "reason"),
+    [([[1], [0.5], []], "no row was rated twice"), ([[1, 1], [1, 1, 1]], "all ratings are one and the same value")],
+)
+def test_alpha_says_why_it_has_no_value(ratings, reason):
+    found = krippendorff(ratings, np.arange(len(ratings)), Clusters([str(i) for i in range(len(ratings))]))
+    assert found.value is None
+    assert reason in found.reason
+
+
+def test_alphas_variance_is_that_of_the_jackknife_over_media():
+    rng = np.random.default_rng(3)
+    ratings = [rng.choice([0, 0.5, 1], int(rng.integers(2, 5))) for _ in range(60)]
+    names = np.array([f"c{i:02}" for i in rng.integers(0, 15, 60)])
+    clusters = Clusters(names)
+    found = krippendorff(ratings, np.arange(60), clusters)
+    left = []
+    for i in range(clusters.count):
+        kept = np.flatnonzero(clusters.index != i)
+        left.append(krippendorff([ratings[j] for j in kept], np.arange(len(kept)), Clusters(names[kept])).value)
+    variance = (1 - 1 / len(left)) * ((np.array(left) - np.mean(left)) ** 2).sum()
+    assert (found.statistic.influence**2).sum() == pytest.approx(variance)

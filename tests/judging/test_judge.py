@@ -274,6 +274,14 @@ def test_one_bad_row_costs_itself(ask, many, image, tmp_path):
     assert found[2]["judge_score"] == 5
 
 
+def test_what_is_judged_is_not_written_over(ask, many, image, tmp_path):
+    data = many({"image": "x.png", "label": "fake", "response": GOOD})[1]
+    code, _, err, asked = ask("--data", data, "--out", data)
+    assert (code, asked) == (2, [])
+    assert "is --data, whose rows are judged" in err
+    assert read(data)[0]["response"] == GOOD
+
+
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from swift_plugins.core.measures.fields import choice_probs, number_within
+from swift_plugins.core.measures.fields import choice_probs, explanation_scores, number_within
 
 
 def test_a_number_is_read_within_its_bounds():
@@ -35,3 +35,32 @@ def test_probabilities_of_choices_are_made_to_add_up_to_1():
 def test_other_probabilities_are_refused(stated, problem):
     with pytest.raises(ValueError, match=problem.replace(".", r"\.")):
         choice_probs({"choice_probs": stated}, "AB")
+
+
+@pytest.mark.parametrize(
+    ("row", "scores"),
+    [
+        ({}, []),
+        ({"explanation_score": None}, []),
+        ({"explanation_score": 0.5}, [0.5]),
+        ({"explanation_score": 1, "explanation_scores": [1, 0.5, 1]}, [1, 0.5, 1]),
+    ],
+)
+def test_a_judges_scores_of_an_explanation_are_all_that_it_gave(row, scores):
+    assert explanation_scores(row) == scores
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"explanation_score": 0.7},
+        {"explanation_score": True},
+        {"explanation_score": [1]},
+        {"explanation_score": "1"},
+        {"explanation_score": 1, "explanation_scores": 1},
+        {"explanation_score": 1, "explanation_scores": [1, 2]},
+    ],
+)
+def test_a_score_of_another_scale_is_refused(row):
+    with pytest.raises(ValueError, match=r"explanation_scores? must be"):
+        explanation_scores(row)

@@ -166,7 +166,8 @@ def test_that_a_local_model_has_no_vision_settings_is_a_difference_and_a_servers
 
 def test_a_name_that_is_not_on_the_list_is_refused(tmp_path, capsys):
     error = refusal(tmp_path, capsys, ROWS, "--allow-different", "max_token")
-    assert "did you mean 'max_tokens'? Available: data, media, prompts, vision, max_tokens, candidates, truth" in error
+    known = "data, media, prompts, vision, max_tokens, candidates, explanation_judge, truth"
+    assert f"did you mean 'max_tokens'? Available: {known}" in error
 
 
 def test_a_zero_shot_baseline_is_read_by_its_own_grammar(tmp_path):

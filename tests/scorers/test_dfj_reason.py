@@ -22,7 +22,8 @@ def reasoned(row_id, rationale=GOLD, gold=GOLD, judge_score=None, answered="fake
 
 
 def test_a_perfect_run(tmp_path):
-    report = score_rows(tmp_path, [reasoned("a", judge_score=5), reasoned("b", judge_score=5)])
+    rows = [reasoned(name, judge_score=5) | {"explanation_score": 1} for name in "ab"]
+    report = score_rows(tmp_path, rows)
     found = values(report)
     assert tuple(found) == tuple(dfj_reason.METRICS)
     assert (found["accuracy"], found["bleu_3"], found["rouge_l"], found["judge_score"]) == (100, 1, 100, 5)

@@ -199,6 +199,7 @@ def test_variances_and_exchanges_are_those_of_the_videos_that_are_left_or_exchan
             says = rng.choice([FAKE, REAL, "No idea."], p=[0.5, 0.4, 0.1])
             row = frame(f"{kind}{i}{j}", kind, str(i), str(says), float(np.round(rng.random(), 1)))
             row["meta"]["explanation"] = gold
+            row |= {"explanation_score": float(rng.choice([0, 0.5, 1])), "judge_score": int(rng.integers(1, 6))}
             yield scorer.read_case(row, "trained")
 
     cases, others = list(answers()), list(answers())

@@ -34,3 +34,24 @@ def choice_probs(row: Mapping[str, Any], choices: Sequence[str]) -> dict[str, fl
     except ValueError as error:
         raise ValueError(f"choice_probs: {error}") from None
     return {choice: (value or 0.0) / total for choice, value in found.items()}
+
+
+def explanation_score(row: Mapping[str, Any]) -> float | None:
+    """A judge's score of the row's explanation, 0, 0.5 or 1; None where it has none."""
+    return None if row.get("explanation_score") is None else _on_scale("explanation_score", row["explanation_score"])
+
+
+def explanation_scores(row: Mapping[str, Any]) -> list[float]:
+    """The scores of a judge that was asked several times, else the one, if any."""
+    score, stated = explanation_score(row), row.get("explanation_scores")
+    if stated is None:
+        return [] if score is None else [score]
+    if not isinstance(stated, list):
+        raise ValueError(f"explanation_scores must be a list, got {stated!r:.80}")
+    return [_on_scale("explanation_scores", score) for score in stated]
+
+
+def _on_scale(key: str, score: Any) -> float:
+    if isinstance(score, bool) or score not in (0, 0.5, 1):
+        raise ValueError(f"{key} must be 0, 0.5 or 1, got {score!r:.40}")
+    return float(score)

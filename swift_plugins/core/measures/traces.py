@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from swift_plugins.core import boxes
+from swift_plugins.core.measures.fields import explanation_scores
 from swift_plugins.core.tasks import deeptrace
 from swift_plugins.core.tasks.verdicts import VERDICTS
 
@@ -49,14 +50,12 @@ def _texts(meta: dict[str, Any], key: str) -> tuple[str, ...]:
 
 
 def read_gold(row: dict[str, Any]) -> Gold:
-    """The truth as the row's meta states it; ValueError says what is wrong with it."""
+    """The truth as the row's meta states it; ValueError says what is wrong with it, or with a judge's scores."""
     meta = row["meta"]
     label = meta.get("label")
     if label not in VERDICTS:
         raise ValueError(f"meta.label must be real or fake, got {label!r}")
-    judged = row.get("explanation_score")
-    if judged is not None and (isinstance(judged, bool) or judged not in (0, 0.5, 1)):
-        raise ValueError(f"explanation_score must be 0, 0.5 or 1, got {judged!r}")
+    explanation_scores(row)
     explanation = meta.get("explanation")
     if explanation is None:
         answer = deeptrace.parse_trained(row.get("labels") or "").answer

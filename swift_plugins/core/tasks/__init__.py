@@ -23,7 +23,7 @@ TASKS = (
     "loki_mc",
     "loki_open",
 )
-JUDGES = ("dfj_pointwise", "dfj_pairwise")  # those whose prompts have CANDIDATES
+JUDGES = ("dfj_pointwise", "dfj_pairwise", "explanation")  # those whose prompts have CANDIDATES; none trains the last
 MAX_CHARS = 65_536  # what a parser reads of an output; the rest is ignored
 
 
@@ -102,7 +102,7 @@ class JudgeTask(Task, Protocol):
     def best(self, meta: Mapping[str, Any]) -> tuple[str, str]:
         """(the key of the candidate that has most to gain, the decision that is best for it as an answer says it)."""
 
-    def favour(self, answer: Any, meta: Mapping[str, Any]) -> int:
+    def favour(self, answer: Any, meta: Mapping[str, Any]) -> float:
         """How well an answer treats that candidate; MOST_FAVOUR is as well as can be."""
 
     MOST_FAVOUR: int
@@ -129,7 +129,7 @@ def made_for(version: object) -> str:
 
 def get_task(name: str) -> Task:
     """The task module of that name."""
-    if name not in TASKS:
+    if name not in TASKS and name not in JUDGES:
         raise ValueError(unknown("task", name, TASKS))
     task: Any = import_module(f"{__name__}.{name}")  # a module, which is why the type checker is told
     return task

@@ -11,14 +11,14 @@ import unicodedata
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from swift_plugins.core.tasks import MAX_CHARS, dfj_pairwise, dfj_pointwise
+from swift_plugins.core.tasks import MAX_CHARS, dfj_pairwise, dfj_pointwise, explanation
 from swift_plugins.core.tasks.tagged import FRAME, frame
 
 LABEL_SLOT = "ground_truth_label"
 SLOTS = (LABEL_SLOT, *dfj_pointwise.CANDIDATES, *dfj_pairwise.CANDIDATES)  # of DeepfakeJudge's released prompts
 MODES = ("safe", "exact")  # candidates as text only, or untouched as the paper has them
 
-_SLOT = re.compile("{(" + "|".join(SLOTS) + ")}")
+_SLOT = re.compile("{(" + "|".join((*SLOTS, explanation.WRITTEN, *explanation.CANDIDATES)) + ")}")
 # What may begin a tag or a special token of some tokenizer; "blur < 2 px" and "<= 3" cannot.
 _TAG_OPENS = re.compile(r"<(?!\s|=|[0-9]+(?:\.[0-9]+)?%?(?:[\s,;)]|\.\s|\.?\Z))|[\uff1c\ufe64]")
 _BRACKET_TOKEN = re.compile(r"\[(?=/?(?:[A-Z_]{2,20}|[gs]MASK)\])")
@@ -26,6 +26,10 @@ _BRACKET_TOKEN = re.compile(r"\[(?=/?(?:[A-Z_]{2,20}|[gs]MASK)\])")
 _HEADING = re.compile(
     r"\b((?:response|candidate|answer|system|user|assistant|human)(?:[\W_]{0,4}[ab12]\b)?)[\W_]{0,4}?[:：]", re.I
 )
+_HEADING_OF_EXPLANATIONS = re.compile(
+    r"\b(ground[\W_]{0,12}truth|predict(?:ed|ion)|answer|score|rating)[\W_]{0,12}?[:：]", re.I
+)
+_QUOTES = str.maketrans(dict.fromkeys("'`\u00b4\u2032\uff07", "\u2019"))  # what may end a text between such marks
 _SPACE = re.compile(r"\s+")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co"}  # control, format (zero width, direction, tag letters), half and private characters
 _JOINERS = "\u200c\u200d"  # within emoji, Persian or Hindi they are spelling; beside ASCII they only hide
@@ -79,6 +83,22 @@ def neutralise(candidate: str) -> str:
         return _closed(_seen(candidate.strip()).strip())
     body, gap, verdict = framed
     return frame(_closed(_seen(body)), verdict, gap)
+
+
+def neutralise_quoted(text: str) -> str:
+    """What neutralise makes of a text, for one that stands between single quotation marks (task explanation).
+
+    It has no frame of its own; no mark is left that could end the quotation, nor a heading of the prompt around it.
+    """
+    if len(text) > MAX_CHARS:
+        raise ValueError(f"the explanation has {len(text)} characters, at most {MAX_CHARS} are judged")
+    closed = _closed(_SPACE.sub(" ", _seen(text)).strip())
+    return _HEADING_OF_EXPLANATIONS.sub(r"\1 –", closed.translate(_QUOTES))
+
+
+def as_text(task: str, candidate: str) -> str:
+    """The candidate of a judge's task, so written that it is only ever text."""
+    return neutralise_quoted(candidate) if task == explanation.NAME else neutralise(candidate)
 
 
 def neutralise_prompt(prompt: str) -> str:

@@ -21,6 +21,7 @@ from swift_plugins.core.tasks.deeptrace_answer import (
 )
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION as ZERO_SHOT_QUESTION
 from swift_plugins.core.tasks.deeptrace_zero_shot import find_json, parse_json, parse_tags, tags_of
+from swift_plugins.core.tasks.other_models import Said, grammars
 from swift_plugins.core.tasks.verdicts import STOP, VERDICT_WORDS, named, stated_verdicts, with_reader
 from swift_plugins.core.tasks.wording import reads
 
@@ -248,4 +249,14 @@ def parse_auto(text: str) -> Parsed:
     return trained if trained.answer is not None or trained.reason != _NO_HEAD else parse_tags(text)
 
 
-GRAMMARS = {"trained": parse_trained, "tags": parse_tags, "json": parse_json, "auto": parse_auto}
+def _answer_of(said: Said) -> Answer:
+    return Answer("real") if said.verdict == "real" else Answer("fake", said.bbox, said.start, said.explanation)
+
+
+GRAMMARS = {
+    "trained": parse_trained,
+    "tags": parse_tags,
+    "json": parse_json,
+    "auto": parse_auto,
+    **grammars(_answer_of),
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -206,6 +207,48 @@ def parse_json(text: str) -> Parsed:
         "fake", _box_of(objects, problems), _start_of(objects, problems), _explanation_of(objects, problems)
     )
     return Parsed(answer, "json", None, tuple(problems))
+
+
+_JSON_ANYWHERE = re.compile(r"(?:```[a-zA-Z]{0,10}\s{0,8})?(?=\{\s{0,8}\"|\[\s{0,8}[\[{])")
+_TRIED = 8  # places where JSON may begin
+_FENCE = re.compile(r"\s{0,8}```")
+_CLOCK_IN_WORDS = re.compile(r"(?<![\d:])(?:\d{1,2}:)?\d{1,2}:\d{2}(?:\.\d{1,3})?(?![\d:])")
+
+
+def _json_in(text: str) -> tuple[Any, str]:
+    """(the first value of JSON that stands in a text, the text around it); (None, the text) where there is none."""
+    for before in itertools.islice(_JSON_ANYWHERE.finditer(text), _TRIED):
+        try:
+            found, end = _DECODER.raw_decode(text, before.end())
+        except (ValueError, RecursionError):
+            continue
+        after = text[end:]
+        fence = _FENCE.match(after)
+        return found, f"{text[: before.start()]}\n{after[fence.end() if fence else 0 :]}"
+    return None, text
+
+
+def parse_with_json(text: str) -> Parsed:
+    """Words that state the verdict, with JSON among them, as Qwen-VL writes boxes: {"bbox_2d": […], "label": "hand"}.
+
+    The label names what is in the box. The onset is a key of the JSON, or the first time of the words that is written
+    as mm:ss; the explanation a key, else the words and the label.
+    """
+    found, around = _json_in(text)
+    nodes = [] if found is None else _nodes(found)
+    objects = [node for node in nodes if isinstance(node, dict)]
+    names = [str(one["label"]) for one in objects if "bbox_2d" in one and "label" in one and not _stated(one["label"])]
+    unnamed = [{k: v for k, v in one.items() if k != "label" or _stated(v)} for one in objects]
+    verdict, why = _verdict_of(nodes, unnamed, around) if found is not None else bare_verdict(around)
+    if verdict is None:
+        return Parsed(None, "qwen", why)
+    problems: list[str] = []
+    bbox, start = _box_of(objects, problems), _start_of(objects, problems)
+    if start is None and (clock := _CLOCK_IN_WORDS.search(around)):
+        start = read_start(clock[0], problems)
+    words = [] if _word(around) in VERDICT_WORDS else around.split()  # a verdict alone explains nothing
+    said = _explanation_of(objects, problems) or " ".join([*words, *names]).strip() or None
+    return Parsed(Answer(verdict, bbox, start, said), "qwen", None, tuple(problems))
 
 
 def _box_of(objects: Sequence[dict[str, Any]], problems: list[str]) -> Box | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from swift_plugins.core.tasks import Choices, Parsed
+from swift_plugins.core.tasks.other_models import grammars
 from swift_plugins.core.tasks.tagged import read_tagged, render_tagged, tagged_segments
 from swift_plugins.core.tasks.verdicts import FOLD, LABELS, bare_verdict, stated_verdicts, with_reader
 from swift_plugins.core.tasks.wording import reads
@@ -71,4 +72,9 @@ def segments(text: str) -> list[tuple[str, str]]:
     return tagged_segments(text, "answer")
 
 
-GRAMMARS = {"trained": parse_trained, "plain": parse_plain, "auto": parse_auto}
+GRAMMARS = {
+    "trained": parse_trained,
+    "plain": parse_plain,
+    "auto": parse_auto,
+    **grammars(lambda said: Answer(said.verdict, said.explanation)),
+}

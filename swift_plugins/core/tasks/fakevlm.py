@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from swift_plugins.core.tasks import MAX_CHARS, Choices, Parsed
+from swift_plugins.core.tasks.other_models import grammars
 from swift_plugins.core.tasks.verdicts import OPPOSITE, VERDICTS, bare_verdict, stated_verdicts, with_reader
 from swift_plugins.core.tasks.wording import reads
 
@@ -189,4 +190,10 @@ def segments(text: str) -> list[tuple[str, str]]:
     return [(piece, kind) for piece, kind in pieces if piece]
 
 
-GRAMMARS = {"trained": parse_trained, "upstream": parse_upstream, "plain": parse_plain, "auto": parse_auto}
+GRAMMARS = {
+    "trained": parse_trained,
+    "upstream": parse_upstream,
+    "plain": parse_plain,
+    "auto": parse_auto,
+    **grammars(lambda said: Answer(said.verdict, said.explanation)),
+}

@@ -41,6 +41,28 @@ def beyond_thinking(text: str) -> str | None:
     return None if inside else "\n".join([*(part for part in outside if part.strip()), text[begin:]])
 
 
+def thinking(text: str) -> str:
+    """What stands within the thinking traces of a text, which beyond_thinking cuts off; empty where there are none."""
+    inside, begin = [], 0
+    open_at: int | None = None
+    for tag in _THINK.finditer(text) if _THOUGHT.search(text) else ():
+        if any(tag.groups()):
+            inside.append(text[begin if open_at is None else open_at : tag.start()])
+            begin, open_at = tag.end(), None
+        elif open_at is None:
+            open_at = tag.end()
+    return "\n".join(inside).strip()
+
+
+def nothing_said(text: str, outside: str | None) -> str | None:
+    """Why there is nothing to read in a text, of which `outside` stands beyond its thinking; None where there is."""
+    if outside is None:
+        return "it ends within its thinking"
+    if not outside.strip():
+        return "nothing stands behind its thinking" if text.strip() else "it is empty"
+    return None
+
+
 def reads(grammar: str) -> Callable[[Callable[[str], Parsed]], Callable[[str], Parsed]]:
     """Make a parser of this grammar read no more than MAX_CHARS, and of that only what stands beyond the thinking."""
 
@@ -48,11 +70,8 @@ def reads(grammar: str) -> Callable[[Callable[[str], Parsed]], Callable[[str], P
         @functools.wraps(parse)
         def read(text: str) -> Parsed:
             said = beyond_thinking(text[:MAX_CHARS])
-            if said is None:
-                return Parsed(None, grammar, "it ends within its thinking")
-            if not said.strip():
-                return Parsed(None, grammar, "nothing stands behind its thinking" if text.strip() else "it is empty")
-            return parse(said)
+            why = nothing_said(text, said)
+            return parse(said or "") if why is None else Parsed(None, grammar, why)
 
         return read
 
