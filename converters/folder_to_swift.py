@@ -43,7 +43,7 @@ from converters.conversion.media import MediaFolders, locate
 from converters.conversion.output import Output
 from converters.conversion.reporting import report_audit, report_counts, report_leakage, report_missing
 from converters.conversion.sources import Row, Sourced, usable
-from converters.conversion.splitting import PARTS, Shares, shares
+from converters.conversion.splitting import PARTS, Shares, split_or_shares
 from converters.layouts.folders import Item, contradicted, label_by_folders, leakage, understood, unlabelled, walk
 from converters.layouts.grouping import RULE, set_masks_aside, split_items
 from converters.layouts.label_maps import label_map
@@ -185,11 +185,6 @@ class Folder(Conversion[Item]):
             say(f"  split {self.args.split} by {split['groups']} groups, seed {self.args.seed}")
         report_leakage(manifest["leakage"], "image", "video")
         report_audit(manifest["image_audit"])
-
-
-def split_or_shares(text: str) -> str | Shares:
-    """A type for argparse: the name of a split, or 8:1:1."""
-    return text if text in PARTS else shares(text)
 
 
 def shown(places: list[dict[str, Any]], labelled: bool) -> list[dict[str, Any]]:

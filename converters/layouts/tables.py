@@ -6,8 +6,9 @@ import argparse
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from converters.conversion.sources import Sourced, read_text, worded
@@ -17,22 +18,47 @@ from converters.layouts.label_maps import meaning, spelled
 from swift_plugins.core.names import unknown
 
 COLUMNS = ("path", "label", "split", "category", "source", "manipulation", "video", "explanation")
-_NEEDED = COLUMNS[:2]
 _REST = "values without a column"
 _INDEX = re.compile(r"(?:Unnamed: \d{1,4})?")  # as pandas writes and reads a table's index
 
 
-def column_map(text: str) -> dict[str, str]:
-    """A type for argparse: image=filename,label=typ to theirs -> ours; image is another name for path."""
-    pairs = [[name.strip() for name in pair.split("=")] for pair in text.split(",")]
+def column_map(
+    text: str, columns: Sequence[str] = COLUMNS, aliases: Mapping[str, str] = MappingProxyType({"image": "path"})
+) -> dict[str, str]:
+    """A type for argparse: image=filename,label=typ to theirs -> ours; `aliases` are other names for some of ours."""
+    pairs = [[name.strip() for name in pair.split("=", 1)] for pair in text.split(",")]
     if any(len(pair) != 2 or not all(pair) for pair in pairs):
         raise argparse.ArgumentTypeError(f"must be like image=filename,label=typ, got {text!r}")
-    found = {theirs: "path" if ours == "image" else ours for ours, theirs in pairs}
-    if wrong := [ours for ours in found.values() if ours not in COLUMNS]:
-        raise argparse.ArgumentTypeError(unknown("column", wrong[0], ("image", *COLUMNS)))
+    found = {theirs: aliases.get(ours, ours) for ours, theirs in pairs}
+    if wrong := [ours for ours in found.values() if ours not in columns]:
+        raise argparse.ArgumentTypeError(unknown("column", wrong[0], (*aliases, *columns)))
     if len({*found}) < len(pairs) or len({*found.values()}) < len(pairs):
         raise argparse.ArgumentTypeError(f"names a column twice, got {text!r}")
     return found
+
+
+def in_our_names(
+    columns: Sequence[str], names: Mapping[str, str], known: Sequence[str], where: str, path: str = "path"
+) -> tuple[list[str], list[str]]:
+    """(a header in our names, "" for what is not used; what is not used).
+
+    `names` are theirs -> ours, as the user tells them; without any a column that is none of ours is refused, as is a
+    table without the first two of those that are `known`, a path, which the user may know as `path`, and a label.
+    """
+    if gone := [name for name in names if name not in columns]:
+        raise ValueError(f"{where} {unknown('column', gone[0], columns)}")
+    taken = {*names.values()}
+    ours = [names.get(name, name if name in {*known} - taken else "") for name in columns]
+    unused = [name for name, our in zip(columns, ours, strict=True) if not our and not _INDEX.fullmatch(name)]
+    if unused and not names:
+        hint = f"; or say which hold what, such as --columns {path}={unused[0]}"
+        raise ValueError(f"{where} {unknown('column', unused[0], known)}{hint}")
+    if missing := [name for name in known[:2] if name not in ours]:
+        raise ValueError(
+            f"{where} there is no column {' and no column '.join(missing)}"
+            f"; of others say --columns {path}=…,{known[1]}=…: {', '.join(columns)[:160]}"
+        )
+    return ours, unused
 
 
 class Table:
@@ -71,26 +97,14 @@ class Table:
             raise ValueError(f"{where} the values must be separated by commas, here {mark.group()!r} stands")
         if len({*columns}) < len(columns):
             raise ValueError(f"{where} a column is there twice: {', '.join(columns)[:160]}")
-        if gone := [name for name in self.names if name not in columns]:
-            raise ValueError(f"{where} {unknown('column', gone[0], columns)}")
-        taken = {*self.names.values()}
-        ours = [self.names.get(name, name if name in {*COLUMNS} - taken else "") for name in columns]
-        self.unused = [name for name, our in zip(columns, ours, strict=True) if not our and not _INDEX.fullmatch(name)]
-        if self.unused and not self.names:
-            hint = f"; or say which hold what, such as --columns image={self.unused[0]}"
-            raise ValueError(f"{where} {unknown('column', self.unused[0], COLUMNS)}{hint}")
-        if missing := [name for name in _NEEDED if name not in ours]:
-            raise ValueError(
-                f"{where} there is no column {' and no column '.join(missing)}"
-                f"; of others say --columns image=…,label=…: {', '.join(columns)[:160]}"
-            )
+        ours, self.unused = in_our_names(columns, self.names, COLUMNS, where, "image")
         return [our or f"not used: {name}" for name, our in zip(columns, ours, strict=True)]
 
     def _row(self, where: str, row: dict[str, Any], dataset: str, split: str) -> Sourced[Item]:
         if _REST in row or None in row.values():
             image = row["path"] or ""
             return Sourced(where, image, "", Item(image), "columns: the row has more or fewer values than the header")
-        path, label = (row[name].strip() for name in _NEEDED)
+        path, label = (row[name].strip() for name in COLUMNS[:2])
         stated, category, source, *others = (worded(row.get(name)) for name in COLUMNS[2:])
         key = meaning(label, self.labels)
         of = Item(path, self.labels.get(key, ""), category, source or dataset, *others)
@@ -98,13 +112,13 @@ class Table:
         item = Sourced(where, path, SPLIT_OF.get(stated.lower(), stated) or split, of)
         self.used.add(key)
         if not of.label:
-            item.reason = f"label: must be real or fake, got {label[:40]!r}{_hint(label)}"
+            item.reason = f"label: must be real or fake, got {label[:40]!r}{label_hint(label)}"
         elif stated and stated.lower() not in SPLIT_OF:
             item.reason = f"split: must be train, val or test, got {stated[:40]!r}"
         return item
 
 
-def _hint(label: str) -> str:
+def label_hint(label: str) -> str:
     """How to say what a label means."""
     if spelled(label) in ("0", "1"):
         return "; say what it means, such as --label-map 0=fake,1=real"
