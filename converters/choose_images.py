@@ -24,9 +24,7 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.conversion.sources import worded
 from converters.factories.set_cover import DRAWS, by_chance, choose, measured, table_of
-from converters.layouts.tables import column_map, in_our_names
 from swift_plugins.core.commands import run, stage, whole_number
 from swift_plugins.core.locks import held
 from swift_plugins.core.manifests import FILE
@@ -34,7 +32,7 @@ from swift_plugins.core.names import few
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, atomic_files, jsonl_writer, sha256_file, write_json
 from swift_plugins.core.settings import library_versions
-from swift_plugins.core.tables import read_table, text_of
+from swift_plugins.core.tables import column_map, in_our_names, read_table, text_of, worded
 
 COLUMNS = ("path", "labels", "confidence")
 _BETWEEN = re.compile(r"[;|]")

@@ -29,13 +29,12 @@ if not __package__:
 from converters.conversion.command import argument_parser
 from converters.conversion.sources import Sourced, usable
 from converters.layouts.annotations import ALIASES, BOX_FORMS, COLUMNS, TIMES, UNITS, Annotation, Form, Reader
-from converters.layouts.label_maps import label_map
-from converters.layouts.tables import column_map
 from converters.rows.annotated import MEDIA, Annotated, add_annotation_options, kind_by_name
 from swift_plugins.core.commands import run
+from swift_plugins.core.label_maps import label_map
 from swift_plugins.core.names import few
 from swift_plugins.core.printable import say
-from swift_plugins.core.tables import READERS, read_table, tables_in
+from swift_plugins.core.tables import READERS, column_map, read_table, tables_in
 from swift_plugins.core.tasks.verdicts import VERDICTS
 
 

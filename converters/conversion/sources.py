@@ -55,15 +55,6 @@ def made(items: Iterable[Sourced[T]], make: Callable[[Sourced[T]], Row]) -> Iter
             yield Sourced(item.where, item.id, item.split, row)
 
 
-_NOTHING = {"", "nan", "none", "null", "nil", "n/a", "na", "<na>", "#n/a", "nat", "undefined", "-", "--", "?"}
-
-
-def worded(text: str | None) -> str:
-    """A text that may be missing, without the space around it; "" where there is none, however that is written."""
-    text = (text or "").strip()
-    return "" if text.lower().rstrip(".") in _NOTHING else text
-
-
 def none_usable(first: str, unit: str = "row") -> str:
     """What is said where nothing can be converted; `first` is the place and the reason of the first fault."""
     return f"no usable {unit}; the first one: {first}"

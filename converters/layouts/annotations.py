@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from converters.conversion.sources import Sourced, unusable, worded
+from converters.conversion.sources import Sourced, unusable
 from converters.layouts.folder_names import SPLIT_OF
-from converters.layouts.label_maps import meaning
-from converters.layouts.tables import in_our_names, label_hint
+from converters.layouts.tables import label_hint
 from swift_plugins.core.boxes import Box
-from swift_plugins.core.tables import Table, text_of
+from swift_plugins.core.label_maps import meaning
+from swift_plugins.core.tables import Table, in_our_names, text_of, worded
 
 CORNERS = ("x0", "y0", "x1", "y1")
 SIZES = ("width", "height", "fps", "duration")

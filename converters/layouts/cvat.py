@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from converters.conversion.sources import Sourced, unusable, worded
+from converters.conversion.sources import Sourced, unusable
 from converters.layouts.consensus import Label, Marked, Trace
-from converters.layouts.label_maps import meaning
+from swift_plugins.core.label_maps import meaning
 from swift_plugins.core.markup import Begun, Element, read_xml
+from swift_plugins.core.tables import worded
 
 _SIDES = ("xtl", "ytl", "xbr", "ybr")
 _TASK = ("task", "job")

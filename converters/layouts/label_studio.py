@@ -15,11 +15,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from converters.conversion.sources import Sourced, unusable, worded
+from converters.conversion.sources import Sourced, unusable
 from converters.layouts.consensus import Label, Marked, Trace
-from converters.layouts.label_maps import meaning
+from swift_plugins.core.label_maps import meaning
 from swift_plugins.core.records import decode_json
-from swift_plugins.core.tables import read_text
+from swift_plugins.core.tables import read_text, worded
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)", re.S)  # as an uploaded file is called
 

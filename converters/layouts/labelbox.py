@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from converters.conversion.sources import Sourced, unusable, worded
+from converters.conversion.sources import Sourced, unusable
 from converters.layouts.consensus import Label, Marked, Trace
-from converters.layouts.label_maps import meaning
+from swift_plugins.core.label_maps import meaning
 from swift_plugins.core.records import scan_rows
+from swift_plugins.core.tables import worded
 
 _NUMBERS = ("left", "top", "width", "height")
 

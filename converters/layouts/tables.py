@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from converters.conversion.sources import Sourced, read_text, worded
+from converters.conversion.sources import Sourced, read_text
 from converters.layouts.folder_names import SPLIT_OF
 from converters.layouts.folders import Item
-from converters.layouts.label_maps import meaning, spelled
-from swift_plugins.core.names import unknown
+from swift_plugins.core.label_maps import meaning, spelled
+from swift_plugins.core.tables import in_our_names, worded
 
 COLUMNS = ("path", "label", "split", "category", "source", "manipulation", "video", "explanation")
 _REST = "values without a column"
-_INDEX = re.compile(r"(?:Unnamed: \d{1,4})?")  # as pandas writes and reads a table's index
-
-
-def column_map(
-    text: str, columns: Sequence[str] = COLUMNS, aliases: Mapping[str, str] = MappingProxyType({"image": "path"})
-) -> dict[str, str]:
-    """A type for argparse: image=filename,label=typ to theirs -> ours; `aliases` are other names for some of ours."""
-    pairs = [[name.strip() for name in pair.split("=", 1)] for pair in text.split(",")]
-    if any(len(pair) != 2 or not all(pair) for pair in pairs):
-        raise argparse.ArgumentTypeError(f"must be like image=filename,label=typ, got {text!r}")
-    found = {theirs: aliases.get(ours, ours) for ours, theirs in pairs}
-    if wrong := [ours for ours in found.values() if ours not in columns]:
-        raise argparse.ArgumentTypeError(unknown("column", wrong[0], (*aliases, *columns)))
-    if len({*found}) < len(pairs) or len({*found.values()}) < len(pairs):
-        raise argparse.ArgumentTypeError(f"names a column twice, got {text!r}")
-    return found
-
-
-def in_our_names(
-    columns: Sequence[str], names: Mapping[str, str], known: Sequence[str], where: str, path: str = "path"
-) -> tuple[list[str], list[str]]:
-    """(a header in our names, "" for what is not used; what is not used).
-
-    `names` are theirs -> ours, as the user tells them; without any a column that is none of ours is refused, as is a
-    table without the first two of those that are `known`, a path, which the user may know as `path`, and a label.
-    """
-    if gone := [name for name in names if name not in columns]:
-        raise ValueError(f"{where} {unknown('column', gone[0], columns)}")
-    taken = {*names.values()}
-    ours = [names.get(name, name if name in {*known} - taken else "") for name in columns]
-    unused = [name for name, our in zip(columns, ours, strict=True) if not our and not _INDEX.fullmatch(name)]
-    if unused and not names:
-        hint = f"; or say which hold what, such as --columns {path}={unused[0]}"
-        raise ValueError(f"{where} {unknown('column', unused[0], known)}{hint}")
-    if missing := [name for name in known[:2] if name not in ours]:
-        raise ValueError(
-            f"{where} there is no column {' and no column '.join(missing)}"
-            f"; of others say --columns {path}=…,{known[1]}=…: {', '.join(columns)[:160]}"
-        )
-    return ours, unused
 
 
 class Table:

@@ -8,13 +8,14 @@ import math
 from typing import Any
 
 from converters.conversion.media import MediaFolders
-from converters.conversion.sources import checked_row, worded
+from converters.conversion.sources import checked_row
 from converters.layouts.rewarddata import Raw, bad_number, parent_of
 from converters.rows.explanations import agreeing
 from swift_plugins.core import boxes
 from swift_plugins.core.commands import whole_number
 from swift_plugins.core.media import Media
 from swift_plugins.core.settings import vision_settings
+from swift_plugins.core.tables import worded
 from swift_plugins.core.tasks import deeptrace
 from swift_plugins.core.tasks.deeptrace_answer import Answer
 from swift_plugins.core.videos import STEADY

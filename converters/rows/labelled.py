@@ -12,9 +12,9 @@ from converters.conversion.output import Output
 from converters.conversion.sources import Row, Sourced, unusable
 from converters.layouts.annotations import Annotation, Form
 from converters.layouts.consensus import Marked, agreed, summary
-from converters.layouts.label_maps import label_map
 from converters.rows.annotated import Annotated, add_annotation_options
 from swift_plugins.core.commands import whole_number
+from swift_plugins.core.label_maps import label_map
 from swift_plugins.core.names import few
 from swift_plugins.core.printable import say
 from swift_plugins.core.tasks.verdicts import VERDICTS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 from xml.parsers import expat
 
 import swift_plugins  # noqa: F401
@@ -31,7 +31,7 @@ class Begun(NamedTuple):
     attributes: Mapping[str, str]
 
 
-def read_xml(file: BinaryIO, name: str) -> Iterator[Begun | Element]:
+def read_xml(file: IO[bytes], name: str) -> Iterator[Begun | Element]:
     """What begins and ends in a document, in its order; ValueError, which names the file, for what is no plain XML."""
     parser = expat.ParserCreate()
     stack: list[tuple[str, dict[str, str], list[str]]] = []

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import IO, Any
 from xml.sax.saxutils import escape, quoteattr
 
 from swift_plugins.core.markup import Begun, read_xml
@@ -89,7 +89,7 @@ def _strings(archive: zipfile.ZipFile, names: dict[str, str], path: str) -> list
     return found
 
 
-def _rows(file: BinaryIO, strings: Sequence[str], path: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(file: IO[bytes], strings: Sequence[str], path: str) -> Iterator[tuple[int, list[str]]]:
     cells: list[str] = []
     value, number, at = "", 0, -1
     for part in read_xml(file, path):
@@ -161,7 +161,7 @@ def _cell(value: Any) -> str:
     return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(coded)}</t></is></c>'
 
 
-def write_sheet(file: BinaryIO, columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "Sheet1") -> None:
+def write_sheet(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "Sheet1") -> None:
     """Write a workbook of one sheet; ValueError for a text that no cell holds. The same rows give the same bytes."""
     spreadsheet = f"{_RELATED}/spreadsheetml/2006/main"
     office, package = f"{_RELATED}/officeDocument/2006/relationships", f"{_RELATED}/package/2006"
