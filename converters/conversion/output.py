@@ -16,6 +16,11 @@ from swift_plugins.core.settings import library_versions
 LIBRARIES = ("swift-forensics", "msgspec", "av", "pillow")
 
 
+def _whole(text: str) -> str:
+    """A text, with half a character, which no file can hold, as its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class Output:
     """The files of one conversion, written aside and put in place together when the block ends without an error.
 
@@ -51,14 +56,19 @@ class Output:
             reason = line.reason
             if not reason and line.row["id"] in self.ids:
                 reason = f"duplicate: another row has the id {line.row['id'][:80]!r}"
+            if not reason:
+                try:
+                    self._write(line.split, line.row)
+                except UnicodeEncodeError as error:
+                    reason = f"text: it holds {error.object[error.start]!a}, which is no character"
             if reason:
                 first = first if self.reasons else f"{line.where}: {reason}"
                 self.reasons[reason.split(":")[0]] += 1
-                self._write("rejects", {"where": line.where, "id": line.id, "reason": reason})
+                told = {"where": line.where, "id": line.id, "reason": reason}
+                self._write("rejects", {key: text and _whole(text) for key, text in told.items()})
             else:
                 self.ids.add(line.row["id"])
                 self.rows[line.split, line.row["meta"]["label"]] += 1
-                self._write(line.split, line.row)
         if not self.rows:
             raise ValueError(none_usable(first, unit) + hint)
 

@@ -92,11 +92,11 @@ class Reader:
     def _item(self, where: str, row: Mapping[str, Any] | str, split: str) -> Sourced[Annotation]:
         if isinstance(row, str):
             return unusable(where, None, "", row)
-        cells = {
-            our: worded(text_of(row.get(name))) for name, our in zip(self.table.columns, self.columns, strict=True)
-        }
-        path = cells["path"]
+        path = ""
         try:
+            columns = zip(self.table.columns, self.columns, strict=True)
+            cells = {our: worded(text_of(row.get(name))) for name, our in columns}
+            path = cells["path"]
             stated = cells.get("split", "")
             if stated and stated.lower() not in SPLIT_OF:
                 raise ValueError(f"split: must be train, val or test, got {stated[:40]!r}")

@@ -133,8 +133,8 @@ def matched(people: Sequence[Sequence[Trace]]) -> list[list[Trace]]:
     """The traces of several people in groups of one trace each, with one of a person at most, by their first onsets."""
     groups: list[list[Trace]] = []
     members: list[set[int]] = []
-    order = sorted((trace.start, who, trace) for who, traces in enumerate(people) for trace in traces)
-    for _, who, trace in order:
+    marked = [(who, trace) for who, traces in enumerate(people) for trace in traces]
+    for who, trace in sorted(marked, key=lambda one: one[1].start):
         fits = [
             (iou(trace.box, middle(group)), -i)
             for i, group in enumerate(groups)

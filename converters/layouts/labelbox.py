@@ -5,7 +5,8 @@ A trace is one feature: its box is that of its first frame, its time that of its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,6 @@ from converters.layouts.consensus import Label, Marked, Trace
 from swift_plugins.core.label_maps import meaning
 from swift_plugins.core.records import scan_rows
 from swift_plugins.core.tables import worded
-
-_NUMBERS = ("left", "top", "width", "height")
 
 
 class DataRow(msgspec.Struct):
@@ -34,11 +33,48 @@ class Media(msgspec.Struct):
     frame_count: int | None = None
 
 
+class Text(msgspec.Struct):
+    content: str | None = None
+
+
+class Choice(msgspec.Struct):
+    name: str | None = None
+    value: str | None = None
+    classifications: list[Classified] | None = None
+
+
+class Classified(msgspec.Struct):
+    radio_answer: Choice | None = None
+    checklist_answers: list[Choice] | None = None
+    text_answer: Text | None = None
+
+
+class Bounds(msgspec.Struct):
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class Feature(msgspec.Struct):
+    """An object, with a box where it is one."""
+
+    feature_id: str
+    name: str | None = None
+    bounding_box: Bounds | None = None
+    classifications: list[Classified] | None = None
+
+
+class Frame(msgspec.Struct):
+    objects: dict[str, Feature] | list[Feature] | None = None
+    classifications: list[Classified] | None = None
+
+
 class Annotations(msgspec.Struct):
-    frames: dict[str, Any] = {}
-    segments: dict[str, list[list[int]]] = {}
+    frames: dict[str, Frame] = {}
+    segments: dict[str, list[tuple[int, int]]] = {}
     key_frame_feature_map: dict[str, dict[str, Any] | list[int]] = {}
-    classifications: list[dict[str, Any]] = []
+    classifications: list[Classified] | None = None
 
 
 class Exported(msgspec.Struct):
@@ -66,7 +102,7 @@ def read_export(path: Path, labels: Mapping[str, str], project: str | None) -> l
     for number, row in scan_rows(path):
         try:
             lines.append((f"{path.name}:{number}", f"row: {row}" if isinstance(row, str) else _line(row)))
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, RecursionError) as error:
             lines.append((f"{path.name}:{number}", f"malformed row: {error}"))
     read = [line for _, line in lines if isinstance(line, Line)]
     named = {key: of.name for line in read for key, of in line.projects.items() if of.labels}
@@ -106,66 +142,53 @@ def _item(where: str, line: Line | str, labels: Mapping[str, str], project: str 
 
 
 def _label(found: Annotations, labels: Mapping[str, str]) -> Label:
-    objects: dict[str, dict[int, dict[str, Any]]] = {}  # feature -> frame -> what is there
-    verdicts = {verdict for verdict, _ in _answers(found.classifications, labels) if verdict}
-    for number, frame in sorted(_frames(found.frames)):
-        there = frame.get("objects") or {}
+    features: dict[str, dict[int, Feature]] = {}  # feature -> frame -> what is there
+    said = [*_answers(found.classifications)]
+    for number, frame in sorted(((_number(name), frame) for name, frame in found.frames.items()), key=itemgetter(0)):
+        there = frame.objects or []
         for one in there.values() if isinstance(there, dict) else there:
-            if isinstance(one, dict) and isinstance(one.get("feature_id"), str):
-                objects.setdefault(one["feature_id"], {})[number] = one
-        verdicts |= {verdict for verdict, _ in _answers(frame.get("classifications"), labels) if verdict}
+            features.setdefault(one.feature_id, {})[number] = one
+        said += _answers(frame.classifications)
+    verdicts = {labels[key] for free, text in said if not free and (key := meaning(text, labels))}
     if len(verdicts) > 1:
         raise ValueError("contradiction: a label says both real and fake")
-    traces = [_trace(feature, frames, found) for feature, frames in objects.items()]
+    traces = [_trace(feature, frames, found) for feature, frames in features.items()]
     return Label(next(iter(verdicts), ""), [trace for trace in traces if trace])
 
 
-def _frames(frames: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, frame in frames.items():
-        if not (number.isascii() and number.isdigit() and len(number) < 10) or not isinstance(frame, dict):
-            raise ValueError(f"frames: {number[:20]!r} is no number of a frame, or holds none")
-        yield int(number), frame
+def _number(name: str) -> int:
+    if not (name.isascii() and name.isdigit() and len(name) < 10):
+        raise ValueError(f"frames: {name[:20]!r} is no number of a frame")
+    return int(name)
 
 
-def _trace(feature: str, frames: Mapping[int, dict[str, Any]], found: Annotations) -> Trace | None:
+def _trace(feature: str, frames: Mapping[int, Feature], found: Annotations) -> Trace | None:
     """A feature's trace; None for what has no box, such as a mask or a point."""
-    boxed = {number: one for number, one in frames.items() if isinstance(one.get("bounding_box"), dict)}
+    boxed = {number: one.bounding_box for number, one in frames.items() if one.bounding_box}
     if not boxed:
         return None
-    keyed = found.key_frame_feature_map.get(feature, [])
-    spans = [span for span in found.segments.get(feature, []) if len(span) == 2]
-    numbers = (
-        [int(number) for number in keyed if str(number).isdigit()] + [*boxed] + [n for span in spans for n in span]
-    )
-    sides = boxed[min(boxed)]["bounding_box"]
-    try:
-        left, top, width, height = (float(sides[name]) for name in _NUMBERS)
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(f"box: needs left, top, width and height, got {sides!r:.80}") from None
-    if not (width > 0 and height > 0 and all(abs(n) < 1e6 for n in (left, top, width, height))):
-        raise ValueError(f"box: {sides!r:.80} is none")
-    texts, tags = [], [worded(str(boxed[min(boxed)].get("name") or ""))]
-    for one in frames.values():
-        for _, answer in _answers(one.get("classifications"), {}):
-            (texts if answer[0] else tags).append(answer[1])
+    keyed, spans = found.key_frame_feature_map.get(feature, []), found.segments.get(feature, [])
+    numbers = [*boxed, *(_number(str(number)) for number in keyed), *(number for span in spans for number in span)]
+    box = boxed[min(boxed)]
+    if not (box.width > 0 and box.height > 0 and max(abs(box.left), abs(box.top), box.width, box.height) < 1e6):
+        raise ValueError(f"box: {msgspec.structs.asdict(box)!r:.120} is none")
+    answers = [answer for one in frames.values() for answer in _answers(one.classifications)]
+    kinds = [worded(frames[min(boxed)].name), *(text for free, text in answers if not free)]
     return Trace(
-        (left, top, left + width, top + height),
+        (box.left, box.top, box.left + box.width, box.top + box.height),
         min(numbers),
         max(numbers) if spans else None,
-        " ".join(dict.fromkeys(texts)),
-        tuple(tag for tag in dict.fromkeys(tags) if tag),
+        " ".join(dict.fromkeys(text for free, text in answers if free)),
+        tuple(tag for tag in dict.fromkeys(kinds) if tag),
     )
 
 
-def _answers(classifications: Any, labels: Mapping[str, str], depth: int = 0) -> Iterator[tuple[str, tuple[bool, str]]]:
-    """(the verdict that it is, "" for none; (whether it is free text, the text)) of each answer, nested ones too."""
-    for one in classifications if isinstance(classifications, list) and depth < 8 else ():
-        if not isinstance(one, dict):
-            continue
-        if isinstance(text := (one.get("text_answer") or {}).get("content"), str) and worded(text):
-            yield "", (True, worded(text))
-        chosen = [one.get("radio_answer"), *(one.get("checklist_answers") or ())]
-        for answer in chosen:
-            if isinstance(answer, dict) and (name := worded(str(answer.get("name") or answer.get("value") or ""))):
-                yield labels.get(meaning(name, labels), ""), (False, name)
-                yield from _answers(answer.get("classifications"), labels, depth + 1)
+def _answers(classifications: Sequence[Classified] | None) -> Iterator[tuple[bool, str]]:
+    """(whether it is free text, the text) of each answer, nested ones too."""
+    for one in classifications or ():
+        if one.text_answer and worded(one.text_answer.content):
+            yield True, worded(one.text_answer.content)
+        for choice in (*filter(None, [one.radio_answer]), *(one.checklist_answers or ())):
+            if name := worded(choice.name or choice.value):
+                yield False, name
+                yield from _answers(choice.classifications)

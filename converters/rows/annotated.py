@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,7 @@ from swift_plugins.core.tasks import deeptrace, fakevlm
 
 SHOWN = 3  # rows that are printed as they were read
 MEDIA = ("image", "video")
+_HALF = re.compile("[\ud800-\udfff]")
 LICENCE = "Not known: the media and their annotations keep the terms of whoever made them."
 # (whether onsets are told, whether reasons are) -> the setting that asks for both
 SETTING_OF = {
@@ -137,6 +139,8 @@ class Annotated(Conversion[Annotation]):
 
     def row(self, item: Sourced[Annotation]) -> Row:
         of = item.row
+        if half := _HALF.search("\n".join((of.path, of.reason, of.source, of.category, of.group))):
+            raise ValueError(f"text: it holds {half[0]!a}, which is no character")
         if of.trace in self.seen:
             raise ValueError(f"duplicate: an earlier row says the same of this {self.medium}")
         if of.label == "real" and (of.box or of.start is not None):

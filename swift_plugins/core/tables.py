@@ -64,7 +64,7 @@ def worded(text: str | None) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A cell as text: "" for none and NaN, 1 for 1.0, JSON for lists and objects."""
+    """A cell as text: "" for none and NaN, 1 for 1.0, JSON for lists and objects; ValueError where one is no text."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

@@ -127,10 +127,9 @@ def test_how_many_must_agree_can_be_said(convert, tmp_path, agree, start):
 
 
 def test_two_traces_of_one_person_are_never_one(convert, tmp_path):
-    twice = labelbox_label({"f": (3, 12, BOX), "g": (3, 12, BOX)})
+    twice = labelbox_label({"f": (3, 12, BOX), "g": (3, 12, (17, 12, 32, 24))})
     done = boxes(convert, tmp_path, twice, labelbox_label({"h": (3, 12, BOX)}))
-    assert done.of("agreed") == [(2,)]
-    assert [*done.rejects.values()] == ["duplicate: an earlier row says the same of this video"]
+    assert done.of("agreed", "bbox") == [(2, [16, 12, 48, 36]), (1, [17, 12, 49, 36])]
 
 
 def test_traces_that_do_not_meet_in_time_are_two(convert, tmp_path):
@@ -164,7 +163,8 @@ def test_a_label_that_says_nothing_is_not_taken_for_real_unless_told(convert, tm
     ("change", "said"),
     [
         ({"frames": {"x": {}}}, "frames: 'x' is no number of a frame"),
-        (at("1", {"left": 1}), "box: needs left, top, width and height"),
+        ({"frames": {"1": {"classifications": [{"checklist_answers": 1}]}}}, "malformed row: "),
+        (at("1", {"left": 1}), "malformed row: Object missing required field `top`"),
         (at("1", dict.fromkeys(SIDES, 0), True), "box: "),
         (at("20", dict(zip(SIDES, BOX, strict=True))), "onset outside the "),
         ({"segments": {"f": [["a", 2]]}}, "malformed row: "),

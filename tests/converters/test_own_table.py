@@ -124,6 +124,15 @@ def test_a_row_that_contradicts_itself_or_another_is_set_aside(convert, row, sai
     assert done.rejects.get("t.csv:3", "").startswith(said)
 
 
+@pytest.mark.parametrize("key", ["path", "reason", "group"])
+def test_half_a_character_costs_its_row(convert, key):
+    rows = [{"path": "a.mp4", "label": "fake"}, {"path": "b.mp4", "label": "real"}]
+    rows[0][key] = "\ud800"
+    done = convert(json.dumps(rows), name="t.json")
+    assert done.of("label") == [("real",)]
+    assert done.rejects["t.json[0]"].startswith(("text: it holds '\\ud800', which is no character", "media: "))
+
+
 @pytest.mark.parametrize(
     ("start", "end", "said"),
     [
