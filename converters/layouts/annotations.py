@@ -117,11 +117,13 @@ class Reader:
             cells["path"],
             label,
             read_box(cells.get("box") or " ".join(cells.get(name, "") for name in CORNERS), self.form),
-            *(read_time(name, cells.get(name, ""), self.form.time) for name in ("start", "end")),
+            read_time("start", cells.get("start", ""), self.form.time),
+            read_time("end", cells.get("end", ""), self.form.time),
             *(cells.get(name, "") for name in WORDS),
-            *(size if size is None else int(size) for size in (sizes["width"], sizes["height"])),
-            sizes["fps"],
-            sizes["duration"],
+            width=int(sizes["width"]) if sizes["width"] else None,
+            height=int(sizes["height"]) if sizes["height"] else None,
+            fps=sizes["fps"],
+            duration=sizes["duration"],
         )
 
 

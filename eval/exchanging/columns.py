@@ -39,12 +39,13 @@ class Columns:
 
     def __init__(self, columns: Collection[str], names: Mapping[str, str], from_parts: bool):
         told = {ours: theirs for theirs, ours in names.items()}
-        self.key = told.get("key") or _first(KEYS, columns)
+        key = told.get("key") or _first(KEYS, columns)
         self.text = None if from_parts else told.get("response") or _first(TEXTS, columns)
         self.parts = {part: told.get(part) or _first(usual, columns) for part, usual in PARTS.items()}
         self.p_fake = told.get("p_fake") or _first(P_FAKE, columns)
-        if self.key is None:
+        if key is None:
             raise ValueError(f"no column names the row: one of {', '.join(KEYS)}, or --columns key=…: {_some(columns)}")
+        self.key = key
         if self.text is None and not any(self.parts.values()):
             usual = ", ".join(name for names in PARTS.values() for name in names[:1])
             raise ValueError(

@@ -23,13 +23,15 @@ def fits(columns: Collection[str]) -> bool:
 
 def read(where: str, row: Row) -> Said:
     doc = row["doc"] if isinstance(row.get("doc"), dict) else {}
-    text = _first(row.get("filtered_resps"))
+    first = _first(row.get("filtered_resps"))
+    text, error = answer_or_error(_first(row.get("resps")) if first is None else first)
     question, target = doc.get("question"), row.get("target")
     return Said(
         where,
         text_of(doc.get("id")) or text_of(row.get("doc_id")),
         whole(row.get("doc_id")),
-        **answer_or_error(_first(row.get("resps")) if text is None else text),
+        text,
+        error,
         question=plain(question) if isinstance(question, str) else None,
         labels=target if isinstance(target, str) else None,
     )

@@ -24,7 +24,8 @@ def read(where: str, row: Row) -> Said:
     status, error = response.get("status_code"), row.get("error") or body.get("error")
     if not error and status != _DONE:
         error = f"status {status}"
-    return Said(where, text_of(row.get("custom_id")), **answer_or_error(_content(body), error))
+    text, fault = answer_or_error(_content(body), error)
+    return Said(where, text_of(row.get("custom_id")), text=text, error=fault)
 
 
 def _content(body: dict[str, Any]) -> str | None:

@@ -47,11 +47,11 @@ class Form(Protocol):
         """Our predictions in the form, a row each."""
 
 
-def answer_or_error(text: Any, error: Any = None) -> dict[str, str | None]:
+def answer_or_error(text: Any, error: Any = None) -> tuple[str | None, str | None]:
     """`text` and `error` of a Said."""
     if error:
-        return {"text": None, "error": text_of(error)[:500]}
-    return {"text": text, "error": None} if isinstance(text, str) else {"text": None, "error": FAILED}
+        return None, text_of(error)[:500]
+    return (text, None) if isinstance(text, str) else (None, FAILED)
 
 
 def probability(value: Any) -> float | None:

@@ -19,9 +19,11 @@ def fits(columns: Collection[str]) -> bool:
 def read(where: str, row: Row) -> Said:
     media = tuple(path for key in MEDIA_TAGS for path in map(_path, row.get(key) or ()) if path)
     labels = row.get("labels")
+    text, error = answer_or_error(row.get("response"))
     return Said(
         where,
-        **answer_or_error(row.get("response")),
+        text=text,
+        error=error,
         question=question_of(row),
         media=media,
         labels=labels if isinstance(labels, str) else None,

@@ -23,11 +23,13 @@ def fits(columns: Collection[str]) -> bool:
 def read(where: str, row: Row) -> Said:
     text = text_of(row.get("prediction"))
     question = row.get("question")
+    answer, error = answer_or_error(text or None, text if text.startswith(_FAILED) else None)
     return Said(
         where,
         text_of(row.get("id")) or text_of(row.get("index")),
         whole(row.get("index")),
-        **answer_or_error(text or None, text if text.startswith(_FAILED) else None),
+        answer,
+        error,
         question=plain(question) if isinstance(question, str) and question else None,
         labels=text_of(row.get("answer")) or None,
     )

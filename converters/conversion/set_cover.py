@@ -67,7 +67,7 @@ def choose(table: np.ndarray, labels: int, count: int, seed: int) -> list[int]:
     return chosen
 
 
-def measured(table: np.ndarray, labels: int, chosen: Sequence[int]) -> dict[str, Any]:
+def measured(table: np.ndarray, labels: int, chosen: Sequence[int] | np.ndarray) -> dict[str, Any]:
     """How a choice covers the labels: `covered` of them in %, `evenness` (the entropy of their shares over that of
     equal ones, 0 to 1), and how often the rarest, the median and the commonest label stands in it."""
     import numpy as np
