@@ -28,8 +28,8 @@ ROW_FORM: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("choice_probs", (dict, NOTHING), "an object"),
 )
 PLAIN_RESULT = (
-    "a plain result of swift infer, without the id, task and meta that scoring needs: give it those of the "
-    "converter's file, python eval/exchange.py --pred {path} --gold test.jsonl --out out.jsonl, or answer that file with "
+    "a plain result of swift infer, without the id, task and meta that scoring needs: give it those of the converter's "
+    "file, python eval/exchange.py --pred {path} --gold test.jsonl --out out.jsonl, or answer that file with "
     "python eval/predict.py --model CKPT --data test.jsonl --out out.jsonl, and score out.jsonl"
 )
 MUST_AGREE = ("box_space", "box_width", "box_height", "setting", "task_version")  # of a prediction's meta and --gold's
