@@ -38,6 +38,7 @@ from swift_plugins.core.printable import say
 from swift_plugins.core.records import (
     Row,
     atomic_write,
+    encode_line,
     jsonl_writer,
     read_rows,
     read_training_rows,
@@ -86,11 +87,21 @@ def bring_in(args: argparse.Namespace) -> None:
         first = f"{len(found.unmatched)} of {len(said)}, the first in {found.unmatched[0].where}"
         raise ValueError(f"{first}, are predictions of no row of {args.gold}, by their {found.way}: was another asked?")
     labels = {verdict: verdict for verdict in VERDICTS} | args.label_map
-    out = [answered(row, result_of(found.found.get(i), row, labels, args.box_unit)) for i, row in enumerate(rows)]
+    out = [out_row(row, result_of(found.found.get(i), row, labels, args.box_unit)) for i, row in enumerate(rows)]
     with atomic_write(args.out) as file:
         jsonl_writer(file).write_all(out)
     write_json(args.out.with_name(f"{args.out.name}.run.json"), record(args, form, rows, found))
     report(args, form, out, found, wrong)
+
+
+def out_row(row: Row, result: dict[str, Any] | str) -> Row:
+    """A row with its prediction; one that no file can hold, such as half a character, is an error."""
+    found = answered(row, result)
+    try:
+        encode_line(found)
+    except ValueError as error:
+        return answered(row, str(error))
+    return found
 
 
 def result_of(said: Said | None, row: Row, labels: dict[str, str], unit: str) -> dict[str, Any] | str:

@@ -75,6 +75,13 @@ def tokens(side: Side, rows: Sequence[Row]) -> dict[str, Any]:
     return {row_id: told for row_id, told in found.items() if told is not None}
 
 
+def alike(a: Side, b: Side) -> bool:
+    """Whether the prompts of both are made in the same way on this machine."""
+    made = ("model", "model_type", "template", "vision")
+    settings = [{key: side.record.get("model", {}).get(key) for key in made} for side in (a, b)]
+    return a.record.get("backend") in LOCAL and b.record.get("backend") in LOCAL and settings[0] == settings[1]
+
+
 def compare_tokens(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
     """How many rows have the same input tokens, by their ids where both sides tell them, else by their number."""
     both = [row_id for row_id in a if row_id in b]
@@ -152,7 +159,7 @@ def parity(args: argparse.Namespace) -> int:
             "rows": len(both),
             "a": args.a,
             "b": args.b,
-            "input_tokens": compare_tokens(tokens(a, both), tokens(b, both)),
+            "input_tokens": compare_tokens(given := tokens(a, both), given if alike(a, b) else tokens(b, both)),
             "answers": compare_answers(a.rows, b.rows, ids),
             "probabilities": compare_probabilities(a.rows, b.rows, ids),
         }

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from converters.conversion.output import typed_first
 from converters.conversion.sources import Row, Sourced, unusable
 from converters.conversion.splitting import PARTS
 from swift_plugins.core.manifests import FILE, describe_data
@@ -144,14 +145,18 @@ def leakage(held: Held) -> dict[str, int]:
 
 
 def mixed(items: Sequence[Sourced[tuple[str, Row]]], datasets: Sequence[Dataset], seed: int) -> Iterator[Sourced[Row]]:
-    """The rows as often as they are taken, with one form: what a row's meta lacks is None in it."""
+    """The rows as often as they are taken, with one form: what a row's meta lacks is None in it.
+
+    In each file first those by which its reader learns the types; see typed_first.
+    """
     keys = dict.fromkeys(key for item in items for key in item.row[1]["meta"])
     taken: dict[int, int] = {}
     for dataset in datasets:
         own = [item for item in items if item.row[0] == dataset.name and item.split == "train" and not item.reason]
         draw = random.Random(f"{seed}/{dataset.name}")
         taken |= {id(item): n for item, n in zip(own, times(dataset.weight, len(own), draw), strict=True)}
-    for item in items:
+    told = [item.row[1] | item.row[1]["meta"] for item in items]
+    for item in (items[i] for i in typed_first(told, [item.split for item in items])):
         if item.reason:
             yield unusable(item.where, item.id, item.split, item.reason)
             continue

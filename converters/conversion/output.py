@@ -21,6 +21,21 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def typed_first(rows: Sequence[Mapping[str, Any]], files: Sequence[str]) -> list[int]:
+    """The places of rows, each for one of `files`, those first that are the first in their file to tell the type of a
+    key's values, which none and an empty list do not.
+
+    The library by which ms-swift reads JSONL takes the types from its first 10 MB, and fails at others behind them.
+    """
+    known: dict[str, set[str]] = {file: set() for file in files}
+    first = []
+    for i, (row, file) in enumerate(zip(rows, files, strict=True)):
+        if new := {key for key, value in row.items() if value is not None and value != []} - known[file]:
+            known[file] |= new
+            first.append(i)
+    return [*first, *sorted(set(range(len(rows))) - set(first))]
+
+
 class Output:
     """The files of one conversion, written aside and put in place together when the block ends without an error.
 

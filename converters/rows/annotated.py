@@ -14,11 +14,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from converters.conversion.audit import Pictured
 from converters.conversion.command import Conversion
 from converters.conversion.contents import hash_pictures
 from converters.conversion.media import MediaFolders, check_files, hash_files, image_size, locate
-from converters.conversion.output import Output
+from converters.conversion.output import Output, typed_first
 from converters.conversion.reporting import report_audit, report_counts, report_leakage, report_missing
 from converters.conversion.sources import Row, Sourced, usable
 from converters.conversion.splitting import PARTS, Shares, divided, split_or_shares
@@ -109,7 +111,8 @@ class Annotated(Conversion[Annotation]):
         one_split(items, self.medium)
         self.sizes = self.look([*usable(items)]) if self.traces else {}
         self.splits = [split for split in PARTS if any(item.split == split for item in usable(items))]
-        return items
+        told = [{} if item.reason else msgspec.structs.asdict(item.row) | item.row.meta for item in items]
+        return [items[i] for i in typed_first(told, [item.split for item in items])]
 
     def look(self, items: list[Sourced[Annotation]]) -> Mapping[str, Media | str]:
         """What the headers of files tell of which the source tells too little, where --check looks at none."""
@@ -241,7 +244,7 @@ class Annotated(Conversion[Annotation]):
     def wrote(self, item: Sourced[Annotation], row: Row) -> None:
         self.written.append(item)
         if len(self.shown) < SHOWN:
-            self.shown.append(f"{item.where}: {item.row.path}: {row['messages'][1]['content']}")
+            self.shown.append(f"{item.where}: {item.row.path}{stated(item.row)} -> {row['messages'][1]['content']}")
 
     def images(self, items: list[Sourced[Annotation]]) -> Mapping[str, Pictured] | None:
         if self.medium != "image":
@@ -287,6 +290,13 @@ class Annotated(Conversion[Annotation]):
             if rule["accuracy"] is not None and rule["accuracy"] > rule["majority"] + 10:
                 say(f"  shortcut: {name} alone gives {rule['accuracy']} % (majority {rule['majority']} %)")
         report_audit(manifest["image_audit"])
+
+
+def stated(of: Annotation) -> str:
+    """What a source states of a trace, in its own numbers, of which the first rows that are printed are made."""
+    box = f", box {' '.join(f'{side:g}' for side in of.box)}" if of.box else ""
+    times = [f", {name} {time:g}" for name, time in (("start", of.start), ("end", of.end)) if time is not None]
+    return box + "".join(times)
 
 
 def kind_by_name(path: str) -> str:

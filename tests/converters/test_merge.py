@@ -119,6 +119,21 @@ def test_folders_of_one_name_are_told_apart(mix, tmp_path):
     assert set(mix(str(a), str(b))[1]["datasets"]) == {"x/data-a", "y/data-a"}
 
 
+def test_a_mixture_is_read_whatever_is_in_its_first_10_mb(tmp_path):
+    """As ms-swift reads it: none and empty lists tell no type, and what stands behind must fit."""
+    datasets = pytest.importorskip("datasets")
+    from converters.conversion.output import typed_first
+
+    rows = [{"id": str(i), "text": "x" * 3000, "late": None, "boxes": []} for i in range(4000)]
+    rows.append({"id": "last", "text": "", "late": 1.5, "boxes": [1.0], "more": "a"})
+    path = tmp_path / "mixed.jsonl"
+    ordered = [rows[i] for i in typed_first(rows, [""] * len(rows))]
+    assert [row["id"] for row in ordered[:3]] == ["0", "last", "1"]
+    path.write_text("\n".join(map(json.dumps, ordered)))
+    read = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
+    assert (len(read), read[1]["late"]) == (4001, 1.5)
+
+
 def test_datasets_of_several_converters_are_one(mix, tmp_path):
     a = dataset(tmp_path, "a", A, 1, 2, 3, 4)
     src = tree(tmp_path / "Own", "real/1.png", "fake/2.png")

@@ -79,7 +79,10 @@ def test_every_form_gives_the_same_row(convert, box, form, unit, start, time):
         " The reason is because The leg melts."
     )
     assert done.of("bbox", "start", "width", "height", "fps") == [([16.0, 12.0, 48.0, 36.0], 0.2, 64, 48, 25.0)]
-    assert "[16, 12, 48, 36] starting 0.2 seconds" in convert.said.out
+    assert f"a.mp4, box {'16 12 48 36' if unit == 'px' else ''}" in convert.said.out
+    assert (
+        "-> FAKE. The video is AI-generated. The unnatural part is at [16, 12, 48, 36] starting 0.2" in convert.said.out
+    )
 
 
 def test_several_traces_of_a_video_stand_in_rows_of_their_own(convert):
@@ -191,6 +194,13 @@ def test_a_split_keeps_files_and_groups_together(convert, media):
     assert done.manifest["split"] == {"groups": 2}
     both = convert("path,label,split\na.mp4,fake,train\na.mp4,fake,dev\nb.mp4,real,test\n", "--setting", "label_only")
     assert both.rejects == {"t.csv:3": "contradiction: an earlier row has this video in train, this in val"}
+
+
+def test_rows_that_tell_the_types_of_values_come_first(convert):
+    """A reader that learns them from the first 10 MB of a file must find them there."""
+    traces = "a.mp4,fake,1 2 30 40,0.1,\na.mp4,fake,1 2 30 41,0.1,0.2\n"
+    text = f"path,label,box,start,end\nb.mp4,real,,,\nc.mp4,real,,,\n{traces}"
+    assert [row["id"] for row in convert(text).rows] == ["b.mp4", "a.mp4/1", "a.mp4/2", "c.mp4"]
 
 
 def test_what_files_cannot_tell_columns_do(convert):

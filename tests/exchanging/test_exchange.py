@@ -229,6 +229,14 @@ def test_what_cannot_be_taken_is_said(bring, tmp_path, text, options, said):
     assert said in bring.said.err
 
 
+def test_half_a_character_costs_its_row(bring, tmp_path):
+    rows = [{"id": row["id"], "response": answer} for row, answer in zip(GOLD, ("\ud800", "REAL", "FAKE"), strict=True)]
+    (tmp_path / "t.json").write_text(json.dumps(rows))
+    found = bring(tmp_path / "t.json")
+    assert responses(found) == [None, "REAL", "FAKE"]
+    assert "surrogate" in found[0]["error"]
+
+
 def test_a_probability_that_is_none_costs_no_answer(bring, tmp_path):
     (tmp_path / "t.csv").write_text("id,response,p_fake\nv1/1,REAL,90\nv1/2,REAL,nan\nv2/1,REAL,0.5\n")
     assert [row.get("p_fake") for row in bring(tmp_path / "t.csv")] == [None, None, 0.5]
