@@ -65,7 +65,7 @@ def ask(asking: Asking, prompts: dict[str, str], out: Path, tasks: dict[str, str
     """key -> the line of each question's reply; resumed where a run was killed."""
     if not prompts:
         return {}
-    rows = [
+    rows: list[Row] = [
         {"id": key, "task": tasks[key], "messages": [{"role": "user", "content": prompt}], "meta": {}}
         for key, prompt in prompts.items()
     ]

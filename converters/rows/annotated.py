@@ -258,6 +258,7 @@ class Annotated(Conversion[Annotation]):
     def facts(self, items: list[Sourced[Annotation]], output: Output, audit: dict[str, Any] | None) -> dict[str, Any]:
         args, boxed = self.args, self.converter
         splits = {item.row.path: item.split for item in self.written}
+        raws = [raw for path, raw in self.raws.items() if path in splits]
         audio = {item.row.path: getattr(self.media.get(item.path), "has_audio", None) for item in self.written}
         return {
             "task": self.task.NAME,
@@ -274,7 +275,7 @@ class Annotated(Conversion[Annotation]):
             "first_rows": self.shown,
             "split": None if self.groups is None else {"groups": self.groups},
             "leakage": leakage(self.written, self.alike),
-            "shortcuts": rewarddata.shortcuts([*self.raws.values()], splits, audio) if boxed else {},
+            "shortcuts": rewarddata.shortcuts(raws, splits, audio) if boxed else {},
             "licence": LICENCE,
             "image_audit": audit,
         }
