@@ -23,9 +23,8 @@ from converters.conversion.reporting import report_counts, report_differences
 from converters.conversion.sources import Row, Sourced, usable
 from converters.layouts import rewarddata
 from converters.layouts.rewarddata import SPLITS, Raw
-from converters.rows.deeptrace import Converter, check_video
-from swift_plugins.core import boxes
-from swift_plugins.core.commands import run, whole_number
+from converters.rows.deeptrace import Converter, add_options, check_pixel_limits, check_video
+from swift_plugins.core.commands import run
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import sha256_text
 from swift_plugins.core.tasks import deeptrace
@@ -38,11 +37,7 @@ class DeepTrace(Conversion[Raw]):
 
     def read(self) -> list[Sourced[Raw]]:
         args, data = self.args, rewarddata.check_source(self.args.src)
-        if args.box_space == "resized" and not boxes.PATCH**2 <= args.min_pixels <= args.max_pixels:
-            raise ValueError(
-                f"pixel limits must be {boxes.PATCH**2} <= --min-pixels <= --max-pixels, "
-                f"got {args.min_pixels} and {args.max_pixels}"
-            )
+        check_pixel_limits(args)
         self.sources = {data.name: data}
         items = rewarddata.read_raw(data, args.limit)
         self.rows = [item.row for item in usable(items)]
@@ -134,30 +129,7 @@ class DeepTrace(Conversion[Raw]):
 
 def main(argv: list[str] | None = None) -> int:
     parser = argument_parser(__doc__, "data/RewardData", "data/deeptrace")
-    parser.add_argument(
-        "--setting",
-        choices=deeptrace.SETTINGS,
-        default="full",
-        help="what the answers are supervised with (default full)",
-    )
-    parser.add_argument(
-        "--box-space",
-        choices=boxes.SPACES,
-        default="pixel",
-        help="coordinates of the boxes in the answers (default pixel, as in the paper)",
-    )
-    parser.add_argument(
-        "--min-pixels",
-        type=whole_number(),
-        default=boxes.VIDEO_MIN_PIXELS,
-        help=f"VIDEO_MIN_PIXELS of --box-space resized (default {boxes.VIDEO_MIN_PIXELS})",
-    )
-    parser.add_argument(
-        "--max-pixels",
-        type=whole_number(),
-        default=boxes.VIDEO_MAX_PIXELS,
-        help=f"VIDEO_MAX_PIXELS of --box-space resized (default {boxes.VIDEO_MAX_PIXELS})",
-    )
+    add_options(parser, "full")
     parser.add_argument(
         "--split-by",
         choices=("published", "parent", "video"),

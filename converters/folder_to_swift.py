@@ -31,6 +31,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +44,17 @@ from converters.conversion.media import MediaFolders, locate
 from converters.conversion.output import Output
 from converters.conversion.reporting import report_audit, report_counts, report_leakage, report_missing
 from converters.conversion.sources import Row, Sourced, usable
-from converters.conversion.splitting import PARTS, Shares, shares
+from converters.conversion.splitting import PARTS, Shares, split_or_shares
 from converters.layouts.folders import Item, contradicted, label_by_folders, leakage, understood, unlabelled, walk
 from converters.layouts.grouping import RULE, set_masks_aside, split_items
-from converters.layouts.label_maps import label_map
-from converters.layouts.tables import Table, column_map
+from converters.layouts.tables import COLUMNS, Table
 from converters.rows.folders import make_row
 from swift_plugins.core.commands import run
+from swift_plugins.core.label_maps import label_map
 from swift_plugins.core.names import few
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import sha256_text, spread
+from swift_plugins.core.tables import column_map
 from swift_plugins.core.tasks import fakevlm
 from swift_plugins.core.tasks.verdicts import VERDICTS
 
@@ -187,11 +189,6 @@ class Folder(Conversion[Item]):
         report_audit(manifest["image_audit"])
 
 
-def split_or_shares(text: str) -> str | Shares:
-    """A type for argparse: the name of a split, or 8:1:1."""
-    return text if text in PARTS else shares(text)
-
-
 def shown(places: list[dict[str, Any]], labelled: bool) -> list[dict[str, Any]]:
     """The places that have a label, or those that have none; where they are many, those of one folder's name as one."""
     some = [row for row in places if bool(row["label"]) == labelled]
@@ -215,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--csv", type=Path, help="table of the images; without it their folders say what they are")
     parser.add_argument(
         "--columns",
-        type=column_map,
+        type=partial(column_map, columns=COLUMNS, aliases={"image": "path"}),
         default={},
         metavar="image=filename,label=typ",
         help="names of columns of --csv that are called otherwise; what is not named is passed over (default none)",

@@ -16,6 +16,26 @@ from swift_plugins.core.settings import library_versions
 LIBRARIES = ("swift-forensics", "msgspec", "av", "pillow")
 
 
+def _whole(text: str) -> str:
+    """A text, with half a character, which no file can hold, as its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def typed_first(rows: Sequence[Mapping[str, Any]], files: Sequence[str]) -> list[int]:
+    """The places of rows, each for one of `files`, those first that are the first in their file to tell the type of a
+    key's values, which none and an empty list do not.
+
+    The library by which ms-swift reads JSONL takes the types from its first 10 MB, and fails at others behind them.
+    """
+    known: dict[str, set[str]] = {file: set() for file in files}
+    first = []
+    for i, (row, file) in enumerate(zip(rows, files, strict=True)):
+        if new := {key for key, value in row.items() if value is not None and value != []} - known[file]:
+            known[file] |= new
+            first.append(i)
+    return [*first, *sorted(set(range(len(rows))) - set(first))]
+
+
 class Output:
     """The files of one conversion, written aside and put in place together when the block ends without an error.
 
@@ -51,14 +71,19 @@ class Output:
             reason = line.reason
             if not reason and line.row["id"] in self.ids:
                 reason = f"duplicate: another row has the id {line.row['id'][:80]!r}"
+            if not reason:
+                try:
+                    self._write(line.split, line.row)
+                except UnicodeEncodeError as error:
+                    reason = f"text: it holds {error.object[error.start]!a}, which is no character"
             if reason:
                 first = first if self.reasons else f"{line.where}: {reason}"
                 self.reasons[reason.split(":")[0]] += 1
-                self._write("rejects", {"where": line.where, "id": line.id, "reason": reason})
+                told = {"where": line.where, "id": line.id, "reason": reason}
+                self._write("rejects", {key: text and _whole(text) for key, text in told.items()})
             else:
                 self.ids.add(line.row["id"])
                 self.rows[line.split, line.row["meta"]["label"]] += 1
-                self._write(line.split, line.row)
         if not self.rows:
             raise ValueError(none_usable(first, unit) + hint)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from swift_plugins.core.records import check_row, spread
+from swift_plugins.core.tables import read_text
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -55,29 +55,9 @@ def made(items: Iterable[Sourced[T]], make: Callable[[Sourced[T]], Row]) -> Iter
             yield Sourced(item.where, item.id, item.split, row)
 
 
-_NOTHING = {"", "nan", "none", "null", "nil", "n/a", "na", "<na>", "#n/a", "nat", "undefined", "-", "--", "?"}
-
-
-def worded(text: str | None) -> str:
-    """A text that may be missing, without the space around it; "" where there is none, however that is written."""
-    text = (text or "").strip()
-    return "" if text.lower().rstrip(".") in _NOTHING else text
-
-
 def none_usable(first: str, unit: str = "row") -> str:
     """What is said where nothing can be converted; `first` is the place and the reason of the first fault."""
     return f"no usable {unit}; the first one: {first}"
-
-
-def read_text(path: Path) -> bytes:
-    """A file's text in UTF-8 without a byte order mark; one of UTF-16 says that it is on disk."""
-    content = path.read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        try:
-            return content.decode("utf-16").encode()
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path}: its byte order mark says UTF-16, but {error}") from None
-    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def read_list(path: Path, kind: type[T], split: str, limit: int | None = None) -> list[Sourced[T]]:

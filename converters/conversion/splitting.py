@@ -36,6 +36,11 @@ def shares(text: str) -> Shares:
     return Shares(*part)
 
 
+def split_or_shares(text: str) -> str | Shares:
+    """A type for argparse: the name of a split, or 8:1:1."""
+    return text if text in PARTS else shares(text)
+
+
 def clusters(pairs: Iterable[tuple[Any, ...]]) -> dict[Any, Any]:
     """name -> the first in order of all names that are linked to it by tuples that share one."""
     parent: dict[Any, Any] = {}

@@ -27,7 +27,7 @@ from converters.layouts.folder_names import (
     says_little,
     split_of,
 )
-from converters.layouts.label_maps import meaning_of_folder
+from swift_plugins.core.label_maps import meaning_of_folder
 from swift_plugins.core.media import IMAGE_SUFFIXES, check_kind, resolve_under
 from swift_plugins.core.tasks.verdicts import OPPOSITE
 

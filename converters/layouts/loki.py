@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from converters.conversion.sources import Sourced, read_text, unusable, usable, worded
+from converters.conversion.sources import Sourced, read_text, unusable, usable
 from swift_plugins.core.records import spread
+from swift_plugins.core.tables import worded
 from swift_plugins.core.tasks import loki_mc, loki_open, loki_tf
 from swift_plugins.core.tasks.verdicts import OPPOSITE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import random
 import re
@@ -69,6 +70,15 @@ class Raw(msgspec.Struct, gc=False):
     faketrace_bbox: Box | None = None
     faketrace_explanations: str | None = None
     faketrace_check_applies: tuple[str, ...] | str | None = None
+
+    def onset(self) -> float | None:
+        """When the trace begins, in s; None where that is not annotated."""
+        if self.faketrace_first_frame is None:
+            return None
+        try:
+            return self.faketrace_first_frame / self.video_frame_rate
+        except OverflowError:
+            return math.inf
 
     def plausible(self) -> bool:
         """Whether its numbers are such as a video can have."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import re
@@ -10,29 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from converters.conversion.sources import Sourced, read_text, worded
+from converters.conversion.sources import Sourced, read_text
 from converters.layouts.folder_names import SPLIT_OF
 from converters.layouts.folders import Item
-from converters.layouts.label_maps import meaning, spelled
-from swift_plugins.core.names import unknown
+from swift_plugins.core.label_maps import meaning, spelled
+from swift_plugins.core.tables import in_our_names, worded
 
 COLUMNS = ("path", "label", "split", "category", "source", "manipulation", "video", "explanation")
-_NEEDED = COLUMNS[:2]
 _REST = "values without a column"
-_INDEX = re.compile(r"(?:Unnamed: \d{1,4})?")  # as pandas writes and reads a table's index
-
-
-def column_map(text: str) -> dict[str, str]:
-    """A type for argparse: image=filename,label=typ to theirs -> ours; image is another name for path."""
-    pairs = [[name.strip() for name in pair.split("=")] for pair in text.split(",")]
-    if any(len(pair) != 2 or not all(pair) for pair in pairs):
-        raise argparse.ArgumentTypeError(f"must be like image=filename,label=typ, got {text!r}")
-    found = {theirs: "path" if ours == "image" else ours for ours, theirs in pairs}
-    if wrong := [ours for ours in found.values() if ours not in COLUMNS]:
-        raise argparse.ArgumentTypeError(unknown("column", wrong[0], ("image", *COLUMNS)))
-    if len({*found}) < len(pairs) or len({*found.values()}) < len(pairs):
-        raise argparse.ArgumentTypeError(f"names a column twice, got {text!r}")
-    return found
 
 
 class Table:
@@ -71,26 +55,14 @@ class Table:
             raise ValueError(f"{where} the values must be separated by commas, here {mark.group()!r} stands")
         if len({*columns}) < len(columns):
             raise ValueError(f"{where} a column is there twice: {', '.join(columns)[:160]}")
-        if gone := [name for name in self.names if name not in columns]:
-            raise ValueError(f"{where} {unknown('column', gone[0], columns)}")
-        taken = {*self.names.values()}
-        ours = [self.names.get(name, name if name in {*COLUMNS} - taken else "") for name in columns]
-        self.unused = [name for name, our in zip(columns, ours, strict=True) if not our and not _INDEX.fullmatch(name)]
-        if self.unused and not self.names:
-            hint = f"; or say which hold what, such as --columns image={self.unused[0]}"
-            raise ValueError(f"{where} {unknown('column', self.unused[0], COLUMNS)}{hint}")
-        if missing := [name for name in _NEEDED if name not in ours]:
-            raise ValueError(
-                f"{where} there is no column {' and no column '.join(missing)}"
-                f"; of others say --columns image=…,label=…: {', '.join(columns)[:160]}"
-            )
+        ours, self.unused = in_our_names(columns, self.names, COLUMNS, where, "image")
         return [our or f"not used: {name}" for name, our in zip(columns, ours, strict=True)]
 
     def _row(self, where: str, row: dict[str, Any], dataset: str, split: str) -> Sourced[Item]:
         if _REST in row or None in row.values():
             image = row["path"] or ""
             return Sourced(where, image, "", Item(image), "columns: the row has more or fewer values than the header")
-        path, label = (row[name].strip() for name in _NEEDED)
+        path, label = (row[name].strip() for name in COLUMNS[:2])
         stated, category, source, *others = (worded(row.get(name)) for name in COLUMNS[2:])
         key = meaning(label, self.labels)
         of = Item(path, self.labels.get(key, ""), category, source or dataset, *others)
@@ -98,13 +70,13 @@ class Table:
         item = Sourced(where, path, SPLIT_OF.get(stated.lower(), stated) or split, of)
         self.used.add(key)
         if not of.label:
-            item.reason = f"label: must be real or fake, got {label[:40]!r}{_hint(label)}"
+            item.reason = f"label: must be real or fake, got {label[:40]!r}{label_hint(label)}"
         elif stated and stated.lower() not in SPLIT_OF:
             item.reason = f"split: must be train, val or test, got {stated[:40]!r}"
         return item
 
 
-def _hint(label: str) -> str:
+def label_hint(label: str) -> str:
     """How to say what a label means."""
     if spelled(label) in ("0", "1"):
         return "; say what it means, such as --label-map 0=fake,1=real"

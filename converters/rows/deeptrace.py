@@ -8,12 +8,14 @@ import math
 from typing import Any
 
 from converters.conversion.media import MediaFolders
-from converters.conversion.sources import checked_row, worded
+from converters.conversion.sources import checked_row
 from converters.layouts.rewarddata import Raw, bad_number, parent_of
 from converters.rows.explanations import agreeing
 from swift_plugins.core import boxes
+from swift_plugins.core.commands import whole_number
 from swift_plugins.core.media import Media
 from swift_plugins.core.settings import vision_settings
+from swift_plugins.core.tables import worded
 from swift_plugins.core.tasks import deeptrace
 from swift_plugins.core.tasks.deeptrace_answer import Answer
 from swift_plugins.core.videos import STEADY
@@ -22,6 +24,38 @@ from swift_plugins.core.vision import Vision
 _REAL = Answer("real")
 # How far the file may be from its annotation: in share of the frame rate, in s beside 5 % of the length, in s.
 RATE_TOLERANCE, LENGTH_TOLERANCE, ONSET_TOLERANCE = 0.01, 0.25, 0.1
+
+
+def add_options(parser: argparse.ArgumentParser, setting: str | None) -> None:
+    """What a converter of traces is told of its answers; without a `setting` the source says which it is."""
+    parser.add_argument(
+        "--setting",
+        choices=deeptrace.SETTINGS,
+        default=setting,
+        help=f"what the answers are supervised with (default {setting or 'what the source holds'})",
+    )
+    parser.add_argument(
+        "--box-space",
+        choices=boxes.SPACES,
+        default="pixel",
+        help="coordinates of the boxes in the answers (default pixel, as in the paper)",
+    )
+    for name, default in (("min", boxes.VIDEO_MIN_PIXELS), ("max", boxes.VIDEO_MAX_PIXELS)):
+        parser.add_argument(
+            f"--{name}-pixels",
+            type=whole_number(),
+            default=default,
+            help=f"VIDEO_{name.upper()}_PIXELS of --box-space resized (default {default})",
+        )
+
+
+def check_pixel_limits(args: argparse.Namespace) -> None:
+    """ValueError for limits between which no frame fits."""
+    if args.box_space == "resized" and not boxes.PATCH**2 <= args.min_pixels <= args.max_pixels:
+        raise ValueError(
+            f"pixel limits must be {boxes.PATCH**2} <= --min-pixels <= --max-pixels, "
+            f"got {args.min_pixels} and {args.max_pixels}"
+        )
 
 
 class Converter:
@@ -48,31 +82,33 @@ class Converter:
         """(the answer in the row's box space, the exact box in source px, the exact onset in s)."""
         if raw.video_type == "real_video":
             return _REAL, [], None
-        if raw.faketrace_bbox is None or raw.faketrace_first_frame is None:
-            raise ValueError("no trace: a fake row needs faketrace_bbox and faketrace_first_frame")
-        b, w, h = raw.faketrace_bbox, raw.video_width, raw.video_height
-        exact = (b.left, b.top, b.left + b.width, b.top + b.height)
-        box = boxes.clip(exact, w, h)
-        if box is None:
-            raise ValueError(f"bbox outside the frame: {exact} in {w}x{h}")
-        if box != exact:
-            if not all(map(math.isfinite, exact)):
-                raise ValueError(f"bad numbers: faketrace_bbox is {exact}, it must be finite")
-            self.clipped += 1
-        try:
-            start = raw.faketrace_first_frame / raw.video_frame_rate
-        except OverflowError:
-            start = math.inf
-        if not 0 <= start <= raw.video_duration + 1 / raw.video_frame_rate:
+        box, start = self.box(raw), raw.onset()
+        if (self.with_box and not box) or (self.with_time and start is None):
+            raise ValueError(f"no trace: a fake row needs a box and an onset in the setting {self.args.setting}")
+        if start is not None and not 0 <= start <= raw.video_duration + 1 / raw.video_frame_rate:
             raise ValueError(f"onset outside the video: {start:.2f} s of {raw.video_duration} s")
         explanation = agreeing(raw.faketrace_explanations, "fake")
         answer = Answer(
             "fake",
-            boxes.from_pixels(box, w, h, *span) if self.with_box else None,
-            round(start, 2) if self.with_time else None,
+            boxes.from_pixels(box, raw.video_width, raw.video_height, *span) if box and self.with_box else None,
+            round(start, 2) if start is not None and self.with_time else None,
             explanation if explanation and self.with_explanation else None,
         )
-        return answer, list(box), start
+        return answer, list(box or ()), start
+
+    def box(self, raw: Raw) -> boxes.Box | None:
+        """The part of a trace's box inside the frame, in source px."""
+        if (b := raw.faketrace_bbox) is None:
+            return None
+        exact = (b.left, b.top, b.left + b.width, b.top + b.height)
+        box = boxes.clip(exact, raw.video_width, raw.video_height)
+        if box is None:
+            raise ValueError(f"bbox outside the frame: {exact} in {raw.video_width}x{raw.video_height}")
+        if box != exact:
+            if not all(map(math.isfinite, exact)):
+                raise ValueError(f"bad numbers: faketrace_bbox is {exact}, it must be finite")
+            self.clipped += 1
+        return box
 
     def span(self, raw: Raw) -> tuple[int, int]:
         """How far the box space reaches over the frames of a row's video."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converters.conversion.sources import worded
+from swift_plugins.core.tables import worded
 from swift_plugins.core.tasks.verdicts import FOLD, OPPOSITE, stated_verdicts
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from converters.conversion.sources import Row, checked_row, worded
+from converters.conversion.sources import Row, checked_row
+from swift_plugins.core.tables import worded
 from swift_plugins.core.tasks import fakevlm
 from swift_plugins.core.tasks.fakevlm import Answer
 from swift_plugins.core.tasks.verdicts import VERDICTS

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from converters.conversion.media import image_size
-from converters.conversion.sources import Row, Sourced, worded
+from converters.conversion.sources import Row, Sourced
 from converters.layouts.folders import Item
 from converters.rows.explanations import agreeing
 from converters.rows.fakevlm import fakevlm_row
 from swift_plugins.core.media import Media
+from swift_plugins.core.tables import worded
 from swift_plugins.core.tasks import fakevlm
 
 

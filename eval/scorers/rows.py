@@ -40,7 +40,8 @@ ROW_FORM: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("choice_probs", (dict, NOTHING), "an object"),
 )
 PLAIN_RESULT = (
-    "a plain result of swift infer, without the id, task and meta that scoring needs: answer the converter's file with "
+    "a plain result of swift infer, without the id, task and meta that scoring needs: give it those of the converter's "
+    "file, python eval/exchange.py --pred {path} --gold test.jsonl --out out.jsonl, or answer that file with "
     "python eval/predict.py --model CKPT --data test.jsonl --out out.jsonl, and score out.jsonl"
 )
 MUST_AGREE = ("box_space", "box_width", "box_height", "setting", "task_version")  # of a prediction's meta and --gold's
@@ -73,7 +74,7 @@ def load(path: Path) -> dict[str, tuple[str, Row]]:
     for line, row in read_rows(path):
         where = f"{path}:{line}"
         if "id" not in row and "meta" not in row and "response" in row:
-            raise ValueError(f"{where}: {PLAIN_RESULT}")
+            raise ValueError(f"{where}: {PLAIN_RESULT.format(path=path)}")
         for key, kinds, wanted in ROW_FORM:
             if not isinstance(row.get(key), kinds):
                 raise ValueError(f"{where}: {key} must be {wanted}, got {row.get(key)!r:.80}")

@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from xml.sax.saxutils import escape
 
+from tests.converters import labels
 from tests.converters import test_ddvqa as ddvqa
 from tests.converters import test_fakeclue as fakeclue
 from tests.converters import test_ffpp as ffpp
@@ -67,6 +69,45 @@ def make_folder(root: Path, path: str | None) -> list[str]:
     return ["--src", str(root), "--csv", str(root / "t.csv")]
 
 
+def make_table(root: Path, path: str | None) -> list[str]:
+    said = ("fake,8 8 40 24,0.12", "real,,")
+    lines = [f"{name},{said[i % 2]},64,48,25,0.48" for i, name in enumerate(clips(root))]
+    more = [] if path is None else [f'"{path}",fake,8 8 40 24,0.12,64,48,25,0.48']
+    (root / "t.csv").write_text("\n".join(["path,label,box,start,width,height,fps,duration", *lines, *more]))
+    return ["--src", str(root)]
+
+
+def clips(root: Path) -> list[str]:
+    """The names of ROWS clips of 64x48 px, 0.48 s at 25 frames/s, that are there."""
+    names = [f"clips/{i:02}.mp4" for i in range(ROWS)]
+    clip = ffpp.write_video(root / names[0]).read_bytes()
+    for name in names[1:]:
+        (root / name).write_bytes(clip)
+    return names
+
+
+def make_labelbox(root: Path, path: str | None) -> list[str]:
+    trace, real = labels.labelbox_label({"f": (3, 9, (8, 8, 32, 16))}), labels.labelbox_label({}, "real")
+    rows = [labels.labelbox_row(name, real if i % 2 else trace) for i, name in enumerate(clips(root))]
+    more = [] if path is None else [labels.labelbox_row(path, trace, row_data=None)]
+    return ["--src", str(root), "--export", str(labels.write_labelbox(root / "e.ndjson", *rows, *more))]
+
+
+def make_cvat(root: Path, path: str | None) -> list[str]:
+    for i, name in enumerate([*clips(root), *([] if path is None else [path.replace("\0", "\n")])]):
+        traces = [] if i % 2 else [(3, 9, (8, 8, 40, 24))]
+        labels.write_cvat(root / "cvat" / f"{i:02}.xml", escape(name), *traces, tag="real" if i % 2 else "")
+    return ["--src", str(root), "--export", str(root / "cvat")]
+
+
+def make_label_studio(root: Path, path: str | None) -> list[str]:
+    trace, real = labels.studio_annotation((3, 9, (12, 12, 50, 50))), labels.studio_annotation(verdict="real")
+    tasks = [labels.studio_task(name, real if i % 2 else trace) for i, name in enumerate(clips(root))]
+    more = [] if path is None else [labels.studio_task(path, trace)]
+    (root / "s.json").write_text(json.dumps([*tasks, *more]))
+    return ["--src", str(root), "--export", str(root / "s.json")]
+
+
 def make_loki(root: Path, path: str | None) -> list[str]:
     rows = [loki.asked(f"{i}.png", "real" if i % 2 else "fake", "fake") for i in range(ROWS)]
     more = [] if path is None else [loki.asked("hostile.png", "fake", "fake", image_path=path)]
@@ -109,6 +150,12 @@ SOURCES = {
     ),
     "fakeclue_to_swift": Source("test", make_fakeclue, "test/genimage/00.png", "hf download lingcco/FakeClue"),
     "folder_to_swift": Source("test", make_folder, "fake/00.png", "name the folder that holds the images with --src"),
+    "table_to_swift": Source("test", make_table, "clips/00.mp4", "name the folder that holds the media with --src"),
+    "labelbox_to_swift": Source("test", make_labelbox, "clips/00.mp4", "the folder that holds the videos with --src"),
+    "cvat_to_swift": Source("test", make_cvat, "clips/00.mp4", "the folder that holds the videos with --src"),
+    "label_studio_to_swift": Source(
+        "test", make_label_studio, "clips/00.mp4", "the folder that holds the videos with --src"
+    ),
     "loki_to_swift": Source(
         "image/true_or_false/test", make_loki, "media_data/image/0.png", "hf download bczhou/LOKI media_data.zip"
     ),

@@ -19,6 +19,9 @@ OTHERS = {
     "fakeclue_to_swift": "./genimage/01.png",
     "folder_to_swift": "real/../real/01.png",
     "loki_to_swift": "media_data/image/./1.png",
+    **dict.fromkeys(
+        ("table_to_swift", "labelbox_to_swift", "cvat_to_swift", "label_studio_to_swift"), "clips/./01.mp4"
+    ),
 }
 BY_FOLDER = {"ffpp_to_swift", "ddvqa_to_swift"}  # their folders alone say what a medium is
 

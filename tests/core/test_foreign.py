@@ -72,7 +72,7 @@ def test_jsonl_is_taken_for_no_other_file(tmp_path, content):
     [
         (
             dumped({"response": "FAKE", "labels": "FAKE", "messages": []}),
-            "a plain result of swift infer.*eval/predict.py",
+            "a plain result of swift infer.*eval/exchange.py --pred .*out.jsonl --gold .*eval/predict.py",
         ),
         (b"", "no rows: the file is empty"),
         (None, "is a folder: name the JSONL in it"),
