@@ -50,7 +50,7 @@ MAY = {
     "converters/layouts": ("converters/conversion", CORE, TASKS, MEASURES),
     "converters/rows": (*CONVERTING, CORE, TASKS, MEASURES),
     "converters/samples": (CORE, TASKS),
-    "converters/factories": ("converters/conversion", *SHARED),
+    "converters/factories": (*CONVERTING, *SHARED),
     "converters": (*CONVERTING, "converters/samples", "converters/factories", *SHARED),
     "eval/estimates": (CORE,),
     "eval/encoders": ("eval/estimates", CORE, TASKS, MEASURES),

@@ -1,0 +1,22 @@
+"""Rows with gold rationales, as the factories take them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from converters import deepfakejudge_to_swift, sample_deepfakejudge
+
+IMAGES = 12
+
+
+@pytest.fixture(scope="session")
+def reasoned(tmp_path_factory) -> Path:
+    """The rows of dfj-reason of a small sample; read them, do not change them."""
+    folder = tmp_path_factory.mktemp("reasoned")
+    counts = ["--train", "1", "--test", "1", "--human", "1", "--bench", str(2 * IMAGES)]
+    assert sample_deepfakejudge.main(["--out", str(folder / "raw"), *counts]) == 0
+    options = ["--src", str(folder / "raw"), "--out", str(folder / "data"), "--check", "none"]
+    assert deepfakejudge_to_swift.main(options) == 0
+    return folder / "data" / "reason" / "test.jsonl"
