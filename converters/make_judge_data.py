@@ -40,6 +40,7 @@ from converters.factories.running import (
     Asked,
     Pictured,
     add_factory_options,
+    holding,
     read_pictured,
     report_calls,
     run_jobs,
@@ -47,7 +48,6 @@ from converters.factories.running import (
 )
 from swift_plugins.core import next_steps
 from swift_plugins.core.commands import run, whole_number
-from swift_plugins.core.locks import held
 from swift_plugins.core.printable import say
 from swift_plugins.core.tasks.verdicts import LABELS
 
@@ -107,7 +107,7 @@ def write(args: argparse.Namespace, asked: Asked, cases: Sequence[Case], out: li
         {args.data.name: args.data},
         {name: str(getattr(args, name)) for name in RECORDED},
         subsets={name: subset_facts(name, some) for name, some in rows.items()},
-        models={role: str(of) for role, of in models.items()},
+        models={role: of.name for role, of in models.items()},
         of_the_judges_family=same_family(models, args.judge),
         prompts=prompt_facts(prompts_below("grading")),
         calls=asked.facts(),
@@ -147,8 +147,9 @@ def make(args: argparse.Namespace) -> None:
     warn(same_family(models, args.judge), args.judge)
     rules = Rules(args.threshold, args.rounds, args.paraphrases, args.similarity, args.seed)
     cases, out = read_cases(args)
-    split_of([case for case, _ in cases], args)  # or why there is none, before anybody is asked
-    with held(args.out):
+    if args.shard is None:
+        split_of([case for case, _ in cases], args)  # or why there is none, before anybody is asked
+    with holding(args):
         asked = run_jobs(args, models, [jobs_of(case, of, rules) for case, of in cases], "rationale")
         if asked is None:
             return

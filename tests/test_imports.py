@@ -62,7 +62,7 @@ MAY = {
     "eval": (*SCORING, "eval/reporting", "eval/judging", "eval/perturbing", "eval/exchanging", *SHARED),
 }
 LOADS_SWIFT = ("swift_plugins/hooks", REGISTER)  # as they begin; LAZY where they need it
-LAZY = (ANSWERING, "swift_plugins", "eval/encoders")
+LAZY = (ANSWERING, "swift_plugins", "eval/encoders", "converters/factories")
 
 
 def name_of(path: Path) -> str:

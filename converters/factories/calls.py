@@ -72,11 +72,12 @@ class Work:
 
     @property
     def row(self) -> Row:
-        """The call as a row of the back ends; its id tells it from all others by what is asked of which image."""
+        """The call as a row of the back ends; its id tells it from all others by who is asked what of which image."""
         assert self.call
+        role = self.call.role
         prompt = self.call.prompt + (FORM.format(tried=self.tried, fault=self.fault) if self.fault else "")
         return {
-            "id": f"{self.source.name}#{sha256_text(self.source.sha256 + prompt)[:16]}",
+            "id": f"{self.source.name}#{sha256_text(role + self.source.sha256 + prompt)[:16]}",
             "task": self.call.task,
             "messages": [{"role": "user", "content": prompt}],
             "images": [self.source.image],

@@ -30,9 +30,6 @@ class Model(NamedTuple):
     name: str
     url: str
 
-    def __str__(self) -> str:
-        return f"{self.name}@{self.url}"
-
 
 def model(text: str) -> Model:
     """A type for argparse: NAME@URL, such as Qwen2.5-VL-72B@http://127.0.0.1:8000/v1."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +18,11 @@ from swift_plugins.answering.asking import Result
 from swift_plugins.answering.outfile import check_run
 from swift_plugins.answering.rows import read_some
 from swift_plugins.core.commands import whole_number
+from swift_plugins.core.locks import held
 from swift_plugins.core.media import LEVELS, Media
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, write_json
 
-CALLS = "calls.jsonl"
 _SHARD = re.compile(r"(\d{1,4})/(\d{1,4})")
 # What a token is taken for in an estimate: characters of English, and pixels of an image up to the most that are shown.
 CHARACTERS, PIXELS, MOST_PIXELS = 4, 28 * 28, 1_003_520
@@ -83,8 +84,9 @@ class Pictured(NamedTuple):
 
 
 def read_pictured(args: argparse.Namespace) -> tuple[list[Pictured], list[tuple[str, str, str]]]:
-    """(the rows whose image can be shown, (place, id, reason) of the others)."""
+    """(the rows of this run whose image can be shown, (place, id, reason) of the others)."""
     rows = [(f"{args.data}:{line}", row) for line, row in read_some(args.data, args.limit)]
+    rows = rows if args.shard is None else rows[args.shard.number - 1 :: args.shard.shards]
     if not rows:
         raise ValueError(f"{args.data}: no rows")
     paths = sorted({row["images"][0] for _, row in rows if len(row.get("images", [])) == 1})
@@ -103,6 +105,22 @@ def read_pictured(args: argparse.Namespace) -> tuple[list[Pictured], list[tuple[
     return good, bad
 
 
+@contextlib.contextmanager
+def holding(args: argparse.Namespace) -> Iterator[None]:
+    """Hold --out; a shard holds its own files alone, a dry run nothing."""
+    if args.shard is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
+    with contextlib.nullcontext() if args.dry_run or args.shard is not None else held(args.out):
+        yield
+
+
+def files_of(args: argparse.Namespace, stem: str) -> list[Path]:
+    """The files of a name that a run reads: the one that it writes, and, where it is no shard, those of shards."""
+    if args.shard is not None:
+        return [args.out / f"{stem}.{args.shard.number}-of-{args.shard.shards}.jsonl"]
+    return [args.out / f"{stem}.jsonl", *sorted(args.out.glob(f"{stem}.*-of-*.jsonl"))]
+
+
 class Asked(NamedTuple):
     """What came of the jobs: their results by name, what was asked of each role."""
 
@@ -116,21 +134,17 @@ class Asked(NamedTuple):
 def run_jobs(
     args: argparse.Namespace, models: Mapping[str, Model], sources: Sequence[Sequence[Source]], unit: str
 ) -> Asked | None:
-    """Run the jobs of each image, or of the shard's images; None where that is all that was asked for."""
+    """Run the jobs of each image; None where nothing is to be made of them: in a dry run, and for a shard."""
     if args.dry_run:
         runner = Runner(_dry, None, args.batch_size, args.tries)
         runner.run([source for some in sources for source in some], unit)
         report_dry(runner.tallies, models)
         return None
-    mine = sources if args.shard is None else sources[args.shard.number - 1 :: args.shard.shards]
-    paths = [args.out / CALLS, *sorted(args.out.glob("calls.*-of-*.jsonl"))]
-    if args.shard is not None:
-        paths = [args.out / f"calls.{args.shard.number}-of-{args.shard.shards}.jsonl"]
+    paths = files_of(args, "calls")
     record = {
-        "models": {role: str(of) for role, of in models.items()},
+        "models": {role: of.name for role, of in models.items()},  # wherever they are served
         "generation": {"max_tokens": args.max_tokens, "temperature": 0.0},
     }
-    args.out.mkdir(parents=True, exist_ok=True)
     for path in paths:
         place = path.with_name(f"{path.name}.run.json")
         check_run(place, record, path.is_file() and path.stat().st_size > 0)
@@ -140,11 +154,11 @@ def run_jobs(
     try:
         ask = Models(models, args.batch_size, args.max_tokens).ask
         runner = Runner(ask, log, args.batch_size, args.tries)
-        results = runner.run([source for some in mine for source in some], unit)
+        results = runner.run([source for some in sources for source in some], unit)
     finally:
         log.close()
     if args.shard is not None:
-        say(f"shard {args.shard}: {len(mine)} images asked about; when all shards are, run this without --shard")
+        say(f"shard {args.shard}: {len(sources)} images asked about; when all shards are, run this without --shard")
         return None
     return Asked(results, runner.tallies)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from converters import deepfakejudge_to_swift, sample_deepfakejudge
+from converters import deepfakejudge_to_swift, fakeclue_to_swift, sample_deepfakejudge, sample_fakeclue
 
 IMAGES = 12
 
@@ -20,3 +20,13 @@ def reasoned(tmp_path_factory) -> Path:
     options = ["--src", str(folder / "raw"), "--out", str(folder / "data"), "--check", "none"]
     assert deepfakejudge_to_swift.main(options) == 0
     return folder / "data" / "reason" / "test.jsonl"
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory) -> Path:
+    """Rows on images of FakeClue's seven categories, test.jsonl beside train.jsonl; read them, do not change them."""
+    folder = tmp_path_factory.mktemp("labelled")
+    assert sample_fakeclue.main(["--out", str(folder / "raw"), "--train", "56", "--test", "14"]) == 0
+    options = ["--src", str(folder / "raw"), "--out", str(folder / "data"), "--check", "none"]
+    assert fakeclue_to_swift.main(options) == 0
+    return folder / "data" / "train.jsonl"

@@ -75,7 +75,7 @@ class Scripted:
     models: Counter[str] = field(default_factory=Counter)
     url: str = ""
 
-    def reply(self, prompt: str) -> str:
+    def reply(self, prompt: str, model: str, image: str) -> str:
         rng = np.random.default_rng(zlib.crc32(prompt.encode()))
         if prompt.startswith("You write rationales"):
             return generated(prompt, rng)
@@ -86,12 +86,13 @@ class Scripted:
     def behave(self, request: Request) -> None:
         parts = request.asked["messages"][-1]["content"]
         prompt = "".join(part.get("text", "") for part in parts)
-        self.asked[prompt, next(part["image_url"]["url"] for part in parts if "image_url" in part)] += 1
+        image = next(part["image_url"]["url"] for part in parts if "image_url" in part)
+        self.asked[prompt, image] += 1
         self.models[request.asked["model"]] += 1
         if self.broken:
             request.reply({"choices": []})
             return
-        text = self.faults(prompt) or self.reply(prompt)
+        text = self.faults(prompt) or self.reply(prompt, request.asked["model"], image)
         usage = {"prompt_tokens": len(prompt), "completion_tokens": len(text)}
         choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         request.reply({"choices": [choice], "usage": usage})
