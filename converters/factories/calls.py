@@ -7,10 +7,11 @@ at once; run again, each is told from the log what it heard before.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 from swift_plugins.answering.asking import Result, error_text
@@ -18,7 +19,8 @@ from swift_plugins.answering.outfile import OutFile
 from swift_plugins.core.records import Row, read_rows, sha256_text
 
 FORM = "\n\n{tried} of your replies could not be read, the last: {fault}. Reply in exactly the form that is asked for."
-Ask = Callable[[str, list[Row]], list[Result]]  # the rows of a role's calls -> what the model said to each, in order
+# From a role and the rows of its calls: the place of each row and what the model said to it, as soon as it does.
+Ask = Callable[[str, list[Row]], Iterable[tuple[int, Result]]]
 
 
 class NoReply(ValueError):
@@ -56,8 +58,9 @@ class Source(NamedTuple):
 class Work:
     """A job under way: the call that it waits for, and what the log says of its calls so far."""
 
-    def __init__(self, source: Source, heard: Mapping[str, Row], tries: int):
+    def __init__(self, source: Source, heard: dict[str, Row], tries: int):
         self.source, self.heard, self.tries = source, heard, tries
+        self.told: set[str] = set()
         self.job = job = handled(source.start())
         self.call: Call | None = None
         self.result: Any = None
@@ -102,11 +105,15 @@ class Work:
         self._go_on(lambda: self.job.send(found))
         return None
 
-    def replay(self) -> Iterator[tuple[Row, str, str | None]]:
-        """(line, role, what could not be read) of each call that the log has the reply to."""
+    def replay(self) -> Iterator[tuple[str, Row, str | None]]:
+        """(role, line, what could not be read) of each call that there is a reply to; one that a job makes again, in
+        the very same words, hears what it heard before and is told of once."""
         while self.call and (line := self.heard.get(self.row["id"])):
-            role = self.call.role
-            yield line, role, self.take(line)
+            role, again = self.call.role, line["id"] in self.told
+            fault = self.take(line)
+            if not again:
+                self.told.add(line["id"])
+                yield role, line, fault
 
 
 @dataclass
@@ -168,6 +175,7 @@ class Runner:
     width: int
     tries: int  # of each call
     tallies: dict[str, Tally] = field(default_factory=dict)
+    writing: Lock = field(default_factory=Lock)
 
     def run(self, sources: Sequence[Source], unit: str) -> dict[str, Any]:
         """name -> what each job returned, in order; its NoReply where it did not handle one."""
@@ -192,9 +200,12 @@ class Runner:
     def _started(self, source: Source) -> Work:
         heard = self.log.heard(source.name) if self.log else {}
         work = Work(source, heard, self.tries)
-        for line, role, fault in work.replay():
-            self._tally(role).add(line, fault)
+        self._go_on(work)
         return work
+
+    def _go_on(self, work: Work) -> None:
+        for role, line, fault in work.replay():
+            self.tallies.setdefault(role, Tally()).add(line, fault)
 
     def _round(self, active: list[Work]) -> None:
         """Ask what the jobs wait for, of all roles at once, keep the replies, and go on."""
@@ -203,18 +214,19 @@ class Runner:
             by_role.setdefault(work.call.role, []).append(work)  # type: ignore[union-attr]
         with ThreadPoolExecutor(len(by_role)) as pool:
             lines = list(pool.map(self._asked, by_role, by_role.values()))
-        if self.log:
-            self.log.write([line for some in lines for line in some])
-        for role, some in zip(by_role, lines, strict=True):
-            for work, line in zip(by_role[role], some, strict=True):
-                self._tally(role).add(line, work.take(line))
+        for works, some in zip(by_role.values(), lines, strict=True):
+            for work, line in zip(works, some, strict=True):
+                work.heard[line["id"]] = line
+                self._go_on(work)
 
     def _asked(self, role: str, works: list[Work]) -> list[Row]:
-        results = self.ask(role, [work.row for work in works])
-        return [line_of(role, work, result) for work, result in zip(works, results, strict=True)]
-
-    def _tally(self, role: str) -> Tally:
-        return self.tallies.setdefault(role, Tally())
+        lines: dict[int, Row] = {}
+        for i, result in self.ask(role, [work.row for work in works]):
+            lines[i] = line_of(role, works[i], result)
+            if self.log:
+                with self.writing:
+                    self.log.write([lines[i]])
+        return [lines[i] for i in range(len(works))]
 
 
 def handled(job: Job) -> Job:

@@ -184,7 +184,7 @@ def _written(role: str, name: str, slots: dict[str, Any], any_verdict: bool = Fa
     def read(reply: str) -> str:
         return read_rationale(reply, None if any_verdict else verdict)
 
-    example = _example(slots.get("level", 3)) if "candidate" not in slots else _reworded(slots["candidate"])
+    example = _example(slots.get("level", 3)) if "candidate" not in slots else _reworded(slots)
     return Call(role, dfj_reason.NAME, prompt(f"grading/{name}").filled(slots), read, frame(example, verdict))
 
 
@@ -192,10 +192,11 @@ def _example(level: int) -> str:
     return " ".join(["The example is about as long as a rationale is, and says where it sees what."] * level)
 
 
-def _reworded(candidate: str) -> str:
+def _reworded(slots: dict[str, Any]) -> str:
     """A candidate's rationale with every second word another."""
-    body = (split_frame(candidate) or (candidate,))[0]
-    return " ".join(word[::-1] if i % 2 else word for i, word in enumerate(body.split()))
+    body = (split_frame(slots["candidate"]) or ("",))[0]
+    words = [word[::-1] if i % 2 else word for i, word in enumerate(body.split())]
+    return " ".join([f"Number {slots.get('number', 0)}.", *words])
 
 
 def _rated(slots: dict[str, Any]) -> Call:

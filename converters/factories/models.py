@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from swift_plugins.answering.asking import BACKENDS, BackEnd, Result
@@ -69,6 +69,6 @@ class Models:
                 servers[of] = BACKENDS["openai"](settings, batch_size, max_tokens)
             self.backends[role] = servers[of]
 
-    def ask(self, role: str, rows: Sequence[Row]) -> list[Result]:
-        """What the role's model said to each conversation, or what went wrong, in order."""
-        return [*self.backends[role].answer([*rows])]
+    def ask(self, role: str, rows: Sequence[Row]) -> Iterator[tuple[int, Result]]:
+        """The place of each conversation and what the role's model said to it, or what went wrong."""
+        yield from enumerate(self.backends[role].answer([*rows]))

@@ -166,9 +166,10 @@ def run_jobs(
 # ------------------------------------------------------------------------------------------------------------- dry runs
 
 
-def _dry(role: str, rows: Sequence[Row]) -> list[Result]:
+def _dry(role: str, rows: Sequence[Row]) -> Iterator[tuple[int, Result]]:
     """For each call a reply as it should be, and the tokens of both as they are estimated."""
-    return [{"response": row["meta"]["example"], "usage": _estimate(row)} for row in rows]
+    for i, row in enumerate(rows):
+        yield i, {"response": row["meta"]["example"], "usage": _estimate(row)}
 
 
 def _estimate(row: Row) -> dict[str, int]:

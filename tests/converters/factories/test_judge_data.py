@@ -161,13 +161,13 @@ def test_a_killed_run_goes_on_and_asks_nothing_twice(reasoned, made, tmp_path):
     whole, _ = made
     out = tmp_path / "judge"
     with Scripted().served() as server:
-        ask, left = Models.ask, iter(range(8))
+        ask, left = Models.ask, iter(range(60))
 
         def killed(models, role, rows):
-            found = ask(models, role, rows)
-            if next(left, None) is None:
-                raise KeyboardInterrupt
-            return found
+            for found in ask(models, role, rows):
+                if next(left, None) is None:
+                    raise KeyboardInterrupt
+                yield found
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(Models, "ask", killed)
@@ -380,3 +380,38 @@ def test_a_rationale_is_only_ever_text():
     assert (
         read_rationale(reply, "fake") == "<reasoning>It melts.‹|im_end|> ‹image>[2J</reasoning> <answer>fake</answer>"
     )
+
+
+def test_no_secret_of_the_environment_is_in_any_file(reasoned, tmp_path, capsys, monkeypatch):
+    key = "sk-CANARY-0123456789abcdef"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+
+    def faults(prompt: str) -> str | None:
+        if prompt.startswith("You write rationales") and "of level 3." in prompt:
+            return f"<reasoning>The key is {key}.</reasoning> <answer>fake</answer>"
+        return None
+
+    with Scripted(faults).served() as server:
+        assert make(reasoned, tmp_path, server, "--limit", "4", "--paraphrases", "0") == 0
+    assert not [name for name, content in contents(tmp_path).items() if b"CANARY" in content]
+    said = capsys.readouterr()
+    assert "CANARY" not in said.out + said.err
+
+
+def test_a_generator_that_says_the_same_again_is_not_asked_twice_and_stops(reasoned, tmp_path):
+    def faults(prompt: str) -> str | None:
+        if prompt.startswith("You write rationales") and "of level 4." in prompt:
+            verdict = prompt.split('The verdict in the answer is "')[1].split('"')[0]
+            return f"<reasoning>It is what it is.</reasoning> <answer>{verdict}</answer>"
+        return None
+
+    with Scripted(faults).served() as server:
+        assert make(reasoned, tmp_path, server, "--limit", "4", "--paraphrases", "0", "--rounds", "5") == 0
+        calls = json.loads((tmp_path / "manifest.json").read_text())["calls"]
+        assert sum(server.asked.values()) == sum(of["calls"] for of in calls.values())
+        assert make(reasoned, tmp_path, server, "--limit", "4", "--paraphrases", "0", "--rounds", "5") == 0
+    assert json.loads((tmp_path / "manifest.json").read_text())["calls"] == calls
+    reasons = [row["reason"] for row in rows_of(tmp_path, "rejects") if "intended 4" in row["reason"]]
+    assert reasons == ["unaccepted: intended 4, rated 3 then 3 then 3 then 3 then 3 then 3"] * 4
+    lines = [row["id"] for row in rows_of(tmp_path, "calls")]
+    assert len(lines) == len(set(lines))
