@@ -50,7 +50,7 @@ MAY = {
     "converters/layouts": ("converters/conversion", CORE, TASKS, MEASURES),
     "converters/rows": (*CONVERTING, CORE, TASKS, MEASURES),
     "converters/samples": (CORE, TASKS),
-    "converters/factories": ("converters/conversion", *SHARED),
+    "converters/factories": (*CONVERTING, *SHARED),
     "converters": (*CONVERTING, "converters/samples", "converters/factories", *SHARED),
     "eval/estimates": (CORE,),
     "eval/encoders": ("eval/estimates", CORE, TASKS, MEASURES),
@@ -62,7 +62,7 @@ MAY = {
     "eval": (*SCORING, "eval/reporting", "eval/judging", "eval/perturbing", "eval/exchanging", *SHARED),
 }
 LOADS_SWIFT = ("swift_plugins/hooks", REGISTER)  # as they begin; LAZY where they need it
-LAZY = (ANSWERING, "swift_plugins", "eval/encoders")
+LAZY = (ANSWERING, "swift_plugins", "eval/encoders", "converters/factories")
 
 
 def name_of(path: Path) -> str:

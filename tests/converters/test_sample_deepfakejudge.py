@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from converters import sample_deepfakejudge
-from converters.sample_deepfakejudge import ARTIFACTS, BALLS, PLACES, main
+from converters.sample_deepfakejudge import main
 from converters.samples.drawing import SIZE
+from converters.samples.reasoning import ARTIFACTS, BALLS, PLACES
 from swift_plugins.core.tasks import dfj_pairwise, dfj_pointwise
 from swift_plugins.core.tasks.candidates import neutralise
 from swift_plugins.core.tasks.dfj_detect import parse_trained

@@ -221,6 +221,13 @@ def test_a_served_judge_answers_as_its_checkpoint(copy, server):
         cwd=copy,
     ).stdout
     assert json.loads(said)["judge_response"] == row["response"]
+    asked = f"{server[-1]}@{server[3]}"
+    out = home / "served_judge_data"
+    few = ("--limit", 1, "--tries", 1, "--split", "1:0:0", "--max-tokens", 32, "--out", out)
+    gold = home / "data" / "reason" / "test.jsonl"
+    done = python("converters/make_judge_data.py", "--data", gold, "--generator", asked, *few, cwd=copy, check=False)
+    assert "no usable rationale" in done.stderr, "a judge writes no rationale, but it was asked for five"
+    assert sum(bool(line["response"]) for line in rows(out / "calls.jsonl")) == 5
 
 
 @pytest.mark.slow
