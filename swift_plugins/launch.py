@@ -1,7 +1,7 @@
 """Train by a recipe: its YAML and the environment become a command of `swift sft`, checked before anything starts.
 
     python swift_plugins/launch.py RECIPE.yaml [any flag of swift sft]
-    python swift_plugins/launch.py RECIPE.yaml --latest
+    python swift_plugins/launch.py RECIPE.yaml --latest|--conversion
 
 From the environment, each in place of what the recipe says:
   MODEL       model folder or hub id
@@ -9,7 +9,8 @@ From the environment, each in place of what the recipe says:
               #N behind one takes so many rows: DATASET="data/fakeclue data/mine#2000"
   OUTPUT_DIR  where checkpoints go          TUNER    lora or full           DEEPSPEED  zero0 … zero3, zero2_offload …
   NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES), NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT
---latest trains nothing: it prints the newest checkpoint of the run. shell/train.sh installs what is missing first.
+--latest trains nothing: it prints the newest checkpoint of the run; nor does --conversion, which prints the command
+that converts the recipe's data. shell/train.sh installs what is missing first.
 Progress is printed, all else is in OUTPUT_DIR/train.log; what says that rows or readers are others than stated ends it.
 """
 
@@ -210,7 +211,7 @@ def use_tuner(run: Run) -> None:
 
 
 def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
-    """The training that a command line and an environment mean, or what --latest prints.
+    """The training that a command line and an environment mean, or what --latest or --conversion prints.
 
     ValueError says what is missing, or contradicts.
     """
@@ -226,6 +227,8 @@ def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
         run.use("output_dir", os.path.join(start, given))
     if extra == ["--latest"]:
         return str(latest(run.output) or "")
+    if extra == ["--conversion"]:
+        return run.recipe.header["data"].split(" && ")[-1]  # what comes before it draws a sample
     if "--tiny" in extra:
         raise ValueError(f"--tiny is not for this recipe: {run.on_cpu}")
     for use in (use_data, check_limits, use_model, check_output, use_tuner, use_devices, use_plugins, check):
@@ -237,7 +240,7 @@ def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
 
 def main(argv: Sequence[str]) -> int:
     if argv[:1] in (["-h"], ["--help"]):
-        sys.stdout.write(f"usage: launch.py RECIPE.yaml [--latest | any flag of swift sft]\n\n{__doc__}\n")
+        sys.stdout.write(f"usage: launch.py RECIPE.yaml [--latest|--conversion | any flag of swift sft]\n\n{__doc__}\n")
         return 0
     start = Path.cwd()
     os.chdir(ROOT)
