@@ -36,6 +36,7 @@ from swift_plugins.core.printable import say
 from swift_plugins.core.records import has_lines
 from swift_plugins.core.runs import Run, find_recipe
 from swift_plugins.core.settings import CHECKPOINT_FILE, VISION_ENV
+from swift_plugins.core.speed import SPEED_FILE, read_speed, told
 from swift_plugins.core.vision import PATCHES, Vision
 from swift_plugins.progress import follow
 
@@ -249,6 +250,7 @@ def main(argv: Sequence[str]) -> int:
         if isinstance(run, str):
             say(run)
             return 0
+        (run.output / SPEED_FILE).unlink(missing_ok=True)  # of an earlier run
         code = follow(run.command, run.env, run.output)
     except (ValueError, OSError) as error:
         say(f"train: {error}", sys.stderr)
@@ -256,6 +258,8 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say("train: interrupted", sys.stderr)
         return INTERRUPTED
+    if not code and (speed := read_speed(run.output)):
+        say(f"speed: {told(speed)}")
     if not code and (checkpoint := latest(run.output)):
         tiny = ("--batch-size", 16, "--max-tokens", 96) if run.says("use_cpu") == "true" else ()
         next_steps.say(next_steps.after_training(checkpoint, run.files("dataset"), *tiny), f", from {ROOT}")
