@@ -67,6 +67,12 @@ def options() -> argparse.ArgumentParser:
         metavar="NAME",
         help="what may differ between --pred and a --baseline, which is else refused; one of " + ", ".join(NAMES),
     )
+    parser.add_argument(
+        "--as-published",
+        metavar="NAME",
+        help="print the paper's table in place of ours: a line for this run, called NAME, for each --baseline and for "
+        "each model that the paper trained, in the paper's columns (default ours, a line for each metric)",
+    )
     add_encoder_options(parser)
     return parser
 
@@ -215,7 +221,7 @@ def print_scores(args: argparse.Namespace) -> None:
         return
     from eval.reporting.terminal import table
 
-    for line in table(report, scorer):
+    for line in table(report, scorer, args.as_published):
         say(line)
     if args.out:
         say(f"report: {(args.out / 'report.html').resolve()}")

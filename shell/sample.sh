@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Make a synthetic dataset, its rows and a tiny random model, where they are not there yet:  bash shell/sample.sh judge|fakevlm
-# They land in output/judge or output/fakevlm: raw, data and model.
+# Make a synthetic dataset, its rows and a tiny random model, where they are not there yet:  bash shell/sample.sh judge|fakevlm|deeptrace
+# They land in output/judge, output/fakevlm or output/deeptrace: raw, data and model.
 set -euo pipefail
 export NEXT_STEPS=no # the caller takes them
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,7 +9,8 @@ home=output/${1:-}
 case ${1:-} in
     judge) dataset=deepfakejudge options=() ;;
     fakevlm) dataset=fakeclue options=(--architecture llava1_5) ;;
-    *) echo "sample: name judge or fakevlm" >&2; exit 2 ;;
+    deeptrace) dataset=deeptrace options=() ;;
+    *) echo "sample: name judge, fakevlm or deeptrace" >&2; exit 2 ;;
 esac
 bash shell/setup.sh
 make() { # FOLDER SCRIPT…: unless it is there, whole

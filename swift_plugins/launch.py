@@ -1,7 +1,7 @@
 """Train by a recipe: its YAML and the environment become a command of `swift sft`, checked before anything starts.
 
     python swift_plugins/launch.py RECIPE.yaml [any flag of swift sft]
-    python swift_plugins/launch.py RECIPE.yaml --latest
+    python swift_plugins/launch.py RECIPE.yaml --latest|--conversion
 
 From the environment, each in place of what the recipe says:
   MODEL       model folder or hub id
@@ -10,7 +10,8 @@ From the environment, each in place of what the recipe says:
   OUTPUT_DIR  where checkpoints go          TUNER    lora or full           DEEPSPEED  zero0 … zero3, zero2_offload …
   BALANCE_VERDICTS=yes   each verdict of the data counts the same in the loss: sets WEIGHT_REAL, WEIGHT_FAKE …
   NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES), NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT
---latest trains nothing: it prints the newest checkpoint of the run. shell/train.sh installs what is missing first.
+--latest trains nothing: it prints the newest checkpoint of the run; nor does --conversion, which prints the command
+that converts the recipe's data. shell/train.sh installs what is missing first.
 Progress is printed, all else is in OUTPUT_DIR/train.log; what says that rows or readers are others than stated ends it.
 """
 
@@ -37,6 +38,7 @@ from swift_plugins.core.printable import say
 from swift_plugins.core.records import has_lines
 from swift_plugins.core.runs import Run, find_recipe
 from swift_plugins.core.settings import CHECKPOINT_FILE, VISION_ENV
+from swift_plugins.core.speed import SPEED_FILE, read_speed, told
 from swift_plugins.core.tasks import TASKS
 from swift_plugins.core.vision import PATCHES, Vision
 from swift_plugins.progress import follow
@@ -230,7 +232,7 @@ def use_tuner(run: Run) -> None:
 
 
 def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
-    """The training that a command line and an environment mean, or what --latest prints.
+    """The training that a command line and an environment mean, or what --latest or --conversion prints.
 
     ValueError says what is missing, or contradicts.
     """
@@ -246,6 +248,8 @@ def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
         run.use("output_dir", os.path.join(start, given))
     if extra == ["--latest"]:
         return str(latest(run.output) or "")
+    if extra == ["--conversion"]:
+        return run.recipe.header["data"].split(" && ")[-1]  # what comes before it draws a sample
     if "--tiny" in extra:
         raise ValueError(f"--tiny is not for this recipe: {run.on_cpu}")
     settle = (use_data, use_balance, check_limits, use_model, check_output, use_tuner, use_devices, use_plugins, check)
@@ -258,7 +262,7 @@ def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
 
 def main(argv: Sequence[str]) -> int:
     if argv[:1] in (["-h"], ["--help"]):
-        sys.stdout.write(f"usage: launch.py RECIPE.yaml [--latest | any flag of swift sft]\n\n{__doc__}\n")
+        sys.stdout.write(f"usage: launch.py RECIPE.yaml [--latest|--conversion | any flag of swift sft]\n\n{__doc__}\n")
         return 0
     start = Path.cwd()
     os.chdir(ROOT)
@@ -267,6 +271,7 @@ def main(argv: Sequence[str]) -> int:
         if isinstance(run, str):
             say(run)
             return 0
+        (run.output / SPEED_FILE).unlink(missing_ok=True)  # of an earlier run
         code = follow(run.command, run.env, run.output)
     except (ValueError, OSError) as error:
         say(f"train: {error}", sys.stderr)
@@ -274,6 +279,8 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say("train: interrupted", sys.stderr)
         return INTERRUPTED
+    if not code and (speed := read_speed(run.output)):
+        say(f"speed: {told(speed)}")
     if not code and (checkpoint := latest(run.output)):
         tiny = ("--batch-size", 16, "--max-tokens", 96) if run.says("use_cpu") == "true" else ()
         next_steps.say(next_steps.after_training(checkpoint, run.files("dataset"), *tiny), f", from {ROOT}")

@@ -45,16 +45,19 @@ os.makedirs(out + "/checkpoint-7", exist_ok=True)
 PYTHON = """#!/bin/sh
 case "$*" in *launch.py*) exec {python} "$@" ;; *device_count*) echo "${{GPUS:-2}}" ;; *import*) ;; *)
     echo "$*" >> scripts.txt
-    while [ "$1" != --out ]; do shift; done
-    mkdir -p "$2" && touch "$2/config.json" "$2/half"
-    case "$2" in
-        *fakevlm*) echo {{}} | tee "$2/train.jsonl" > "$2/test.jsonl" ;;
+    for word in "$@"; do [ "$before" != --out ] || out=$word; before=$word; done # the last that is given
+    mkdir -p "$out" && touch "$out/config.json" "$out/half"
+    case "$out" in
+        *fakevlm*) echo {{}} | tee "$out/train.jsonl" > "$out/test.jsonl" ;;
+        *deeptrace*) for name in all_data.json train.jsonl val.jsonl test.jsonl manifest.json; do
+                echo {{}} > "$out/$name"
+            done ;;
         *data) for kind in pointwise pairwise; do
-                mkdir -p "$2/$kind" && echo {{}} | tee "$2/$kind/train.jsonl" > "$2/$kind/test.jsonl"
-                echo '{{"task": "dfj_'$kind'", "files": {{"test.jsonl": ""}}}}' > "$2/$kind/manifest.json"
+                mkdir -p "$out/$kind" && echo {{}} | tee "$out/$kind/train.jsonl" > "$out/$kind/test.jsonl"
+                echo '{{"task": "dfj_'$kind'", "files": {{"test.jsonl": ""}}}}' > "$out/$kind/manifest.json"
             done ;;
     esac
-    [ "$2" != "$FAIL" ] ;;
+    [ "$out" != "$FAIL" ] ;;
 esac
 """
 

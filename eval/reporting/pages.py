@@ -42,8 +42,10 @@ def write_report(report: dict[str, Any], scorer: Scorer[Any], cases: Sequence[An
     """Write the three files to `out`, a folder, each in place of an older one, with pictures of what it may show."""
     report, shown = without_secrets(report), without_secrets(show_cases(scorer, cases, may_show))
     write_json(out / "report.json", report | {"cases": {k: [c["id"] for c in v] for k, v in shown.items()}})
+    others = report["baseline_runs"]
     facts = {
         "report": report,
+        "runs": [("this run", report["metrics"]), *((name, report["baselines"][name]) for name in others)],
         "cases": shown,
         "figures": scorer.figures(cases),
         "metrics": scorer.metrics,

@@ -17,20 +17,16 @@ def columns(rows: list[list[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def table(report: dict[str, Any], scorer: Scorer[Any]) -> list[str]:
-    """The report's head: a line for each metric with a value in any of its columns, and why the others have none."""
+def table(report: dict[str, Any], scorer: Scorer[Any], name: str | None = None) -> list[str]:
+    """The report's head, its metrics and what must not be overlooked; with the `name` of this run, the metrics as the
+    paper's table has them."""
     decimals = {name: metric.decimals for name, metric in scorer.metrics.items()}
-    rows = [["metric", "value [95 % interval]", "n", "clusters", "deff", *report["baselines"]]]
-    for name, metric in report["metrics"].items():
-        others = [number(other.get(name), decimals[name], interval=False) for other in report["baselines"].values()]
-        row = [name, number(metric, decimals[name]), *counts(metric), *others]
-        rows += [row] if any(cell != "–" for cell in (row[1], *others)) else []
     matched = ", ".join(f"{grammar} {n}" for grammar, n in report["grammars"].items())
     lines = [
         f"{report['task']}: {report['n']} rows, {report['n_unparsed']} unparsed (counted as {scorer.unparsed}), "
         f"grammar {report['policy']['grammar']} (parsed: {matched or 'none'})",
         "",
-        *columns(rows),
+        *columns(by_metric(report, decimals) if name is None else by_run(report, decimals, name)),
     ]
     lines += [f"no value: {', '.join(names)}: {reason}" for reason, names in reasons(report["metrics"]).items()]
     lines += [f"f1: {report['policy']['f1']}"] if "f1" in report["policy"] else []
@@ -41,7 +37,32 @@ def table(report: dict[str, Any], scorer: Scorer[Any]) -> list[str]:
         lines.append(
             "Most answers do not follow this grammar; --grammar auto, where there is one, tells which they do."
         )
+    if name is not None:
+        title = report["published"]["title"]
+        return [*lines, f"{title}. Compare only runs on those rows." if report["published"]["rows"] else title]
     return lines + robustness_lines(report, decimals) + comparison_lines(report, decimals)
+
+
+def by_metric(report: dict[str, Any], decimals: dict[str, int]) -> list[list[str]]:
+    """A line for each metric with a value in any of its columns, which are this run and the baselines."""
+    rows = [["metric", "value [95 % interval]", "n", "clusters", "deff", *report["baselines"]]]
+    for name, metric in report["metrics"].items():
+        others = [number(other.get(name), decimals[name], interval=False) for other in report["baselines"].values()]
+        row = [name, number(metric, decimals[name]), *counts(metric), *others]
+        rows += [row] if any(cell != "–" for cell in (row[1], *others)) else []
+    return rows
+
+
+def by_run(report: dict[str, Any], decimals: dict[str, int], title: str) -> list[list[str]]:
+    """A line for each run, this one called `title`, and for each trained model of the paper, in the paper's columns."""
+    published = [row for row in report["published"]["rows"] if row.get("group") != "baseline"]
+    names = [name for name in (published[0] if published else report["metrics"]) if name in report["metrics"]]
+    runs = {title: report["metrics"], **report["baselines"]}
+    return [
+        ["value [95 % interval]", *names],
+        *([run, *(number(found[name], decimals[name]) for name in names)] for run, found in runs.items()),
+        *([f"published: {row['model']}", *(row[name] or "–" for name in names)] for row in published),
+    ]
 
 
 def published_lines(published: dict[str, Any]) -> list[str]:

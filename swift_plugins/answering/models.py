@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from swift_plugins.core import exports, model_folders, settings, trained_rows
 from swift_plugins.core.printable import say
-from swift_plugins.core.records import Row, sha256_file, sha256_text
+from swift_plugins.core.records import Row, encode, sha256_file, sha256_text
 from swift_plugins.core.settings import CHECKPOINT_FILE
+from swift_plugins.core.speed import SPEED
 from swift_plugins.core.tasks import get_task
 from swift_plugins.core.videollama3 import MODEL_TYPE, TYPE
 
@@ -105,8 +106,16 @@ def model_fingerprint(model: Mapping[str, Any]) -> dict[str, str]:
             name = f"{'adapter' if folder == model['adapter'] else 'model'}/{file.relative_to(folder).as_posix()}"
             facts = file.stat()
             huge = facts.st_size > 1 << 30
-            found[name] = f"{facts.st_size} bytes, modified {facts.st_mtime:.0f}" if huge else sha256_file(file)
+            found[name] = f"{facts.st_size} bytes, modified {facts.st_mtime:.0f}" if huge else hash_of(file)
     return found
+
+
+def hash_of(file: Path) -> str:
+    """The sha256 of a model's file; of a checkpoint's record without the speed of its training, which is never twice
+    the same and on which no answer depends."""
+    if file.name == CHECKPOINT_FILE and SPEED in (record := settings.read_checkpoint_settings(file.parent) or {}):
+        return sha256_text(encode({key: value for key, value in record.items() if key != SPEED}).decode())
+    return sha256_file(file)
 
 
 def run_record(asking: Asking, data: Path, rows: list[Row]) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from swift_plugins.core.frame_cache import frame_quality
 from swift_plugins.core.mixtures import describe_all, sampled
 from swift_plugins.core.records import check_training_texts, write_json
 from swift_plugins.core.settings import CHECKPOINT_FILE, answer_form, library_versions, vision_settings
+from swift_plugins.core.speed import SPEED, SPEED_FILE
 from swift_plugins.hooks.losses import loss_weights
+from swift_plugins.hooks.speed import Speed
 
 
 def restore_weights(model, checkpoint: str, recorded: dict[str, Any]) -> None:
@@ -32,7 +34,8 @@ def restore_weights(model, checkpoint: str, recorded: dict[str, Any]) -> None:
 
 
 class ForensicsCallback(TrainerCallback):
-    """Checks the data against their manifests when training begins and writes forensics.json into each checkpoint."""
+    """Checks the data against their manifests when training begins and writes forensics.json into each checkpoint, with
+    the speed so far."""
 
     def on_train_begin(self, args, state, control, model=None, **kwargs):
         recorded = json.loads((Path(args.output_dir) / "args.json").read_text(encoding="utf-8"))
@@ -60,11 +63,22 @@ class ForensicsCallback(TrainerCallback):
         if state.is_world_process_zero:
             earlier = [recorded.get("model_dir"), args.resume_from_checkpoint, *(recorded.get("adapters") or [])]
             self.record["trained_rows"] = trained_rows.described([one["path"] for one in self.record["data"]], earlier)
+        self.speed = Speed(self.trainer)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.speed.step()
 
     def on_save(self, args, state, control, **kwargs):
+        speed = self.speed.so_far()
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            write_json(folder / CHECKPOINT_FILE, self.record | {"global_step": state.global_step})
+            record = self.record | {"global_step": state.global_step}
+            write_json(folder / CHECKPOINT_FILE, record | ({SPEED: speed} if speed else {}))
+
+    def on_train_end(self, args, state, control, **kwargs):
+        speed = self.speed.so_far()
+        if speed and state.is_world_process_zero:
+            write_json(Path(args.output_dir) / SPEED_FILE, speed)
 
 
 callbacks_map["forensics"] = ForensicsCallback

@@ -62,16 +62,22 @@ CONVERT = "python converters/deeptrace_to_swift.py --src RewardData --out data/d
         (["export.sh"], {}, "name a checkpoint, for example: bash shell/export.sh --adapters"),
         (["train_judge.sh"], {}, "name pointwise or pairwise"),
         (["train_judge.sh", "--tiny"], {}, "name pointwise or pairwise"),
-        (["sample.sh"], {}, "name judge or fakevlm"),
+        (["sample.sh"], {}, "name judge, fakevlm or deeptrace"),
         (["train_fakevlm.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
         (["train_fakevlm.sh"], {"STRATEGY": "probe"}, "STRATEGY must be explained, direct or head, got probe"),
         (["train_fakevlm.sh"], {"STRATEGY": "head", "TUNER": "lora"}, "STRATEGY=head is for LLaVA-1.5 and TUNER=full"),
         (["strategies.sh", "--quick"], {}, "--tiny is the only flag, got --quick"),
         (["strategies.sh"], {}, "no data/fakeclue/train.jsonl: convert the dataset, download the model"),
+        (
+            ["ablations.sh"],
+            {"OUTPUT_DIR": "", "SRC": "nowhere"},
+            "no nowhere/all_data.json: get RewardData, or set SRC",
+        ),
+        (["ablations.sh"], {"OUTPUT_DIR": "", "DATASET": "@"}, "has no place here: each setting has rows of its own"),
     ],
 )
 def test_what_is_missing_is_one_clear_line(command, env, message, data, tmp_path):
-    env = {key: value.replace("@", data) for key, value in env.items()} | {"OUTPUT_DIR": str(tmp_path / "out")}
+    env = {"OUTPUT_DIR": str(tmp_path / "out")} | {key: value.replace("@", data) for key, value in env.items()}
     says(run("bash", f"shell/{command[0]}", *command[1:], **env), message)
 
 
@@ -254,7 +260,14 @@ def test_tiny_makes_what_it_needs_and_trains_it_on_the_cpu(project, tmp_path):
     assert f"eval/score.py --pred {mine}/out.jsonl --out {mine}/report" in score
 
 
-TINY = [["train_pointwise.sh"], ["train_pairwise.sh"], ["train_fakevlm.sh"], ["strategies.sh"], ["quickstart.sh"]]
+TINY = [
+    ["train_pointwise.sh"],
+    ["train_pairwise.sh"],
+    ["train_fakevlm.sh"],
+    ["strategies.sh"],
+    ["ablations.sh"],
+    ["quickstart.sh"],
+]
 
 
 @pytest.mark.parametrize("command", TINY, ids=lambda command: command[0])

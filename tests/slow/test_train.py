@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from eval.predict import main
+from swift_plugins.core.speed import SPEED_FILE, told
 from swift_plugins.progress import STAGES
 from tests.launcher import called, losses, python, rows, run
 
@@ -33,10 +34,11 @@ def work(tmp_path_factory):
 
 
 def train(work, name, *flags, **env):
-    """Run the launcher; returns its output folder and the logged losses by step."""
+    """Run the launcher; returns its output folder and the logged losses by step. It ends with the speed."""
     out = work / name
     env = {"MODEL": str(work / "model"), "DATASET": str(work / "data"), "OUTPUT_DIR": str(out)} | env
-    run("bash", "shell/train.sh", RECIPE, "--logging_steps", 1, "--eval_strategy", "no", *flags, **env)
+    done = run("bash", "shell/train.sh", RECIPE, "--logging_steps", 1, "--eval_strategy", "no", *flags, **env)
+    assert f"speed: {told(json.loads((out / SPEED_FILE).read_text()))}\n" in done.stdout
     return out, losses(out)
 
 
@@ -61,6 +63,10 @@ def test_full_training_learns_and_its_checkpoint_says_what_it_is(work, full):
     assert recorded["vision"]["VIDEO_MAX_PIXELS"] == "7056"
     assert recorded["loss_weights"]["verdict"] == 4
     assert recorded["global_step"] == 8
+    assert recorded["speed"]["steps"] == 8
+    assert recorded["speed"]["rows_per_s"] > 0
+    assert 0 <= recorded["speed"]["data_wait"] < 1
+    assert recorded["speed"]["per_row"]["patches"] == 4 * 6 * 6  # 8 frames of 84 x 84 px, two and two, in patches of 14
     log = (out / "train.log").read_text()
     assert [marker for marker, _ in STAGES if marker not in log] == []
     assert "SftArguments(" in log
@@ -108,7 +114,9 @@ def test_two_ranks_train_under_zero2_on_a_sample_without_rows_to_validate_on(wor
     assert len(losses) == 2
     shards = list((out / "checkpoint-2").glob("global_step2/*optim_states.pt"))
     assert len(shards) == 2  # each rank holds its half of the optimizer
-    (recorded,) = json.loads((out / "checkpoint-2" / "forensics.json").read_text())["data"]
+    record = json.loads((out / "checkpoint-2" / "forensics.json").read_text())
+    assert record["speed"]["devices"] == 2
+    (recorded,) = record["data"]
     assert (recorded["path"], recorded["sample"], recorded["data_seed"]) == (f"{work}/data/train.jsonl", 20, 42)
 
 
