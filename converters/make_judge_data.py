@@ -27,7 +27,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from converters.conversion.reporting import report_rejects
-from converters.conversion.sources import Sourced, unusable, worded
+from converters.conversion.sources import Sourced, unusable
 from converters.conversion.splitting import divided, shares
 from converters.factories.calls import Source
 from converters.factories.grading import EVALUATOR, GENERATOR, LEVELS, PARAPHRASER, Case, Graded, Rules, graded
