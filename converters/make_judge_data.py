@@ -49,6 +49,7 @@ from converters.factories.running import (
 from swift_plugins.core import next_steps
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.printable import say
+from swift_plugins.core.tables import worded
 from swift_plugins.core.tasks.verdicts import LABELS
 
 RECORDED = ("limit", "threshold", "rounds", "paraphrases", "similarity", "pairs", "split", "seed", "tries", "judge")
