@@ -147,7 +147,8 @@ def attack(args: argparse.Namespace) -> None:
     record = run_record(asking, args.data, [row for item in items for row in item.rows]) | {
         "candidates": args.candidates
     }
-    answer_file(items, asking, args.out, record, outcome)
+    if answer_file(items, asking, args.out, record, outcome) is None:
+        return
     report = {
         "task": rows[0]["task"],
         "rows": len(rows),

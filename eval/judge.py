@@ -58,7 +58,8 @@ def judge_file(args: argparse.Namespace) -> int:
     def finish(item: Item, results: Sequence[Result], _: float) -> Row:
         return rows[item.id][1] | judgement(item, results, task)
 
-    failed = answer_file(items, asking, args.out, record, finish, "judge")
+    if (failed := answer_file(items, asking, args.out, record, finish, "judge")) is None:
+        return 0
     keep_records(args.data, args.out, len(rows), "judge")
     say(
         f"{len(rows)} rows judged in {args.out} (prompt: {origin})"

@@ -3,6 +3,10 @@
     python eval/predict.py --model output/deeptrace/checkpoint-383 --data data/deeptrace/test.jsonl --out out.jsonl
     python eval/predict.py --backend openai --base-url http://127.0.0.1:8000/v1 --model NAME --data … --out out.jsonl
 
+A server may be any that speaks OpenAI's protocol, several are a pool: --batch-size is how many requests each answers at
+once, fewer while it is busy. What it refuses, log-probabilities or videos, is done without, and said; a video is then
+shown as frames with their times. shell/slurm.sh and shell/ray.sh answer a file on many machines.
+
 One row in, one row out: the input row with `response`, `labels` (the gold text), the probabilities of what it decides
 (`p_fake`, or `choice_probs` of scores and choices), `usage` and `latency_s`, or with `error`. Killed at any point and
 started again it continues and ends with the same file. What the run depends on stands in OUT.run.json; a rerun that
@@ -48,7 +52,8 @@ def predict(args: argparse.Namespace) -> int:
     record = run_record(asking, args.data, rows)
     record |= {"prompt": args.prompt, "swap": args.swap, "candidates": args.candidates}
     items = [Item(row["id"], [row], list(texts_of(row).values()) if safe else ()) for row in rows]
-    failed = answer_file(items, asking, args.out, record, out_row)
+    if (failed := answer_file(items, asking, args.out, record, out_row)) is None:
+        return 0
     say(f"{len(rows)} rows in {args.out}" + (f", {failed} of this run with an error" if failed else ""))
     known = args.prompt == "zero_shot" or args.backend == "openai" or asking.settings["trained"].get("data")
     next_steps.say(next_steps.after_prediction(args.out, record["tasks"], bool(known)) if failed < len(rows) else ())

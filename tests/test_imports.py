@@ -7,6 +7,7 @@ import ast
 import configparser
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -184,6 +185,7 @@ def test_every_default_is_stated_in_the_help(path, monkeypatch):
     monkeypatch.setattr(sys, "argv", [str(path), "--help"])
     monkeypatch.setattr(argparse.ArgumentParser, "print_help", lambda parser, file=None: found.extend(parser._actions))
     monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # a command's own ways with signals are not this process's
     with pytest.raises(SystemExit):
         runpy.run_path(str(path), run_name="__main__")
     options = [action for action in found if action.nargs != 0 and action.default not in (None, [])]

@@ -5,17 +5,24 @@ What prediction, judging and the robustness suites share.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from swift_plugins.answering.cache import Cache, through
 from swift_plugins.answering.engine import Engine
-from swift_plugins.answering.outfile import OutFile, check_run
+from swift_plugins.answering.forecast import forecast
+from swift_plugins.answering.limits import Budget
+from swift_plugins.answering.outfile import OutFile, check_run, done_in
+from swift_plugins.answering.probabilities import GREEDY
 from swift_plugins.answering.server import Server
+from swift_plugins.answering.shards import SHARD, Shard
+from swift_plugins.answering.vllm_engine import VllmEngine
 from swift_plugins.core import trained_rows
 from swift_plugins.core.checks import check_many
 from swift_plugins.core.media import MEDIA, Media, check_kind, content_hash, content_hashes
@@ -29,9 +36,12 @@ class BackEnd(Protocol):
     """Who answers batches of rows: for each {"response", "usage", "finish_reason"} with the probabilities of what the
     answer decides between, `p_fake` where that is real or fake, else `choice_probs` (value -> probability)."""
 
+    batched: ClassVar[bool]  # whether it answers the rows of a batch together; else each is a batch of its own
     special_tokens: frozenset[str]  # of its tokenizer; empty where that is not known
 
-    def __init__(self, settings: Mapping[str, Any], batch_size: int, max_tokens: int): ...
+    def __init__(
+        self, settings: Mapping[str, Any], batch_size: int, max_tokens: int, sampling: Mapping[str, Any] = GREEDY
+    ): ...
 
     @staticmethod
     def settings(name: str, recipe: Path | None, base_url: str | None, base: Path | None = None) -> dict[str, Any]:
@@ -44,12 +54,30 @@ class BackEnd(Protocol):
     def answer(self, rows: list[Row]) -> list[Row | Exception]: ...
 
 
-BACKENDS: dict[str, type[BackEnd]] = {"transformers": Engine, "openai": Server}
+# From numbered batches of rows, the number, the result of each row and the seconds of each batch, as soon as it is
+# answered, in any order.
+Stream = Callable[[Iterable[tuple[int, list[Row]]]], Iterator[tuple[int, list[Any], float]]]
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A back end that answers many batches at once."""
+
+    special_tokens: frozenset[str]
+
+    def stream(self, batches: Iterable[tuple[int, list[Row]]]) -> Iterator[tuple[int, list[Any], float]]:
+        """As Stream has it."""
+
+
+BACKENDS: dict[str, type[BackEnd]] = {"transformers": Engine, "vllm": VllmEngine, "openai": Server}
 
 
 @dataclass(frozen=True)
 class Asking:
-    """Who is asked and how. `model` is named as on the command line; `settings` are those that were found of it."""
+    """Who is asked and how. `model` is named as on the command line; `settings` are those that were found of it.
+
+    `base_url` names servers, with spaces between. `sampling` has "temperature" and, if wanted, "top_p" and "seed".
+    """
 
     model: str
     settings: Mapping[str, Any]
@@ -60,10 +88,34 @@ class Asking:
     check: str  # one of media.LEVELS
     workers: int
     retry_errors: bool = False
+    sampling: Mapping[str, Any] = field(default_factory=lambda: {**GREEDY})
+    budget: Budget | None = None
+    dry_run: bool = False
+    shard: Shard | None = None
+    cache: Path | None = None
+    data_parallel: int = 1
+    ray_workers: int | None = None
 
-    def start(self) -> BackEnd:
+    def start(self) -> BackEnd | Streaming:
         os.environ.setdefault("LOG_LEVEL", "ERROR")  # ms-swift's; its settings stand in run.json
-        return BACKENDS[self.backend](self.settings, self.batch_size, self.max_tokens)
+        if self.data_parallel > 1 or self.ray_workers is not None:
+            from swift_plugins.answering.workers import Workers
+
+            return Workers(self)
+        budget = {"budget": self.budget} if self.backend == "openai" and self.budget else {}
+        return BACKENDS[self.backend](self.settings, self.batch_size, self.max_tokens, self.sampling, **budget)
+
+    @property
+    def rows_together(self) -> int:
+        """How many items one batch has."""
+        return self.batch_size if BACKENDS[self.backend].batched else 1
+
+    def batches(self, items: list[Item]) -> list[list[Item]]:
+        """The items as they are asked together, those of the shard. They are cut by place in the input, so a row shares
+        its batch with the same rows in every run."""
+        size = self.rows_together
+        cut = [items[i : i + size] for i in range(0, len(items), size)]
+        return self.shard.of(cut) if self.shard else cut
 
 
 @dataclass(frozen=True)
@@ -92,33 +144,53 @@ def error_text(fault: Result) -> str:
 
 def answer_file(
     items: list[Item], asking: Asking, path: Path, run: dict[str, Any], finish: Finish, record: str = "run"
-) -> int:
-    """Answer the items that the output at `path` does not have yet; returns how many of them failed.
+) -> int | None:
+    """Answer the items that the output at `path`, a shard's own beside it, does not have yet.
 
-    `run`, what the answers depend on, stands beside it in <path>.<record>.json, with a hash of the media's content.
+    `run`, what the answers depend on, stands beside it in <output>.<record>.json, with a hash of the media's content.
+    Returns how many failed; None where no whole output is there then: of a shard, and of a dry run.
     """
+    batches = asking.batches(items)
+    if asking.shard:
+        told = asking.shard.record([item.id for item in items], asking.rows_together)
+        path, run = asking.shard.place(path), run | {SHARD: told}
+    if asking.dry_run:
+        done = done_in(path, asking.retry_errors)
+        left = [item for batch in batches for item in batch if item.id not in done]
+        for line in forecast([row for item in left for row in item.rows], asking):
+            say(line)
+        return None
     out = OutFile(path)
     place = path.with_name(f"{path.name}.{record}.json")
     check_run(place, run, path.stat().st_size > 0)
-    if told := trained_rows.warning(run.get("trained_on")):
-        say(told, sys.stderr)
+    if warning := trained_rows.warning(run.get("trained_on")):
+        say(warning, sys.stderr)
     out.resume(asking.retry_errors)
-    # Batches are cut by place in the input, so a row shares its batch with the same rows in every run.
-    batches = [items[i : i + asking.batch_size] for i in range(0, len(items), asking.batch_size)]
     todo = [batch for batch in batches if any(item.id not in out.done for item in batch)]
     failed = 0
-    if todo:
-        media = {item.id: media_of_all(item.rows) for item in items}
+    if todo or not place.is_file():
+        whole = [item for batch in batches for item in batch]
+        media = {item.id: media_of_all(item.rows) for item in whole}
         hashes = content_hashes(path for paths in media.values() for path in paths)
         out.check_media(found := {row_id: content_hash(paths, hashes) for row_id, paths in media.items()})
-        write_json(place, run | {MEDIA: media_hash([row for item in items for row in item.rows], hashes)})
-        failed = run_batches(todo, asking, out, finish, found)
-    out.finish([item.id for item in items])
+        rows = [row for item in whole for row in item.rows]
+        write_json(place, run | {MEDIA: hashes if asking.shard else media_hash(rows, hashes)})
+        cache = Cache(asking.cache, asking, hashes) if asking.cache else None
+        failed = run_batches(todo, asking, out, finish, found, cache) if todo else 0
+    out.finish([item.id for batch in batches for item in batch])
+    if asking.shard:
+        asking.shard.finished(path, len(out.done), failed)
+        return None
     return failed
 
 
 def run_batches(
-    todo: list[list[Item]], asking: Asking, out: OutFile, finish: Finish, hashes: Mapping[str, str | None]
+    todo: list[list[Item]],
+    asking: Asking,
+    out: OutFile,
+    finish: Finish,
+    hashes: Mapping[str, str | None],
+    cache: Cache | None,
 ) -> int:
     """Answer the batches and write each as it is done; returns how many items failed.
 
@@ -130,10 +202,7 @@ def run_batches(
     backend = asking.start()
     failed = 0
     with tqdm(total=sum(map(len, todo)), unit="row", desc="predict") as progress:
-        for batch in todo:
-            begin = time.monotonic()
-            asked = answer_items(backend, batch, bad)
-            seconds = (time.monotonic() - begin) / len(batch)
+        for batch, asked, seconds in answered(backend, todo, bad, cache):
             done = [
                 finished(item, results, seconds, finish, {MEDIA: hashes[item.id]} if hashes[item.id] else {})
                 for item, results in zip(batch, asked, strict=True)
@@ -141,6 +210,8 @@ def run_batches(
             out.write([row for row in done if row["id"] not in out.done])
             failed += sum("error" in row for row in done)
             progress.update(len(batch))
+    if asking.budget and asking.budget.used.requests:
+        say(f"asked: {asking.budget.told()}", sys.stderr)
     return failed
 
 
@@ -194,14 +265,46 @@ def checked(paths: Iterable[str], asking: Asking) -> Iterator[tuple[str, bool | 
         yield path, found.is_video if isinstance(found, Media) else found
 
 
-def answer_items(backend: BackEnd, batch: Sequence[Item], bad: dict[str, str]) -> list[list[Result]]:
-    """For each item the result of each of its rows; a row with a bad file or an unsafe text is not asked."""
-    rows = [row for item in batch for row in item.rows]
-    faults = [fault_of(item, row, backend, bad) for item in batch for row in item.rows]
-    good = [row for row, fault in zip(rows, faults, strict=True) if fault is None]
-    answers = iter(answer_batch(backend, good) if good else [])
-    results = iter([next(answers) if fault is None else fault for fault in faults])
-    return [[next(results) for _ in item.rows] for item in batch]
+def answer_items(backend: BackEnd | Streaming, batch: Sequence[Item], bad: dict[str, str]) -> list[list[Result]]:
+    """For each item the result of each of its rows."""
+    ((_, results, _),) = answered(backend, [batch], bad)
+    return results
+
+
+def answered(
+    backend: BackEnd | Streaming, batches: Iterable[Sequence[Item]], bad: dict[str, str], cache: Cache | None = None
+) -> Iterator[tuple[Sequence[Item], list[list[Result]], float]]:
+    """(batch, for each item the result of each of its rows, seconds that an item took), as they are answered.
+
+    A row with a bad file or an unsafe text is not asked.
+    """
+    waiting: dict[int, tuple[Sequence[Item], list[str | None]]] = {}
+
+    def asked() -> Iterator[tuple[int, list[Row]]]:
+        for number, batch in enumerate(batches):
+            rows = [row for item in batch for row in item.rows]
+            faults = [fault_of(item, row, backend, bad) for item in batch for row in item.rows]
+            waiting[number] = batch, faults
+            yield number, [row for row, fault in zip(rows, faults, strict=True) if fault is None]
+
+    stream: Stream = backend.stream if isinstance(backend, Streaming) else functools.partial(in_turn, backend)
+    if cache:
+        stream = functools.partial(through, cache, stream)
+    for number, answers, seconds in stream(asked()):
+        batch, faults = waiting.pop(number)
+        given = iter(answers)
+        results = iter([next(given) if fault is None else fault for fault in faults])
+        yield batch, [[next(results) for _ in item.rows] for item in batch], seconds / len(batch)
+
+
+def in_turn(
+    backend: BackEnd, batches: Iterable[tuple[int, list[Row]]]
+) -> Iterator[tuple[int, list[Row | Exception], float]]:
+    """The stream of a back end that answers one batch at a time."""
+    for number, rows in batches:
+        begin = time.perf_counter()
+        answers = answer_batch(backend, rows) if rows else []
+        yield number, answers, time.perf_counter() - begin
 
 
 def answer_batch(backend: BackEnd, rows: list[Row]) -> list[Row | Exception]:
@@ -214,7 +317,7 @@ def answer_batch(backend: BackEnd, rows: list[Row]) -> list[Row | Exception]:
         return [result for row in rows for result in answer_batch(backend, [row])]
 
 
-def fault_of(item: Item, row: Row, backend: BackEnd, bad: dict[str, str]) -> str | None:
+def fault_of(item: Item, row: Row, backend: BackEnd | Streaming, bad: dict[str, str]) -> str | None:
     """Why a row is not asked."""
     if item.problem:
         return item.problem

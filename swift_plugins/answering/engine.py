@@ -9,15 +9,16 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from swift_plugins.answering.conversations import asked_messages
 from swift_plugins.answering.models import model_settings
-from swift_plugins.answering.probabilities import TOP, Step, result_of
+from swift_plugins.answering.probabilities import GREEDY, TOP, Step, result_of
 from swift_plugins.core import model_folders
 from swift_plugins.core.commands import stage
 from swift_plugins.core.known_warnings import hide_harmless
 from swift_plugins.core.readers import reader_in_force
-from swift_plugins.core.records import MEDIA_TAG, MEDIA_TAGS, Row
+from swift_plugins.core.records import MEDIA_TAG, MEDIA_TAGS, Row, sha256_text
 from swift_plugins.core.settings import apply_vision_settings
 from swift_plugins.core.special_texts import check_tokens, special_in
 from swift_plugins.core.tasks import fakevlm
@@ -56,6 +57,8 @@ def greedy(released: Any) -> Any:
 class Engine:
     """ms-swift's transformers engine."""
 
+    batched: ClassVar[bool] = True
+
     @staticmethod
     def settings(name: str, recipe: Path | None, base_url: str | None, base: Path | None = None) -> dict[str, Any]:
         """Those of the folder, or of a recipe; the vision settings among them are put into effect."""
@@ -68,30 +71,25 @@ class Engine:
     def video_reader() -> str | None:
         return reader_in_force()
 
-    def __init__(self, settings: Mapping[str, Any], batch_size: int, max_tokens: int):
+    def __init__(
+        self, settings: Mapping[str, Any], batch_size: int, max_tokens: int, sampling: Mapping[str, Any] = GREEDY
+    ):
         warnings.filterwarnings("ignore", category=FutureWarning, module="torch")  # of what others call of it
         stage(f"loading torch, transformers and ms-swift, then {settings['adapter'] or settings['model']}")
-        import torch
-        from swift.infer_engine import RequestConfig, TransformersEngine
-        from swift.model import get_model_processor
-        from swift.template import get_template
+        from swift.infer_engine import RequestConfig
 
         import swift_plugins.register  # noqa: F401
 
         hide_harmless()
-        dtype = getattr(torch, settings["torch_dtype"]) if settings["torch_dtype"] else None
         self.has_head = settings["task_type"] == "seq_cls"
-        head = {"task_type": "seq_cls", "num_labels": len(fakevlm.VERDICTS)} if self.has_head else {}
-        network, processor = get_model_processor(
-            settings["model"], model_type=settings["model_type"], torch_dtype=dtype, **head
-        )
-        if not self.has_head:
-            network.generation_config = greedy(network.generation_config)
-        template = get_template(processor, template_type=settings["template"])
-        adapters = [settings["adapter"]] if settings["adapter"] else []
-        self.engine = TransformersEngine(network, template=template, adapters=adapters, max_batch_size=batch_size)
+        self.engine = self.load(settings, batch_size)
         self.engine.strict = False  # a row that cannot be encoded comes back as its exception
-        self.config = RequestConfig(max_tokens=max_tokens, temperature=0.0, return_details=not self.has_head)
+        self.sampling = {name: value for name, value in sampling.items() if name != "seed"}
+        whole = {"top_k": -1} if sampling["temperature"] else {}  # else transformers draws from 50 tokens
+        self.config = RequestConfig(
+            max_tokens=max_tokens, return_details=not self.has_head, **{**whole, **self.sampling}
+        )
+        self.seed = sampling.get("seed", 0) if sampling["temperature"] else None
         self.tokenizer = self.engine.tokenizer
         # All but the tags of a candidate's own frame, which stays as the paper has it.
         added = {*self.tokenizer.get_added_vocab(), *self.tokenizer.all_special_tokens}
@@ -99,7 +97,37 @@ class Engine:
         turns = [token for token in self.tokenizer.all_special_tokens if not _MEDIA_TOKEN.search(token)]
         self.turn_ids = frozenset(self.tokenizer.convert_tokens_to_ids(turns))
         self.frames: dict[tuple[Any, ...], int] = {}  # how many of them the template puts around rows of each shape
+        template = self.engine.template
         self._encode, template.encode = template.encode, self.encode
+
+    @staticmethod
+    def dtype(settings: Mapping[str, Any]) -> Any:
+        """torch's name of the weights' type; None for that of the folder."""
+        import torch
+
+        return getattr(torch, settings["torch_dtype"]) if settings["torch_dtype"] else None
+
+    def load(self, settings: Mapping[str, Any], batch_size: int) -> Any:
+        """ms-swift's engine with the model."""
+        from swift.infer_engine import TransformersEngine
+        from swift.model import get_model_processor
+        from swift.template import get_template
+
+        head = {"task_type": "seq_cls", "num_labels": len(fakevlm.VERDICTS)} if self.has_head else {}
+        network, processor = get_model_processor(
+            settings["model"], model_type=settings["model_type"], torch_dtype=self.dtype(settings), **head
+        )
+        if not self.has_head:
+            network.generation_config = greedy(network.generation_config)
+        template = get_template(processor, template_type=settings["template"])
+        adapters = [settings["adapter"]] if settings["adapter"] else []
+        return TransformersEngine(network, template=template, adapters=adapters, max_batch_size=batch_size)
+
+    def seed_of(self, rows: Sequence[Row]) -> int | None:
+        """Where answers are drawn, a seed of each batch: a run that goes on draws as one that was not stopped."""
+        if self.seed is None:
+            return None
+        return int(sha256_text(f"{self.seed} {[row['id'] for row in rows]}")[:7], 16)
 
     def encode(self, request: Any, **options: Any) -> Any:
         """The template's own, but that a prompt whose texts became special tokens is a ValueError of its row."""
@@ -120,11 +148,7 @@ class Engine:
         from swift.infer_engine import InferRequest
 
         return [
-            InferRequest(
-                messages=[m for m in row["messages"] if m["role"] != "assistant"],
-                images=row.get("images", []),
-                videos=row.get("videos", []),
-            )
+            InferRequest(messages=asked_messages(row), images=row.get("images", []), videos=row.get("videos", []))
             for row in rows
         ]
 
@@ -156,6 +180,10 @@ class Engine:
 
         requests = self.requests(rows)
         top = TopTokens()
+        if (seed := self.seed_of(rows)) is not None:
+            from swift.utils import seed_everything
+
+            seed_everything(seed)
 
         def keep_top_tokens(kwargs):
             kwargs["inputs"]["logits_processor"] = LogitsProcessorList([top])

@@ -121,18 +121,19 @@ def hash_of(file: Path) -> str:
 def run_record(asking: Asking, data: Path, rows: list[Row]) -> dict[str, Any]:
     """What the answers to the rows of a file depend on, but for the media, which answer_file adds."""
     folder = Path(asking.settings["adapter"] or asking.settings["model"])
-    others = {} if asking.backend == "transformers" else {"others": "as the server sets them"}
+    others = {} if asking.backend != "openai" else {"others": "as the server sets them"}
     prompts = {m["content"] for row in rows for m in row["messages"] if m["role"] == "user"}
     return {
         "model": asking.settings,
         "fingerprint": model_fingerprint(asking.settings),
         "data": {"path": str(data.resolve()), "sha256": sha256_file(data), "rows": len(rows)},
         "trained_on": trained_rows.overlap(rows, trained_rows.read(folder)) if folder.is_dir() else None,
-        "tasks": {name: get_task(name).VERSION for name in sorted({row["task"] for row in rows})},
+        "tasks": {name: get_task(name).VERSION for name in sorted({row["task"] for row in rows if "task" in row})},
         "prompts_sha256": sha256_text("\n".join(sorted(prompts))),
-        "generation": {"max_tokens": asking.max_tokens, "temperature": 0.0, "batch_size": asking.batch_size}
+        "generation": {"max_tokens": asking.max_tokens, **asking.sampling, "batch_size": asking.batch_size}
         | others,  # a local model has none (see greedy in engine.py)
         "backend": asking.backend,
         "check": asking.check,
-        "versions": settings.library_versions(),
+        "versions": settings.library_versions()
+        | (settings.library_versions(["vllm"]) if asking.backend == "vllm" else {}),
     }

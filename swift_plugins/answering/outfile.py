@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from swift_plugins.core.locks import lock
 from swift_plugins.core.media import MEDIA
-from swift_plugins.core.records import Row, atomic_write, jsonl_writer, read_json, read_rows
+from swift_plugins.core.records import Row, atomic_write, jsonl_writer, read_json, read_rows, scan_rows
 
 TRAINED_ON = "trained_on"  # in a run's record, which rows the model was trained on: no answer depends on the count
 
@@ -80,6 +80,26 @@ class OutFile:
                 jsonl_writer(file).write_all(rows[i] for i in order)
 
 
+def done_in(path: Path, retry_errors: bool) -> set[str]:
+    """The ids that an output has, as a run would find them done; nothing is changed in it."""
+    rows = [row for _, row in scan_rows(path) if isinstance(row, dict)] if path.is_file() else []
+    return {row["id"] for row in rows if isinstance(row.get("id"), str) and not (retry_errors and "error" in row)}
+
+
+def compared(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a run's record tells it from another run: not what its rows tell of their media, nor where a model that
+    is known by its name was served."""
+    kept = {key: value for key, value in record.items() if key not in (MEDIA, TRAINED_ON)}
+    if isinstance(model := kept.get("model"), Mapping):
+        kept["model"] = {key: value for key, value in model.items() if key != "base_url"}
+    return kept
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The keys of which two records do not say the same."""
+    return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+
+
 def check_run(path: Path, run: Mapping[str, Any], has_output: bool) -> None:
     """Refuse to go on with an output whose record, at `path`, is that of another run; what both state is compared."""
     if not has_output:
@@ -92,8 +112,7 @@ def check_run(path: Path, run: Mapping[str, Any], has_output: bool) -> None:
         raise ValueError(
             f"{error}: it is not the record of a run: delete it and the output, or name another --out"
         ) from None
-    changed = sorted(k for k in (run.keys() | before.keys()) - {MEDIA, TRAINED_ON} if run.get(k) != before.get(k))
-    if changed:
+    if changed := differences(compared(run), compared(before)):
         raise ValueError(
             f"the output was made with other settings ({', '.join(changed)} differ, see {path.name}): "
             "delete it or name another --out"

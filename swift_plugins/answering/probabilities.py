@@ -12,6 +12,7 @@ from swift_plugins.core.records import Row
 from swift_plugins.core.tasks import Choices, get_task
 
 Step = tuple[str, Mapping[str, float]]  # a generated token's text, and the log-probabilities of the likeliest there
+GREEDY: Mapping[str, Any] = {"temperature": 0.0}  # how answers are sampled unless a command says otherwise
 TOP = 20  # alternatives looked at; OpenAI's protocol gives no more
 
 
@@ -43,11 +44,15 @@ def choice_probabilities(choices: Choices, steps: Sequence[Step]) -> dict[str, f
 
 
 def result_of(row: Row, text: str, steps: Sequence[Step], usage: Any, finish_reason: str | None) -> Row:
-    """What one answer adds to its row."""
-    probabilities = choice_probabilities(get_task(row["task"]).CHOICES, steps)
-    if "real" in get_task(row["task"]).CHOICES.words:
-        decided: Row = {"p_fake": round(1 - probabilities["real"], 6) if probabilities else None}
-    else:
-        decided = {"choice_probs": probabilities}
+    """What one answer adds to its row; how sure it was only where the row is one of a task, which decides something."""
     counted = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+    decided = decision(get_task(row["task"]).CHOICES, steps) if "task" in row else {}
     return {"response": text, **decided, "usage": counted, "finish_reason": finish_reason}
+
+
+def decision(choices: Choices, steps: Sequence[Step]) -> Row:
+    """`p_fake` of what decides between real and fake, else `choice_probs`."""
+    probabilities = choice_probabilities(choices, steps)
+    if "real" in choices.words:
+        return {"p_fake": round(1 - probabilities["real"], 6) if probabilities else None}
+    return {"choice_probs": probabilities}

@@ -70,6 +70,14 @@ class Reply(Struct):
     error: Raw = Raw(b"null")
 
 
+class Refused(ValueError):
+    """A reply that refuses the request, or something that it asks for; `vague` ones may not name what."""
+
+    def __init__(self, text: str, vague: bool = False):
+        super().__init__(text)
+        self.vague = vague
+
+
 _decoder = msgspec.json.Decoder(Reply, strict=False)
 
 
@@ -80,7 +88,7 @@ def answer_of(body: bytes) -> tuple[str, list[Step], Usage, str | None]:
     """
     reply = _read(body.decode(errors="replace"))
     if bytes(reply.error) != b"null":
-        raise ValueError(f"the server replies with an error: {quoted(bytes(reply.error))}")
+        raise Refused(f"the server replies with an error: {quoted(bytes(reply.error))}")
     if not reply.choices:
         raise ValueError("the server's reply has no choices")
     choice = reply.choices[0]

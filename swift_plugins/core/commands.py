@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import sys
 import traceback
 from collections.abc import Callable
@@ -52,6 +53,21 @@ def whole_number(least: int = 1) -> Callable[[str], int]:
             number = least - 1
         if number < least:
             raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
+        return number
+
+    return read
+
+
+def number_from(least: float, most: float) -> Callable[[str], float]:
+    """A type for argparse: a number between two, or one of them."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"must be a number from {least:g} to {most:g}, got {text!r:.40}")
         return number
 
     return read

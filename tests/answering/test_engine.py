@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from swift_plugins.answering.conversations import chat_messages, data_uri
 from swift_plugins.answering.engine import result_of_head
 from swift_plugins.answering.probabilities import choice_probabilities
-from swift_plugins.answering.server import chat_messages, data_uri
 from swift_plugins.core.tasks import get_task
 
 POINTWISE = get_task("dfj_pointwise").CHOICES

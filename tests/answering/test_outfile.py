@@ -75,6 +75,14 @@ def test_another_run_is_refused_by_what_differs(tmp_path):
     check_run(path, {"model": "n", "data": "d"}, has_output=False)
 
 
+def test_a_model_may_be_served_elsewhere_now(tmp_path):
+    path = tmp_path / "out.jsonl"
+    write_json(path, {"model": {"model": "m", "base_url": "http://a/v1"}})
+    check_run(path, {"model": {"model": "m", "base_url": "http://a/v1 http://b/v1"}}, has_output=True)
+    with pytest.raises(ValueError, match=r"\(model differ"):
+        check_run(path, {"model": {"model": "n", "base_url": "http://a/v1"}}, has_output=True)
+
+
 def test_a_row_whose_media_are_others_now_is_named(tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_bytes(b"".join(encode(row) + b"\n" for row in (A | {MEDIA: "1"}, B)))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
+import subprocess
+import time
 
 import pytest
 from PIL import Image
@@ -14,6 +17,7 @@ from swift_plugins.answering import asking
 from swift_plugins.answering import server as module
 from swift_plugins.core.media import content_hash
 from swift_plugins.core.records import MAX_LINE, encode, read_rows
+from tests.answering.killed import command, counting, kill_often, run, without_times, write_data
 from tests.answering.misbehaving import GOOD, serving
 from tests.answering.test_server import KEY, message, row
 from tests.killing import contents, put, states_of
@@ -91,7 +95,7 @@ def test_media_that_change_between_two_runs_are_noticed_and_those_of_a_finished_
 
 
 def test_a_run_that_was_killed_at_any_step_goes_on_to_the_same_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(asking.time, "monotonic", lambda: 0.0)  # else no two runs take the same time
+    monkeypatch.setattr(asking.time, "perf_counter", lambda: 0.0)  # else no two runs take the same time
     rows, out = [row(name) for name in "abcde"], tmp_path / "out"
     out.mkdir()
     with serving(lambda request: request.reply(GOOD)) as url:
@@ -104,3 +108,131 @@ def test_a_run_that_was_killed_at_any_step_goes_on_to_the_same_file(tmp_path, mo
             put(state, out)
             assert run_predict(out, url, rows, "--batch-size", "2")[0] == 0
             assert contents(out) == whole
+
+
+def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not_and_asks_little_twice(tmp_path):
+    kills, at_once = 5, 3
+    write_data(tmp_path / "data.jsonl", 60)
+    with counting(0.02) as (url, asked):
+        whole = command(url, tmp_path / "data.jsonl", tmp_path / "whole.jsonl", "--batch-size", at_once)
+        assert run(whole).returncode == 0
+        asked.clear()
+        line = command(url, tmp_path / "data.jsonl", tmp_path / "out.jsonl", "--batch-size", at_once)
+        kill_often(line, tmp_path / "out.jsonl", kills, 0.05)
+        assert 0 < (tmp_path / "out.jsonl").read_bytes().count(b"\n") < 60
+        assert run(line).returncode == 0
+    assert without_times(tmp_path / "out.jsonl") == without_times(tmp_path / "whole.jsonl")
+    assert len(asked) == 60
+    assert asked.total() <= 60 + kills * at_once
+
+
+@pytest.mark.parametrize("room", ["a small file system", "a limit of the file's size"])
+def test_a_full_disk_leaves_what_is_there_and_a_rerun_goes_on(tmp_path, room):
+    rows, folder = 40, tmp_path / "small"
+    folder.mkdir()
+    write_data(tmp_path / "data.jsonl", rows, filler=400)
+    small = room == "a small file system"
+    if (
+        small
+        and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", folder], capture_output=True).returncode
+    ):
+        pytest.skip("no file system can be mounted here")
+    try:
+        with counting(0) as (url, _):
+            line = command(url, tmp_path / "data.jsonl", folder / "out.jsonl", "--batch-size", 2)
+            limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))  # noqa: E731
+            done = run(line, preexec_fn=None if small else limit)
+            assert done.returncode == 2
+            assert done.stderr.count("error: ") == 1
+            assert "Traceback" not in done.stderr
+            before = (folder / "out.jsonl").read_bytes().splitlines(keepends=True)
+            assert 5 < len(before) < rows
+            assert json.loads((folder / "out.jsonl.run.json").read_text())["backend"] == "openai"
+            done = run(line, preexec_fn=None if small else limit)  # still full: nothing is lost
+            assert done.returncode == 2
+            kept = (folder / "out.jsonl").read_bytes().splitlines(keepends=True)
+            assert kept[: len(before) - 1] == before[:-1]
+            if small:
+                subprocess.run(["mount", "-o", "remount,size=1m", folder], check=True)
+            assert run(line).returncode == 0
+        found = without_times(folder / "out.jsonl")
+    finally:
+        if small:
+            subprocess.run(["umount", folder], check=True)
+    assert [row["id"] for row in found] == [f"r{number}" for number in range(rows)]
+    assert [row["response"] for row in found] == [f"REAL {number}" for number in range(rows)]
+
+
+def misbehave(request):
+    """Each row is met with another ill; what is right, with its secret, is in all of them."""
+    ill, secret = request.asked["messages"][0]["content"][0]["text"], request.headers["Authorization"]
+    if ill == "page":
+        return request.send(f"<html>{secret}</html>".encode(), Content_Type="text/html")
+    if ill == "cut":
+        request.head(Content_Length=1000)
+        request.wfile.write(secret.encode())
+        request.close_connection = True
+        return None
+    if ill == "hang":
+        return time.sleep(5)
+    if ill == "gigantic":
+        request.head(Transfer_Encoding="chunked")
+        while True:
+            request.wfile.write(b"10000\r\n" + b" " * 65536 + b"\r\n")
+    if ill == "redirect":
+        return request.send(b"", 307, Location=f"http://127.0.0.1:1/{secret}")
+    if ill == "busy":
+        return request.reply({"error": secret}, 429, Retry_After="0.01")
+    if ill == "refused":
+        return request.reply({"error": {"message": f"no such thing: {secret}"}}, 422)
+    replies = {
+        "no choices": {"usage": None, "id": secret},
+        "null choices": {"choices": None, "error": {"message": secret}},
+        "empty choices": {"choices": []},
+        "null message": {"choices": [{"message": None}]},
+        "null usage": GOOD | {"usage": None},
+        "parts": message([{"type": "text", "text": f"REAL {secret}"}]),
+        "good": GOOD,
+    }
+    return request.reply(replies[ill])
+
+
+ILLS = (
+    "good",
+    "no choices",
+    "null choices",
+    "empty choices",
+    "null message",
+    "null usage",
+    "parts",
+    "page",
+    "cut",
+    "hang",
+)
+ILLS += ("gigantic", "redirect", "busy", "refused", "good")
+FINE = ("good", "null usage", "parts")
+
+
+def test_every_ill_costs_its_own_row_a_rerun_goes_on_and_no_file_or_line_holds_the_secret(tmp_path, monkeypatch, capfd):
+    from eval import score
+
+    monkeypatch.setattr(module, "TIMEOUT", 1.0)
+    rows = [row(f"{number} {ill}", media_id=str(number), label="real") for number, ill in enumerate(ILLS)]
+    for one, ill in zip(rows, ILLS, strict=True):
+        one["messages"][0]["content"] = ill
+    with serving(misbehave) as url:
+        code, found = run_predict(tmp_path, url, rows, "--batch-size", "4")
+    assert code == 0
+    assert [one["id"] for one in found] == [one["id"] for one in rows]
+    assert [one["id"] for one in found if "error" not in one] == [
+        one["id"] for one in rows if one["id"].split(" ", 1)[1] in FINE
+    ]
+    assert score.main(["--pred", str(tmp_path / "out.jsonl"), "--out", str(tmp_path / "report")]) == 0
+    shown = capfd.readouterr()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"out.jsonl", "out.jsonl.run.json", "report.html", "report.json"} <= {path.name for path in files}
+    for text in (shown.out, shown.err, *(path.read_text() for path in files)):
+        assert "CANARY" not in text
+    with serving(lambda request: request.reply(GOOD)) as again:
+        code, found = run_predict(tmp_path, again, rows, "--batch-size", "4", "--retry-errors")
+    assert (code, sum("error" in one for one in found)) == (0, 0)

@@ -242,7 +242,7 @@ def test_a_page_or_a_cut_connection_costs_its_row():
     assert error_text(closed).startswith("RemoteProtocolError: ")
 
 
-@pytest.mark.parametrize(("status", "asked"), [(429, 3), (503, 3), (400, 1), (401, 1)])
+@pytest.mark.parametrize(("status", "asked"), [(429, 3), (503, 3), (400, 2), (401, 1)])
 def test_a_busy_server_is_asked_again(monkeypatch, status, asked):
     monkeypatch.setattr(module, "RETRIES", 2)
     seen = []

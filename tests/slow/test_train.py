@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from eval.predict import main
 from swift_plugins.core.speed import SPEED_FILE, told
 from swift_plugins.progress import STAGES
 from tests.launcher import called, losses, python, rows, run
+from tests.slow.engines import stand_in
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = "recipes/deeptrace/tiny.yaml"
@@ -303,6 +305,47 @@ def test_rows_made_for_another_box_space_are_refused(work, full, tmp_path):
     done = predict(full[0] / "checkpoint-8", tmp_path / "data" / "test.jsonl", tmp_path / "out.jsonl", check=False)
     assert done.returncode == 2
     assert "box_space" in done.stderr
+
+
+# ------------------------------------------------------------------------------------------------------ other back ends
+
+
+def answers_with_their_certainty(path):
+    return [(row["id"], row["response"], row["p_fake"], row["usage"], row["finish_reason"]) for row in rows(path)]
+
+
+@pytest.mark.parametrize("flag", ["--data-parallel", "--ray-workers"])
+def test_several_processes_answer_as_one(work, full, answered, tmp_path, flag):
+    if flag == "--ray-workers":
+        pytest.importorskip("ray")
+    # As a command of its own: a cluster and its processes end with it.
+    flags = flags_of(full[0] / "checkpoint-8", work / "data" / "test.jsonl", tmp_path / "out.jsonl", flag, 2)
+    python("eval/predict.py", *flags, RAY_USAGE_STATS_ENABLED="0")
+    assert answers_with_their_certainty(tmp_path / "out.jsonl") == answers_with_their_certainty(answered)
+
+
+def test_vllm_is_asked_as_ms_swift_wants_it_and_answers_alike(work, full, lora, answered, tmp_path, monkeypatch):
+    engine = stand_in()
+    monkeypatch.setitem(vars(import_module("swift.infer_engine")), "VllmEngine", engine)
+    data = work / "data" / "test.jsonl"
+    predict(full[0] / "checkpoint-8", data, tmp_path / "out.jsonl", "--backend", "vllm")
+    assert answers_with_their_certainty(tmp_path / "out.jsonl") == answers_with_their_certainty(answered)
+    started, asked = engine.asked[:2]
+    assert started["max_num_seqs"] == 2
+    assert asked["temperature"] == 0
+    assert asked["repetition_penalty"] == 1  # whatever the folder's generation_config.json says
+    predict(lora[0] / "checkpoint-8", data, tmp_path / "lora.jsonl", "--backend", "vllm", "--limit", 2)
+    started = next(given for given in engine.asked if "adapters" in given)
+    rank = json.loads((lora[0] / "checkpoint-8" / "adapter_config.json").read_text())["r"]
+    assert started["max_lora_rank"] >= rank
+
+
+def test_what_is_drawn_is_drawn_again_by_the_same_seed(work, full, answered, tmp_path):
+    flags = (full[0] / "checkpoint-8", work / "data" / "test.jsonl")
+    for name, seed in (("one", 1), ("same", 1), ("other", 2)):
+        predict(*flags, tmp_path / f"{name}.jsonl", "--temperature", 1, "--seed", seed, "--limit", 4)
+    said = {name: answers(tmp_path / f"{name}.jsonl") for name in ("one", "same", "other")}
+    assert said["one"] == said["same"] != said["other"]
 
 
 # ------------------------------------------------------------------------------------ settings that travel with a model

@@ -18,7 +18,7 @@ from converters.factories.captions import (
 )
 from converters.factories.prompts import prompts_below
 from converters.layouts import fakeclue
-from swift_plugins.answering.server import data_uri
+from swift_plugins.answering.conversations import data_uri
 from swift_plugins.core.records import check_row, read_rows
 from swift_plugins.core.tasks import fakevlm
 from tests.converters.factories import captioning
