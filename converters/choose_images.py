@@ -24,7 +24,7 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.conversion.set_cover import DRAWS, by_chance, choose, measured, table_of
+from converters.factories.set_cover import DRAWS, by_chance, choose, measured, table_of
 from swift_plugins.core.commands import run, stage, whole_number
 from swift_plugins.core.locks import held
 from swift_plugins.core.manifests import FILE

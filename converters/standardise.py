@@ -27,11 +27,9 @@ if not __package__:
 from converters.conversion.merging import Dataset, open_datasets
 from converters.conversion.output import Output
 from converters.conversion.sources import Row, Sourced
-from converters.rows.standardised import (
-    CHECKER,
+from converters.factories.prompts import prompt_facts, prompts_below
+from converters.factories.standardising import (
     STYLE,
-    VERSION,
-    WRITER,
     Told,
     ask_checker,
     ask_writer,
@@ -48,7 +46,7 @@ from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.locks import held
 from swift_plugins.core.manifests import FILE, Facts
 from swift_plugins.core.printable import say
-from swift_plugins.core.records import atomic_write, jsonl_writer, read_rows, read_training_rows, sha256_text, spread
+from swift_plugins.core.records import atomic_write, jsonl_writer, read_rows, read_training_rows, spread
 
 ROLES = ("writer", "checker")
 
@@ -201,7 +199,7 @@ def write_manifest(
         "kept": dict((Counter(last.values()) + kept).most_common()),
         "tries": tried,
         "style": args.style,
-        "prompts": {"version": VERSION, "writer_sha256": sha256_text(WRITER), "checker_sha256": sha256_text(CHECKER)},
+        "prompts": prompt_facts(prompts_below("standardising")),
         "models": {role: str(asking.settings["model"]) for role, asking in work.askings.items()},
         "tokens": {role: dict(counts) for role, counts in work.tokens.items()},
     }

@@ -46,7 +46,8 @@ class OwnTable(Annotated):
     def read(self) -> list[Sourced[Annotation]]:
         args = self.args
         if not args.src.is_dir():
-            raise ValueError(f"{args.src} is no folder: name the folder that holds the media with --src")
+            also = ", and the table with --table" if args.src.is_file() else ""
+            raise ValueError(f"{args.src} is no folder: name the folder that holds the media with --src{also}")
         path = args.table or only_table(args.src)
         table = read_table(path)
         self.sources = {path.name: path}

@@ -24,7 +24,7 @@ if not __package__:
 import numpy as np
 
 from converters import choose_images
-from converters.conversion.set_cover import choose, table_of
+from converters.factories.set_cover import choose, table_of
 from swift_plugins.core.commands import whole_number
 from tests.benching import REPEATS, fewer
 

@@ -74,7 +74,7 @@ def make_table(root: Path, path: str | None) -> list[str]:
     lines = [f"{name},{said[i % 2]},64,48,25,0.48" for i, name in enumerate(clips(root))]
     more = [] if path is None else [f'"{path}",fake,8 8 40 24,0.12,64,48,25,0.48']
     (root / "t.csv").write_text("\n".join(["path,label,box,start,width,height,fps,duration", *lines, *more]))
-    return ["--src", str(root)]
+    return ["--src", str(root), "--check", "none"]
 
 
 def clips(root: Path) -> list[str]:
@@ -90,7 +90,8 @@ def make_labelbox(root: Path, path: str | None) -> list[str]:
     trace, real = labels.labelbox_label({"f": (3, 9, (8, 8, 32, 16))}), labels.labelbox_label({}, "real")
     rows = [labels.labelbox_row(name, real if i % 2 else trace) for i, name in enumerate(clips(root))]
     more = [] if path is None else [labels.labelbox_row(path, trace, row_data=None)]
-    return ["--src", str(root), "--export", str(labels.write_labelbox(root / "e.ndjson", *rows, *more))]
+    export = labels.write_labelbox(root / "e.ndjson", *rows, *more)
+    return ["--src", str(root), "--export", str(export), "--check", "none"]
 
 
 def make_cvat(root: Path, path: str | None) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from converters import table_to_swift
-from converters.rows.standardised import Told, ask_checker, ask_writer, read_text
+from converters.factories.standardising import Told, ask_checker, ask_writer, read_text
 from converters.standardise import main
 from swift_plugins.core.manifests import describe_data
 from swift_plugins.core.records import check_row, read_rows

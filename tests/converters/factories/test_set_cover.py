@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from converters.choose_images import main
-from converters.conversion.set_cover import by_chance, choose, measured, table_of
+from converters.factories.set_cover import by_chance, choose, measured, table_of
 
 
 def pool(images: int, labels: int, seed: int = 0) -> list[set[int]]:
