@@ -189,6 +189,18 @@ def test_an_aggregator_that_invents_observations_is_not_believed(names, wrong):
         read_groups(reply, named, "fake")
 
 
+def test_an_aggregator_that_says_something_else_is_not_believed():
+    named = {
+        "A1": Observation("texture", False, "The skin of the left cheek is smooth as wax."),
+        "B1": Observation("texture", False, "The face has no pores and shines like plastic."),
+    }
+    group = '[{"family": "texture", "from": ["A1", "B1"], "critical": false, "text": "%s"}]'
+    (found,) = read_groups(group % "The skin of the face is smooth, without pores, like wax.", named, "fake")
+    assert found.captioners == 2
+    with pytest.raises(ValueError, match="something else"):
+        read_groups(group % "A second sun stands over London.", named, "fake")
+
+
 def test_a_captioner_without_a_usable_reply_leaves_it_to_the_other_two(labelled, tmp_path):
     with Captioning(hostile={"internvl": HOSTILE["no json"]}).served() as server:
         assert annotate(labelled, tmp_path, server, "--limit", "12", "--tries", "1") == 0
