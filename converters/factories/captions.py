@@ -9,6 +9,7 @@ is this project's own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple
@@ -38,6 +39,7 @@ LETTERS = "ABC"  # the captioners' names in what the aggregator is shown
 CAPTIONERS, AGGREGATOR = tuple(f"captioner {letter}" for letter in LETTERS), "aggregator"
 AGREED = 2  # captioners that must have seen a thing
 MOST = 12  # observations of one captioner
+_STEM = re.compile(r"\w{4,5}")  # the beginning of a word that is more than a particle
 Steps = Generator[Call, Any, Any]
 Text = Annotated[str, Meta(min_length=1, max_length=600)]
 
@@ -203,7 +205,8 @@ def read_observations(reply: str, verdict: str) -> list[Observation]:
 
 
 def read_groups(reply: str, named: dict[str, Observation], verdict: str) -> list[Group]:
-    """The aggregator's list; ValueError also where it names what nobody observed, or an observation twice."""
+    """The aggregator's list; ValueError also where it names what nobody observed, or an observation twice, and where a
+    text is about something else than the observations that it names."""
     found = json_of(reply, list[Group])
     names = [name for group in found for name in group.names]
     if not all(group.names for group in found) or not {*names} <= named.keys():
@@ -212,7 +215,13 @@ def read_groups(reply: str, named: dict[str, Observation], verdict: str) -> list
         raise ValueError("an observation stands in two groups")
     for group in found:
         group.text = _sentence(group.text, group.family, verdict)
+        if not _stems(group.text) & set().union(*(_stems(named[name].text) for name in group.names)):
+            raise ValueError("a text says something else than the observations that it is from")
     return found
+
+
+def _stems(text: str) -> set[str]:
+    return {found[0] for word in text.casefold().split() if (found := _STEM.match(word))}
 
 
 def _sentence(text: str, family: str, verdict: str) -> str:

@@ -63,6 +63,8 @@ CONVERT = "python converters/deeptrace_to_swift.py --src RewardData --out data/d
         (["train_judge.sh"], {}, "name pointwise or pairwise"),
         (["train_judge.sh", "--tiny"], {}, "name pointwise or pairwise"),
         (["sample.sh"], {}, "name judge, fakevlm or deeptrace"),
+        (["bootstrap.sh"], {}, "--tiny is all there is"),
+        (["bootstrap.sh", "--tiny"], {"MODEL": "mine"}, "MODEL=mine has no place here"),
         (["train_fakevlm.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
         (["train_fakevlm.sh"], {"STRATEGY": "probe"}, "STRATEGY must be explained, direct or head, got probe"),
         (["train_fakevlm.sh"], {"STRATEGY": "head", "TUNER": "lora"}, "STRATEGY=head is for LLaVA-1.5 and TUNER=full"),

@@ -34,8 +34,8 @@ def share(*of: object) -> float:
 
 @functools.cache
 def name_of(image: str) -> str:
-    """What stands for an image, a data URI, in what is drawn."""
-    return str(zlib.crc32(image.encode()))
+    """What stands for an image, base64 of its file or a data URI of it, in what is drawn."""
+    return str(zlib.crc32(image.rpartition(",")[2].encode()))
 
 
 @functools.cache

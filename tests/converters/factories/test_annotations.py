@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from converters.factories.captions import (
 )
 from converters.factories.prompts import prompts_below
 from converters.layouts import fakeclue
-from swift_plugins.answering.conversations import data_uri
 from swift_plugins.core.records import check_row, read_rows
 from swift_plugins.core.tasks import fakevlm
 from tests.converters.factories import captioning
@@ -55,7 +55,7 @@ def kept_of(row: dict) -> set[str]:
 
 
 def images_of(rows: list[dict]) -> list[tuple[dict, str]]:
-    return [(row, data_uri(row["images"][0])) for row in rows]
+    return [(row, base64.b64encode(Path(row["images"][0]).read_bytes()).decode()) for row in rows]
 
 
 def test_precision_and_recall_of_what_is_kept_are_those_of_two_in_three(labelled, made):
@@ -189,6 +189,18 @@ def test_an_aggregator_that_invents_observations_is_not_believed(names, wrong):
         read_groups(reply, named, "fake")
 
 
+def test_an_aggregator_that_says_something_else_is_not_believed():
+    named = {
+        "A1": Observation("texture", False, "The skin of the left cheek is smooth as wax."),
+        "B1": Observation("texture", False, "The face has no pores and shines like plastic."),
+    }
+    group = '[{"family": "texture", "from": ["A1", "B1"], "critical": false, "text": "%s"}]'
+    (found,) = read_groups(group % "The skin of the face is smooth, without pores, like wax.", named, "fake")
+    assert found.captioners == 2
+    with pytest.raises(ValueError, match="something else"):
+        read_groups(group % "A second sun stands over London.", named, "fake")
+
+
 def test_a_captioner_without_a_usable_reply_leaves_it_to_the_other_two(labelled, tmp_path):
     with Captioning(hostile={"internvl": HOSTILE["no json"]}).served() as server:
         assert annotate(labelled, tmp_path, server, "--limit", "12", "--tries", "1") == 0
@@ -213,10 +225,10 @@ def test_what_one_saw_is_kept_where_it_and_the_aggregator_call_it_critical(label
     for said, kept in (("true", True), ("false", False)):
         out = tmp_path / said
         with Glaring(hostile={"internvl": glaring % said}).served() as server:
-            assert annotate(labelled, out, server, "--limit", "8") == 0
+            assert annotate(labelled, out, server, "--limit", "14") == 0
         texts = [row["meta"]["explanation"] for row in rows_of(out, "train") if row["meta"]["explanation"]]
         assert all(("three arms" in text) == kept for text in texts)
-        assert len(texts) > 4
+        assert len(texts) > 3
 
 
 def test_a_killed_run_goes_on_and_shards_make_the_same(labelled, made, tmp_path):
