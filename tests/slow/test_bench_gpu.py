@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from swift_plugins import real_models
-from swift_plugins.bench_gpu import HEAD, recipes_for
-from tests.launcher import python, run
+from swift_plugins.bench_gpu import HEAD, main, recipes_for
+from tests.launcher import called, run
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
@@ -89,11 +89,14 @@ def test_the_command_measures_tiny_models_on_the_cpu(copy):
     assert not (copy / "output" / "bench" / "tiny" / "model").exists()
 
 
-def test_what_cannot_be_measured_is_told(copy):
-    done = python("swift_plugins/bench_gpu.py", "recipes/deeptrace/tiny.yaml", check=False, cwd=copy)
+def test_what_cannot_be_measured_is_told(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    done = called(main, "recipes/deeptrace/tiny.yaml", check=False)
     assert done.returncode == 2
     assert "recipes/deeptrace/tiny.yaml is no recipe to measure without --tiny" in done.stderr
-    done = python("swift_plugins/bench_gpu.py", check=False, cwd=copy, CUDA_VISIBLE_DEVICES="")
+    done = called(main, check=False, TUNER="lora")
+    assert "TUNER=lora has no place here: recipes are measured as they are" in done.stderr
+    done = called(main, check=False, CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 2
     assert "no GPU found: --tiny measures tiny models on the CPU" in done.stderr
 

@@ -60,6 +60,12 @@ def test_full_training_learns_and_a_resumed_run_continues_the_loss(work):
         assert loss == pytest.approx(whole[step], rel=1e-4)
 
 
+def test_the_loss_falls_to_a_half_within_sixteen_steps(work):
+    """What all the recipe's steps come to on the held-out clips stands in its header."""
+    _, found = train(work, "learning", "--max_steps", 16, "--save_strategy", "no")
+    assert sum(found[step] for step in range(13, 17)) / 4 < found[1] / 2
+
+
 def test_a_merged_adapter_answers_as_the_adapter_and_loads_in_plain_transformers(work):
     from transformers import AutoModelForImageTextToText, VideoLlama3ForConditionalGeneration
 
