@@ -8,6 +8,7 @@ import pytest
 
 from tests.launcher import rows
 from tests.readme import REAL, ROOT, START, STEPS, bash, needs_gpus, report_of, stand_in
+from tests.scoring import page_data
 from tests.test_imports import PACKAGES
 
 
@@ -62,11 +63,11 @@ def test_the_quickstart_learns_what_it_must_and_its_baselines_do_not(copy, quick
 def test_the_quickstart_ends_with_the_scores_and_the_report(copy, quickstart):
     assert re.search(r"^accuracy +[\d.]+ \[", quickstart, re.M)
     page = re.search(r"^report: (.*)$", quickstart, re.M).group(1)
-    html = Path(page).read_text(encoding="utf-8")
-    assert html.count("data:image/jpeg") >= 12
-    assert 'class="box true"' in html
-    assert 'class="box pred"' in html
-    assert "<script" not in html
+    shown = page_data(Path(page).parent)
+    assert len(shown["cases"]) == 200
+    assert len(shown["pictures"]) >= 12
+    assert {kind for case in shown["cases"] for kind, *_ in case["boxes"]} == {"true", "pred"}
+    assert shown["runs"] == ["untrained model"]
 
 
 @pytest.mark.slow
