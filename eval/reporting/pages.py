@@ -105,8 +105,8 @@ def json_script(value: Any) -> Any:
     return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def render(name: str, facts: dict[str, Any]) -> str:
-    """The template of a file filled in; every text in a page of HTML is escaped."""
+def render(name: str, facts: Mapping[str, Any]) -> str:
+    """The template of that name filled in; every text in a page of HTML is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

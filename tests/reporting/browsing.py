@@ -16,11 +16,12 @@ def opened(browser: Any, page: Path, width: int = 1280, fragment: str = "", **op
     said: list[str] = []
     tab = browser.new_page(viewport={"width": width, "height": 900}, **options)
     tab.on("console", lambda message: said.append(message.text))
+    tab.on("requestfailed", lambda request: said.append(request.url[:300]))
     tab.on("pageerror", lambda error: said.append(str(error)))
     tab.goto(page.as_uri() + fragment)
     yield tab
     tab.close()
-    assert said == []
+    assert not said, said
 
 
 def violations(tab: Any) -> list[str]:

@@ -99,7 +99,7 @@ function compare(a, b, sign) { // what has no value comes last
 const space = el("div", { role: "presentation" });
 
 function badge(one) {
-  if (one.right === null) return ["dim", one.unparsed ? "unparsed" : "answered"];
+  if (one.right === null) return ["dim", one.unparsed ? "unparsed" : one.answered];
   if (!one.right) return ["bad", one.unparsed ? "unparsed" : "wrong"];
   return one.quality >= 1 ? ["good", "right"] : ["part", "verdict right"]; // the rest of the answer is not perfect
 }
