@@ -104,10 +104,10 @@ def serve(ask: Ask, port: int) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # what is dropped here is gone when the page is
-        shown = [gradio.Textbox(label="answer", lines=6), gradio.Image(label="where", type="filepath")]
-        page = gradio.Interface(
-            answer, gradio.File(label="image or video", type="filepath"), shown, flagging_mode="never"
-        )
+        text = gradio.Textbox(label="answer", lines=6)
+        picture = gradio.Image(label="where", type="filepath", buttons=["download", "fullscreen"])  # none that uploads
+        dropped = gradio.File(label="image or video", type="filepath")
+        page = gradio.Interface(answer, dropped, [text, picture], flagging_mode="never")
         page.launch(server_name="127.0.0.1", server_port=port, share=False, quiet=True, allowed_paths=[folder])
 
 

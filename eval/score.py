@@ -4,7 +4,7 @@
 
 Prints a table, or with --json one JSON object. --out writes report.json, report.md, cases.csv (a line for each row) and
 report.html: one file, opens anywhere, with every case to look through. The truth comes from the rows' meta, or from
---gold; a row of --gold that was not predicted counts as wrong.
+--gold; a row of --gold that was not predicted counts as wrong. Of rows without any truth the answers are counted.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def score_file(args: argparse.Namespace) -> Scored:
         "run": {key: value for key, value in facts.items() if key != "versions"} | judge_facts(args.pred),
         "baseline_runs": {title: baseline.record for title, baseline in named.items()},
     }
-    return Scored(report, cases, every, of_named)
+    return Scored(scorer, report, cases, every, of_named)
 
 
 def seen_before(facts: Row, named: Mapping[str, Baseline]) -> list[str]:
@@ -215,19 +215,18 @@ def print_scores(args: argparse.Namespace) -> None:
     """Score, write the report where one is wanted, and print."""
     scored = score_file(args)
     report = scored.report
-    scorer = scorer_of(report["task"])
     if args.out:
         from eval.reporting.pages import write_report
         from eval.reporting.provenance import Shown
 
         with held(args.out):
-            write_report(scored, scorer, args.out, Shown(args.gold))
+            write_report(scored, args.out, Shown(args.gold))
     if args.json:
         say(encode(report).decode())
         return
     from eval.reporting.terminal import table
 
-    for line in table(report, scorer, args.as_published):
+    for line in table(report, scored.scorer, args.as_published):
         say(line)
     if args.out:
         say(f"report: {(args.out / 'report.html').resolve()}")

@@ -16,7 +16,6 @@ from eval.reporting.provenance import Shown, flat
 from eval.reporting.summary import sentence
 from eval.reporting.tables import to_csv
 from eval.scorers.assemble import Scored
-from eval.scorers.base import Scorer
 from eval.scorers.comparison import accuracy_text
 from swift_plugins.core.printable import printable
 from swift_plugins.core.records import atomic_files, write_json
@@ -35,8 +34,9 @@ def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
     return [name for name in names if any(name in part["metrics"] for part in slices.values())]
 
 
-def write_report(scored: Scored, scorer: Scorer[Any], out: Path, may_show: Shown) -> None:
+def write_report(scored: Scored, out: Path, may_show: Shown) -> None:
     """Write the four files to `out`, a folder, each in place of an older one, with pictures of what it may show."""
+    scorer = scored.scorer
     report, shown = without_secrets(scored.report), show_cases(scorer, scored.every, scored.named, may_show, out)
     chosen = {kind: [case.row["id"] for case in some] for kind, some in choose_cases(scored.cases).items()}
     write_json(out / "report.json", report | {"cases": without_secrets(chosen)})

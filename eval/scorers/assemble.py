@@ -17,8 +17,9 @@ from swift_plugins.core.tasks.verdicts import FOLD
 
 
 class Scored(NamedTuple):
-    """A scored file: its report, the cases of the report's metrics, all cases, and all those of other runs by title."""
+    """A scored file: the report, the cases of its metrics, all cases, and all those of other runs by title."""
 
+    scorer: Scorer[Any]
     report: dict[str, Any]
     cases: Sequence[Any]
     every: Sequence[Any]

@@ -162,6 +162,7 @@ def test_other_tasks_pages_have_none_either(chromium, tmp_path):
     }.items():
         score_rows(tmp_path, rows, "--out", tmp_path / name)
         with opened(chromium, tmp_path / name / "report.html", 390) as tab:
+            assert "null" not in tab.locator("#browser").text_content()
             assert violations(tab) == []
             assert clipped(tab) == []
 

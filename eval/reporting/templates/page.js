@@ -106,6 +106,7 @@ function badge(one) {
 
 function small(one) {
   const [first] = one.pictures;
+  if (!first) return null;
   const src = first && (first.at !== undefined ? data.pictures[first.at] : first.kind === "image" ? first.src : null);
   return src ? el("img", { src, alt: "", loading: "lazy" }) : el("span", { class: "blank" });
 }
@@ -183,7 +184,7 @@ function view(one, plays) {
     el("p", { class: "facts dim" }, [`quality ${fixed(one.quality)}`, ...measures].join(" · ")),
     ...one.problems.map((problem) => el("p", { class: "facts bad" }, problem)),
     el("div", { class: "texts" }, ...one.texts.map(([title, text]) => section(title, text)), ...one.runs.map(otherRun)),
-  ];
+  ].filter(Boolean);
 }
 
 const section = (title, text) => el("section", {}, el("h4", {}, title), el("p", {}, text));
@@ -270,7 +271,7 @@ addEventListener("beforeprint", () => {
   const left = shown.length - PRINTED;
   document.querySelector(".printed").replaceChildren(
     el("p", {}, `${Math.min(shown.length, PRINTED)} cases, as filtered and sorted` + (left > 0 ? `; ${left} more are not printed: filter them, or take cases.csv` : "")),
-    ...shown.slice(0, PRINTED).map((one) => el("article", { class: "detail" }, ...view(one, false).filter(Boolean))));
+    ...shown.slice(0, PRINTED).map((one) => el("article", { class: "detail" }, ...view(one, false))));
 });
 addEventListener("afterprint", () => {
   opened.forEach((one) => { one.open = false; });
