@@ -6,8 +6,8 @@ Takes judge rows of a converter and puts every attack below into a candidate of 
 already score 5, or into the worse one of a pair. Prints the attack success rate (the judge now gives a higher score, or
 prefers the attacked candidate) and the benign drift (how far verdicts differ between candidates made safe and
 untouched ones, on harmless texts with odd signs), both with 95 % intervals clustered by image. OUT.report.json holds
-them; OUT every answer; a rerun continues. --data of answers that explain (see eval/judge_explanations.py) attacks the
-judge of explanations in the same way.
+them, OUT.report.html shows them with every text; OUT holds every answer; a rerun continues. --data of answers that
+explain (see eval/judge_explanations.py) attacks the judge of explanations in the same way.
 """
 
 from __future__ import annotations
@@ -141,6 +141,8 @@ def explanation_rows(path: Path, count: int) -> list[Row]:
 
 
 def attack(args: argparse.Namespace) -> None:
+    from eval.reporting.injections import write_page
+
     rows = base_rows(args.data, args.rows)
     asking = asking_of(args)
     items = [item for row in rows for item in variants(row, args.candidates)]
@@ -149,14 +151,11 @@ def attack(args: argparse.Namespace) -> None:
     }
     if answer_file(items, asking, args.out, record, outcome) is None:
         return
-    report = {
-        "task": rows[0]["task"],
-        "rows": len(rows),
-        "mode": args.candidates,
-        **measure(rows[0]["task"], [row for _, row in read_rows(args.out)]),
-    }
-    told = read_json(args.out.with_name(f"{args.out.name}.run.json"))
-    write_json(args.out.with_name(f"{args.out.name}.report.json"), report | {"run": told})
+    answers = [row for _, row in read_rows(args.out)]
+    report = {"task": rows[0]["task"], "rows": len(rows), "mode": args.candidates, **measure(rows[0]["task"], answers)}
+    report_and_run = report | {"run": read_json(args.out.with_name(f"{args.out.name}.run.json"))}
+    write_json(args.out.with_name(f"{args.out.name}.report.json"), report_and_run)
+    write_page(report_and_run, answers, args.out.with_name(f"{args.out.name}.report.html"))
     for line in [encode(report).decode()] if args.json else table(report):
         say(line)
 

@@ -2,8 +2,9 @@
 
     python eval/score.py --pred out.jsonl --out report
 
-Prints a table, or with --json one JSON object. --out writes report.json, report.md and report.html (one file, opens
-anywhere). The truth comes from the rows' meta, or from --gold; a row of --gold that was not predicted counts as wrong.
+Prints a table, or with --json one JSON object. --out writes report.json, report.md, cases.csv (a line for each row) and
+report.html: one file, opens anywhere, with every case to look through. The truth comes from the rows' meta, or from
+--gold; a row of --gold that was not predicted counts as wrong. Of rows without any truth the answers are counted.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, encode
 
 if TYPE_CHECKING:
+    from eval.scorers.assemble import Scored
     from eval.scorers.base import Scorer
     from swift_plugins.core.tasks import Task
 
@@ -45,7 +47,9 @@ def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pred", type=Path, required=True, help="JSONL of eval/predict.py")
     parser.add_argument("--gold", type=Path, help="the converter's JSONL with the truth (default: the meta in --pred)")
-    parser.add_argument("--out", type=Path, help="folder for report.json, report.md and report.html (default none)")
+    parser.add_argument(
+        "--out", type=Path, help="folder for report.json, report.md, cases.csv and report.html (default none)"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object instead of a table")
     parser.add_argument(
         "--grammar",
@@ -154,15 +158,16 @@ def with_neural_scores(
     return files, computed_by
 
 
-def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
-    """(the report as JSON, the cases that its metrics are of)."""
+def score_file(args: argparse.Namespace) -> Scored:
+    from eval.scorers.assemble import Scored
     from eval.scorers.robustness import score_rows
 
     facts, rows, task, scorer, grammar, cases = read_predictions(args.pred, args.gold, args.grammar)
     named = read_baselines(args, task, scorer, rows, facts)
     files = [cases, *(baseline.cases for baseline in named.values())]
-    (cases, *others), encoders = with_neural_scores(args, task.NAME, scorer, files)
-    found, cases = score_rows(scorer, rows, cases, dict(zip(named, others, strict=True)))
+    (every, *others), encoders = with_neural_scores(args, task.NAME, scorer, files)
+    of_named = dict(zip(named, others, strict=True))
+    found, cases = score_rows(scorer, rows, every, of_named)
     unparsed = sum(case.parsed.answer is None for case in cases)
     report = {
         "task": task.NAME,
@@ -181,7 +186,7 @@ def score_file(args: argparse.Namespace) -> tuple[dict[str, Any], list[Any]]:
         "run": {key: value for key, value in facts.items() if key != "versions"} | judge_facts(args.pred),
         "baseline_runs": {title: baseline.record for title, baseline in named.items()},
     }
-    return report, cases
+    return Scored(scorer, report, cases, every, of_named)
 
 
 def seen_before(facts: Row, named: Mapping[str, Baseline]) -> list[str]:
@@ -208,20 +213,20 @@ def different(named: Mapping[str, Baseline], facts: Row) -> list[str]:
 
 def print_scores(args: argparse.Namespace) -> None:
     """Score, write the report where one is wanted, and print."""
-    report, cases = score_file(args)
-    scorer = scorer_of(report["task"])
+    scored = score_file(args)
+    report = scored.report
     if args.out:
         from eval.reporting.pages import write_report
         from eval.reporting.provenance import Shown
 
         with held(args.out):
-            write_report(report, scorer, cases, args.out, Shown(args.gold))
+            write_report(scored, args.out, Shown(args.gold))
     if args.json:
         say(encode(report).decode())
         return
     from eval.reporting.terminal import table
 
-    for line in table(report, scorer, args.as_published):
+    for line in table(report, scored.scorer, args.as_published):
         say(line)
     if args.out:
         say(f"report: {(args.out / 'report.html').resolve()}")

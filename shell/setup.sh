@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install everything into .venv; a second run returns at once. By uv where it is present or installable, else by pip.
 #   PYTHON   the interpreter to use (default: the newest of python3.13 … python3.10, python3 that is found)
-#   EXTRAS   what to install besides the core (default train,test; also judge, neural, cluster)
+#   EXTRAS   what to install besides the core (default train,test; also app, judge, neural, cluster)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 extras=${EXTRAS:-train,test}

@@ -9,6 +9,10 @@ bash shell/setup.sh
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE CUDA_VISIBLE_DEVICES= TOKENIZERS_PARALLELISM=false
 unset PYTHONDONTWRITEBYTECODE # the libraries are compiled once, not by each of the many processes that import them
 step() { echo "== $1"; }
+if [ -z "$(command -v chromium chromium-browser google-chrome)" ] && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+    step "Chromium, in which the tests look at reports; without one they skip that"
+    { apt-get update && apt-get install --yes --no-install-recommends chromium; } > /dev/null 2>&1 || echo "not installed"
+fi
 step "ruff: lint and format"
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .

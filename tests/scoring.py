@@ -100,3 +100,13 @@ def dfj_row(task, row_id, response, choice_probs=None, **meta):
     """A row of one of DeepfakeJudge's tasks."""
     made = answer_row(task, row_id, response, "Judge: it melts, it shines.", **{"source": "Gemini"} | meta)
     return made | {"choice_probs": choice_probs}
+
+
+def page_data(report):
+    """What a report's page holds for its script: the cases as it shows them."""
+    page = (report / "report.html").read_text()
+    return json.loads(page.partition('<script type="application/json" id="data">')[2].partition("</script>")[0])
+
+
+def shown_case(report, row_id):
+    return next(case for case in page_data(report)["cases"] if case["id"] == row_id)

@@ -1,22 +1,32 @@
-"""The cases that a report shows, with their pictures."""
+"""The cases of a run as its page shows them: what was asked, answered and measured, with pictures."""
 
 from __future__ import annotations
 
 import base64
 import io
-import sys
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from eval.reporting.provenance import Shown
 from eval.scorers.base import Scorer
 from swift_plugins.core.guarded import run_guarded
+from swift_plugins.core.media import check_kind
+from swift_plugins.core.printable import masked
 from swift_plugins.core.videos import frame_at
 
 WORST, BEST = 12, 12
 PICTURES = 4  # of one case
 PICTURE_WIDTH = 448  # px
+EMBEDDED, EMBEDDED_BYTES = 400, 8 << 20  # pictures within the page; of the other cases it shows the files themselves
 MAX_TEXT = 1500  # characters of a text that the page shows
+TOGETHER = 200  # cases that are searched for secrets at once
+
+Job = tuple[str, str]  # path and second of a picture
 
 
 def choose_cases(cases: Sequence[Any], worst: int = WORST, best: int = BEST) -> dict[str, list[Any]]:
@@ -32,8 +42,6 @@ def choose_cases(cases: Sequence[Any], worst: int = WORST, best: int = BEST) -> 
 
 def jpeg_at(path: str, second: str) -> tuple[bytes, int, int, float]:
     """(JPEG, width, height, the frame's own time in s) of the frame seen at `second`, as the model sees it."""
-    if not path:
-        raise ValueError("the row names no video or image")
     image, shown = frame_at(path, float(second))
     image.thumbnail((PICTURE_WIDTH, PICTURE_WIDTH * 4))
     data = io.BytesIO()
@@ -41,58 +49,153 @@ def jpeg_at(path: str, second: str) -> tuple[bytes, int, int, float]:
     return data.getvalue(), image.width, image.height, shown
 
 
-def pictures(jobs: Sequence[tuple[str, str, str | None]]) -> list[dict[str, Any]]:
-    """For each (path, second, why it may not be shown) a data URI with its size and time, or why there is none.
+def pictures(jobs: Sequence[Job]) -> dict[Job, dict[str, Any]]:
+    """A data URI with its size and time, or why there is none, of the first jobs, as far as a page has room for them.
 
     The files are read in guarded processes.
     """
-    from tqdm import tqdm
-
-    found: list[dict[str, Any]] = []
-    read = run_guarded(jpeg_at, [(path, second) for path, second, fault in jobs if fault is None])
-    results = (next(read) if fault is None else fault for *_, fault in jobs)
-    for result in tqdm(results, total=len(jobs), desc="pictures", unit="picture", disable=not sys.stderr.isatty()):
-        if isinstance(result, str):
-            found.append({"reason": result})
-        else:
+    found: dict[Job, dict[str, Any]] = {}
+    room = EMBEDDED_BYTES
+    with closing(run_guarded(jpeg_at, jobs[:EMBEDDED])) as results:
+        for job, result in zip(jobs, results, strict=False):
+            if isinstance(result, str):
+                found[job] = {"reason": result}
+                continue
             data, width, height, second = result
             uri = "data:image/jpeg;base64," + base64.b64encode(data).decode()
-            found.append({"uri": uri, "width": width, "height": height, "second": second})
+            found[job] = {"uri": uri, "width": width, "height": height, "second": second}
+            if (room := room - len(uri)) < 0:
+                break
     return found
 
 
-def describe(case: Any, facts: dict[str, Any]) -> dict[str, Any]:
+def describe(scorer: Scorer[Any], case: Any, of_medium: Sequence[Any]) -> dict[str, Any]:
     """What the page shows of one case: what all tasks have in common, and what the scorer tells of it."""
-    texts = [(title, (text or "not known")[:MAX_TEXT]) for title, text in facts["texts"]]
+    facts = scorer.describe(case, of_medium)
+    meta = case.row["meta"]
+    groups = {key: [str(value) for value in values] for key, values in scorer.slices(case).items()}
+    if "perturbation" in meta:
+        groups["perturbation"] = [f"{meta['perturbation']} {meta.get('strength')}"]
     return {
         "boxes": [],
         "second": 0.0,
+        "onsets": {},
         "right": case.right,
         **facts,
-        "texts": texts,
+        "texts": [(title, (text or "not known")[:MAX_TEXT]) for title, text in facts["texts"]],
         "id": case.row["id"],
-        "source": case.row["meta"].get("source"),
+        "media_id": case.media_id,
+        "source": str(meta.get("source") or ""),
+        "truth": case.truth,
+        "answered": case.answered,
+        "groups": groups,
+        "quality": round(case.quality, 4),
+        "measures": rounded(case.measures),
         "reason": case.parsed.reason,
         "problems": case.parsed.problems,
+        "duration": meta.get("duration"),
     }
 
 
-def show_cases(scorer: Scorer[Any], cases: Sequence[Any], may_show: Shown) -> dict[str, list[dict[str, Any]]]:
-    """The chosen cases by kind, each with a picture of each of its videos or images."""
-    chosen = choose_cases(cases)
-    shown = {kind: [describe(case, scorer.describe(case, cases)) for case in some] for kind, some in chosen.items()}
-    told = [(case, facts) for kind, some in chosen.items() for case, facts in zip(some, shown[kind], strict=True)]
-    jobs = []
-    for case, facts in told:
-        facts["media"], fault = media_of(case.row), may_show.fault(case.row)
-        jobs += [(path, str(facts["second"]), fault) for path in facts["media"]]
-    found = iter(pictures(jobs))
-    for _, facts in told:
-        facts["pictures"] = [next(found) for _ in facts["media"]]
-    return shown
+def rounded(measures: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, 4) for name, value in measures.items()}
 
 
-def media_of(row: dict[str, Any]) -> list[str]:
+def other_run(title: str, case: Any) -> dict[str, Any]:
+    """What the page shows of another run's answer to the same row."""
+    return {
+        "title": title,
+        "answered": case.answered,
+        "right": case.right,
+        "text": (case.row.get("response") or case.parsed.reason or "–")[:MAX_TEXT],
+        "measures": rounded(case.measures),
+    }
+
+
+def facts_of(scorer: Scorer[Any], cases: Sequence[Any], named: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """What is told of each case, in the order of the file, without secrets; the other runs' cases are in that order."""
+    of_medium: dict[str, list[Any]] = {}
+    for case in cases:
+        of_medium.setdefault(case.media_id, []).append(case)
+    facts = [describe(scorer, case, of_medium[case.media_id]) for case in cases]
+    for i, told in enumerate(facts):
+        told["runs"] = [other_run(title, others[i]) for title, others in named.items()]
+    told_of = iter(facts)
+    return [told for some in iter(lambda: list(islice(told_of, TOGETHER)), []) for told in without_secrets(some)]
+
+
+def without_secrets(value: Any) -> Any:
+    """A value of JSON, the secrets in its texts masked: older predictions may hold what a server said."""
+    if masked(text := "\n".join(texts_in(value))) == text:
+        return value
+    if isinstance(value, dict):
+        return {without_secrets(key): without_secrets(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_secrets(part) for part in value]
+    return masked(value) if isinstance(value, str) else value
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in a value of JSON, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from texts_in(key)
+            yield from texts_in(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from texts_in(part)
+
+
+def show_cases(
+    scorer: Scorer[Any], cases: Sequence[Any], named: Mapping[str, Sequence[Any]], may_show: Shown, out: Path
+) -> list[dict[str, Any]]:
+    """The cases, in the order of the file, each with a picture of each of its videos or images.
+
+    The worst ones have theirs in the page, up to its limits; each names the file too, as seen from the folder `out`.
+    """
+    facts = facts_of(scorer, cases, named)
+    faults = may_show.faults([case.row for case in cases])
+    for told, case, fault in zip(facts, cases, faults, strict=True):
+        told["pictures"] = [medium(path, fault, out) for path in media_of(case.row)]
+    jobs = dict.fromkeys(job for told in sorted(facts, key=lambda told: told["quality"]) for job in jobs_of(told))
+    drawn = pictures([*jobs])
+    for told in facts:
+        told["pictures"] = [shown(picture, drawn.get(job)) for picture, job in with_jobs(told)]
+    return facts
+
+
+def with_jobs(told: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], Job]]:
+    for picture in told["pictures"]:
+        yield picture, (picture.get("path", ""), str(told["second"]))
+
+
+def jobs_of(told: Mapping[str, Any]) -> Iterator[Job]:
+    return (job for picture, job in with_jobs(told) if "path" in picture)
+
+
+def medium(path: str, fault: str | None, out: Path) -> dict[str, Any]:
+    """What kind a file is and where it lies as a page in `out` names it, or why it is not shown."""
+    try:
+        if not path:
+            raise ValueError("the row names no video or image")
+        if fault is not None:
+            raise ValueError(fault)
+        kind = "image" if check_kind(path) is None else "video"
+    except (ValueError, OSError) as error:
+        return {"reason": str(error)}
+    return {"path": path, "kind": kind, "src": quote(os.fsencode(os.path.relpath(path, out)))}
+
+
+def shown(picture: Mapping[str, Any], drawn: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A picture as the page has it: drawn, or by its file alone, or the reason why there is none."""
+    if drawn and "reason" in drawn:
+        return dict(drawn)
+    return {key: value for key, value in (*picture.items(), *(drawn or {}).items()) if key != "path"}
+
+
+def media_of(row: Mapping[str, Any]) -> list[str]:
     """The paths of the first videos or images that a question is about; an empty one where the row names none."""
     paths = row.get("videos") or row.get("images") or []
     return [path for path in paths if isinstance(path, str)][:PICTURES] or [""]

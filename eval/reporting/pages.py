@@ -1,19 +1,24 @@
-"""Write a scored run as report.json, report.md and a self-contained report.html with pictures of cases."""
+"""Write a scored run as report.json, report.md, cases.csv and a self-contained report.html to look through."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from eval.estimates.numbers import counted, counts, number, p_text, reasons, with_n
-from eval.reporting.cases import show_cases
+from eval.reporting.cases import choose_cases, show_cases, without_secrets
 from eval.reporting.provenance import Shown, flat
-from eval.scorers.base import Scorer
+from eval.reporting.summary import sentence
+from eval.reporting.tables import to_csv
+from eval.scorers.assemble import Scored
 from eval.scorers.comparison import accuracy_text
-from swift_plugins.core.printable import masked, printable
-from swift_plugins.core.records import atomic_write, write_json
+from swift_plugins.core.printable import printable
+from swift_plugins.core.records import atomic_files, write_json
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 _MARKDOWN = re.compile(r"([\\`*_\[\](){}#!|<>~:@]|(?<=www)\.)", re.I)  # with what makes a bare address a link
@@ -29,25 +34,18 @@ def measured(slices: dict[str, Any], names: Sequence[str]) -> list[str]:
     return [name for name in names if any(name in part["metrics"] for part in slices.values())]
 
 
-def without_secrets(value: Any) -> Any:
-    """A value of JSON, the secrets in its texts masked: older predictions may hold what a server said."""
-    if isinstance(value, dict):
-        return {without_secrets(key): without_secrets(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_secrets(part) for part in value]
-    return masked(value) if isinstance(value, str) else value
-
-
-def write_report(report: dict[str, Any], scorer: Scorer[Any], cases: Sequence[Any], out: Path, may_show: Shown) -> None:
-    """Write the three files to `out`, a folder, each in place of an older one, with pictures of what it may show."""
-    report, shown = without_secrets(report), without_secrets(show_cases(scorer, cases, may_show))
-    write_json(out / "report.json", report | {"cases": {k: [c["id"] for c in v] for k, v in shown.items()}})
-    others = report["baseline_runs"]
+def write_report(scored: Scored, out: Path, may_show: Shown) -> None:
+    """Write the four files to `out`, a folder, each in place of an older one, with pictures of what it may show."""
+    scorer = scored.scorer
+    report, shown = without_secrets(scored.report), show_cases(scorer, scored.every, scored.named, may_show, out)
+    chosen = {kind: [case.row["id"] for case in some] for kind, some in choose_cases(scored.cases).items()}
+    write_json(out / "report.json", report | {"cases": without_secrets(chosen)})
     facts = {
         "report": report,
-        "runs": [("this run", report["metrics"]), *((name, report["baselines"][name]) for name in others)],
-        "cases": shown,
-        "figures": scorer.figures(cases),
+        "runs": [("this run", report["metrics"]), *((name, report["baselines"][name]) for name in scored.named)],
+        "sentence": sentence(report, scorer),
+        "browser": browser(shown, list(scored.named)),
+        "figures": scorer.figures(scored.cases),
         "metrics": scorer.metrics,
         "answers": [*scorer.answers, "unparsed"],
         "constants": scorer.baselines,
@@ -62,14 +60,55 @@ def write_report(report: dict[str, Any], scorer: Scorer[Any], cases: Sequence[An
         "with_n": with_n,
         "flat": flat,
     }
-    for name in ("report.html", "report.md"):
-        with atomic_write(out / name) as file:
-            file.write(render(name, facts).encode(errors="replace"))
+    texts = {name: render(name, facts) for name in ("report.html", "report.md")} | {"cases.csv": to_csv(shown)}
+    write_texts(out, texts)
 
 
-def render(name: str, facts: dict[str, Any]) -> str:
-    """The template of a file filled in; every text in a page of HTML is escaped."""
+def write_texts(out: Path, texts: Mapping[str, str]) -> None:
+    with atomic_files([out / name for name in texts]) as files:
+        for file, text in zip(files, texts.values(), strict=True):
+            file.write(text.encode(errors="replace"))
+
+
+def browser(shown: Sequence[dict[str, Any]], runs: Sequence[str]) -> dict[str, Any]:
+    """What the page's case browser is made of: the cases, by what they can be filtered and sorted, and other runs.
+
+    A picture that several cases have stands in it once.
+    """
+    places: dict[str, int] = {}
+    cases = []
+    for told in shown:
+        pictures = [
+            {key: value for key, value in picture.items() if key != "uri"}
+            | ({"at": places.setdefault(picture["uri"], len(places))} if "uri" in picture else {})
+            for picture in told["pictures"]
+        ]
+        cases.append(told | {"pictures": pictures})
+    groups: dict[str, dict[str, None]] = {}
+    for told in shown:
+        for name, values in told["groups"].items():
+            groups.setdefault(name, {}).update(dict.fromkeys(values))
+    measures = dict.fromkeys(name for told in shown for name, value in told["measures"].items() if value is not None)
+    return {
+        "pictures": [*places],
+        "cases": cases,
+        "groups": {name: sorted(values) for name, values in groups.items() if len(values) > 1},
+        "measures": [*measures],
+        "runs": list(runs),
+    }
+
+
+def json_script(value: Any) -> Any:
+    """JSON to stand in a <script> of data: nothing in it can end the element or begin a comment."""
+    from markupsafe import Markup
+
+    return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def render(name: str, facts: Mapping[str, Any]) -> str:
+    """The template of that name filled in; every text in a page of HTML is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -79,4 +118,9 @@ def render(name: str, facts: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["md"] = plain_markdown
+    environment.filters["json_script"] = json_script
+    if name.endswith(".html"):
+        style, script = ((TEMPLATES / file).read_text(encoding="utf-8") for file in ("page.css", "page.js"))
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        environment.globals |= {"style": Markup(style), "script": Markup(script), "script_sha256": digest}
     return environment.get_template(f"{name}.j2").render(facts)

@@ -5,12 +5,17 @@ Predictions may come from others, and name any file of this machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from swift_plugins.core.media import MEDIA, content_hash
+from swift_plugins.core.media import MEDIA, content_hash, content_hashes
 from swift_plugins.core.records import Row, media_of, scan_rows
+
+NOT_SHOWN = (
+    "not shown: what its file holds, if it is there, is not what the row says that the run read (media_sha256), and "
+    "--gold does not name it"
+)
 
 
 class Shown:
@@ -23,15 +28,18 @@ class Shown:
     def __init__(self, gold: Path | None):
         self.gold = set(_media(gold)) if gold else set()
 
-    def fault(self, row: Row) -> str | None:
-        """Why the media of a row may not be shown, None where they may."""
-        paths = media_of(row)
-        if self.gold.issuperset(paths) or content_hash(paths) == row.get(MEDIA):
-            return None
-        return (
-            "not shown: what its file holds, if it is there, is not what the row says that the run read "
-            "(media_sha256), and --gold does not name it"
-        )
+    def faults(self, rows: Sequence[Row]) -> list[str | None]:
+        """Why the media of each row may not be shown, None where they may."""
+        told = [media_of(row) for row in rows]
+        known = [self.gold.issuperset(paths) for paths in told]
+        asked = [
+            paths if row.get(MEDIA) and not seen else [] for row, paths, seen in zip(rows, told, known, strict=True)
+        ]
+        hashes = content_hashes(path for paths in asked for path in paths)
+        return [
+            None if seen or (paths and content_hash(paths, hashes) == row[MEDIA]) else NOT_SHOWN
+            for row, paths, seen in zip(rows, asked, known, strict=True)
+        ]
 
 
 def _media(data: Path) -> Iterator[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,17 @@ from eval.estimates.clusters import Clusters, as_json
 from eval.scorers.base import Scorer
 from eval.scorers.comparison import COMPARISONS, compare
 from eval.scorers.remarks import DEFF, INTERVALS, remarks
+from swift_plugins.core.tasks.verdicts import FOLD
+
+
+class Scored(NamedTuple):
+    """A scored file: the report, the cases of its metrics, all cases, and all those of other runs by title."""
+
+    scorer: Scorer[Any]
+    report: dict[str, Any]
+    cases: Sequence[Any]
+    every: Sequence[Any]
+    named: Mapping[str, Sequence[Any]]
 
 
 def score(scorer: Scorer[Any], cases: list[Any], named: dict[str, list[Any]]) -> dict[str, Any]:
@@ -49,7 +60,7 @@ def score(scorer: Scorer[Any], cases: list[Any], named: dict[str, list[Any]]) ->
 
 
 def sliced(scorer: Scorer[Any], cases: Sequence[Any], clusters: Clusters) -> dict[str, Any]:
-    """dimension -> value -> its n, clusters and unparsed, and the metrics that have a value there."""
+    """dimension -> value -> its n, clusters and unparsed, and the metrics that have a meaning and a value there."""
     places: dict[str, dict[str, list[int]]] = {}
     for i, case in enumerate(cases):
         for dimension, values in scorer.slices(case).items():
@@ -64,11 +75,16 @@ def sliced(scorer: Scorer[Any], cases: Sequence[Any], clusters: Clusters) -> dic
 def _slice(scorer: Scorer[Any], cases: Sequence[Any], rows: np.ndarray, clusters: Clusters) -> dict[str, Any]:
     some = [cases[i] for i in rows]
     metrics = as_json(scorer.measure(some, rows, clusters))
+    both = len({FOLD.get(case.label, case.label) for case in some}) > 1
     return {
         "n": len(rows),
         "clusters": len(np.unique(clusters.index[rows])),
         "n_unparsed": sum(case.parsed.answer is None for case in some),
-        "metrics": {name: m for name, m in metrics.items() if m["value"] is not None},
+        "metrics": {
+            name: metric
+            for name, metric in metrics.items()
+            if metric["value"] is not None and (both or not scorer.metrics[name].both_classes)
+        },
     }
 
 

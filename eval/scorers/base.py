@@ -21,12 +21,16 @@ from swift_plugins.core.tasks.cut_off import read_response
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is shown: the ends of its scale, its decimals, and what to know of it ("lower is better")."""
+    """How a metric is shown: the ends of its scale, its decimals, and what to know of it ("lower is better").
+
+    One of `both_classes` weighs reals against fakes, and has no meaning on rows that are all the one or the other.
+    """
 
     low: float = 0
     high: float = 100
     decimals: int = 1
     note: str = ""
+    both_classes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,11 @@ class Case(ABC):
         return ""
 
     @property
+    def measures(self) -> dict[str, float | None]:
+        """What was measured on this row alone, by name, to sort and filter cases by; None where it has no value."""
+        return {}
+
+    @property
     def in_accuracy(self) -> bool:
         """Whether the metric `accuracy` counts the row."""
         return True
@@ -87,13 +96,20 @@ class Case(ABC):
 
 @dataclass(frozen=True)
 class Figure:
-    """A scatter of points (x, y, radius in px, title), with both axes from 0 to 1 and ticks at (place, text)."""
+    """Points (x, y, radius in px, title), a line through (x, y), and bars (from x, to x, height, title) on two axes.
+
+    Both go from 0 to 1, with ticks at (place, text); `diagonal` draws the line of y = x.
+    """
 
     title: str
     x: str
     y: str
-    points: Sequence[tuple[float, float, float, str]]
+    points: Sequence[tuple[float, float, float, str]] = ()
     ticks: Sequence[tuple[float, str]] = ((0, "0"), (0.5, "0.5"), (1, "1"))
+    line: Sequence[tuple[float, float]] = ()
+    bars: Sequence[tuple[float, float, float, str]] = ()
+    diagonal: bool = True
+    x_ticks: Sequence[tuple[float, str]] | None = None  # where they are others than those of y
 
 
 C = TypeVar("C", bound=Case)
@@ -133,7 +149,8 @@ class Scorer(ABC, Generic[C]):
         """What the page shows of a case: `verdict` (truth and answer), `facts`, and `texts` as (title, text).
 
         Where there are any also `boxes` as (kind, x, y, width, height) in percent, the `second` of a video to look at,
-        and `right`, if that is about more than this one row, or None where an answer is neither right nor wrong.
+        the `onsets` in s by the same kinds, "true" and "pred", and `right`, None where an answer is neither right nor
+        wrong. `cases` are those of the same medium.
         """
 
     def slices(self, case: C) -> dict[str, Sequence[str]]:
@@ -168,6 +185,11 @@ def parse(grammars: Mapping[str, Callable[[str], Parsed]], row: dict[str, Any], 
 def graded(right: bool, p_true: float | None) -> float:
     """A case's quality: 1 where right, else the less the surer the model was; `p_true` is what it gave the truth."""
     return 1.0 if right else (p_true or 0.0) / 2
+
+
+def percents(measures: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Measures of 0..1 on the scale of their metrics, 0..100."""
+    return {name: None if value is None else 100 * value for name, value in measures.items()}
 
 
 def check_texts(meta: Mapping[str, Any], keys: Iterable[str]) -> None:

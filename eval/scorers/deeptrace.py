@@ -13,16 +13,18 @@ from typing import Any
 
 import numpy as np
 
+from eval.estimates.auc import auc
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import Column, ratio, share, shares
-from eval.scorers import base, explanations
+from eval.scorers import base, deeptrace_page, explanations
 from eval.scorers.base import Figure, Metric, most_frequent, parse
 from eval.scorers.tables import may_be_of, no_table, published_table
 from swift_plugins.core import boxes
 from swift_plugins.core.measures import traces
+from swift_plugins.core.measures.fields import number_within
 from swift_plugins.core.measures.texts import rouge_l
 from swift_plugins.core.measures.traces import Gold
-from swift_plugins.core.measures.verdicts import is_right
+from swift_plugins.core.measures.verdicts import counted_p_fake, is_right
 from swift_plugins.core.tasks import Parsed, deeptrace
 from swift_plugins.core.tasks.deeptrace_answer import Answer
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
@@ -51,6 +53,7 @@ METRICS = {
     "overall": Metric(),
     "rouge_l": Metric(),
     "category_accuracy": Metric(),
+    "auc": Metric(note="by P(fake)", both_classes=True),
 }
 TABLES = {
     "test": "Table 2 of the paper: the test set of the full dataset, 772 rows",
@@ -68,6 +71,8 @@ POLICY = {
     "explanation": f"{explanations.POLICY}; of fake rows alone",
     "category_accuracy": "the explanation names a category of the trace and no other",
     "accuracy_by_video": "each video counts once, with the mean of its rows",
+    "auc": "area under the ROC curve of p_fake; ties count half; of an unparsed answer it is 1 or 0, the opposite of "
+    "the truth",
 }
 
 
@@ -82,6 +87,7 @@ class Case(base.Case):
     time_distance: float
     rouge_l: float
     names_category: bool
+    p_fake: float | None = None  # as it counts; None where the back end gave none
 
     @property
     def answered(self) -> str | None:
@@ -105,6 +111,18 @@ class Case(base.Case):
         if self.gold.label == "real":
             return float(self.right)
         return (self.right + self.iou + 1 - self.time_distance / 100) / 3
+
+    @property
+    def measures(self) -> dict[str, float | None]:
+        boxed, timed = self.gold.bbox is not None, self.gold.start is not None
+        return {
+            "bbox_iou": 100 * self.iou if boxed else None,
+            "bbox_distance": self.bbox_distance if boxed else None,
+            "time_distance": self.time_distance if timed else None,
+            "rouge_l": 100 * self.rouge_l if self.gold.label == "fake" and self.gold.explanation else None,
+            "explanation_score": self.row.get("explanation_score"),
+            "p_fake": self.row.get("p_fake"),
+        }
 
 
 def measure_row(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
@@ -195,6 +213,14 @@ def overall_of(accuracy, explanation, bbox_iou, time_distance):
     return (accuracy + explanation + bbox_iou + 100 - time_distance) / 4
 
 
+def auc_of(cases: Sequence[Case], rows: np.ndarray, clusters: Clusters) -> Estimate:
+    """The AUC of P(fake), where every row has one."""
+    p = [case.p_fake for case in cases]
+    if unknown := p.count(None):
+        return Estimate(None, len(cases), f"{unknown} rows have no P(fake) (p_fake)")
+    return auc(np.array(p, float), np.array([case.gold.label == "fake" for case in cases]), clusters, rows)
+
+
 def best_constant(golds: Sequence[Gold]) -> Answer | None:
     """The one answer (box in ratios, onset in ratios) that scores best on these very rows, knowing their truth.
 
@@ -238,11 +264,6 @@ def _scaled(constant: Answer, case: Case) -> Parsed:
     return Parsed(Answer("fake", bbox, start), "trained")
 
 
-def _percent(box: Sequence[float]) -> tuple[float, float, float, float]:
-    x0, y0, x1, y1 = (100 * min(max(v, -1.0), 2.0) for v in box)
-    return x0, y0, x1 - x0, y1 - y0
-
-
 class DeepTrace(base.Scorer[Case]):
     metrics = METRICS
     slice_metrics = (
@@ -270,7 +291,9 @@ class DeepTrace(base.Scorer[Case]):
 
     def read_case(self, row: dict[str, Any], grammar: str) -> Case:
         """Parse and measure a row."""
-        return measure_row(row, traces.read_gold(row), parse(deeptrace.GRAMMARS, row, grammar))
+        case = measure_row(row, traces.read_gold(row), parse(deeptrace.GRAMMARS, row, grammar))
+        p_fake = number_within(row, "p_fake", 0, 1)
+        return replace(case, p_fake=counted_p_fake(case.label, case.answered, p_fake))
 
     def measure(self, cases: Sequence[Case], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """Every metric on these cases, `rows` of the file."""
@@ -281,6 +304,7 @@ class DeepTrace(base.Scorer[Case]):
         of_rows |= {"explanation": of_rows[STRICT]}
         strict["overall"] = overall(found | strict, share(overall_column(of_rows), clusters, rows))
         found |= {name: explanations.with_strict(found[name], strict[name], cases) for name in strict}
+        found["auc"] = auc_of(cases, rows, clusters)
         return {name: found[name] for name in self.metrics}
 
     def extras(self, cases: Sequence[Case], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
@@ -311,39 +335,7 @@ class DeepTrace(base.Scorer[Case]):
         return no_table("DeepTraceReward")
 
     def describe(self, case: Case, cases: Sequence[Case]) -> dict[str, Any]:
-        """What a report shows of a case; boxes as (kind, x, y, width, height) in percent.
-
-        `second` is when to look: the true onset, else the answered one.
-        """
-        answer = case.parsed.answer
-        start = answer.start if answer else None
-        facts = []
-        if case.row.get("p_fake") is not None:
-            facts.append(f"P(fake) {case.row['p_fake']:.3f}")
-        if case.gold.bbox is not None:
-            facts.append(f"IoU {100 * case.iou:.1f}")
-        if case.gold.start is not None:
-            said = f"{start:.2f} s" if start is not None else "–"
-            facts.append(f"onset {case.gold.start:.2f} s, answered {said}")
-        second = case.gold.start if case.gold.start is not None else start
-        drawn = [
-            (kind, *_percent(box)) for kind, box in (("true", case.gold.bbox), ("pred", case.bbox)) if box is not None
-        ]
-        return {
-            "verdict": f"{case.label}, answered {case.said}",
-            "facts": facts + explanations.facts(case),
-            "texts": [("truth", case.row.get("labels") or "–"), ("answer", case.row.get("response") or "–")],
-            "boxes": drawn,
-            "second": second or 0.0,
-        }
+        return deeptrace_page.describe(case)
 
     def figures(self, cases: Sequence[Case]) -> list[Figure]:
-        """The answered against the true onset, as shares of the video."""
-        points = []
-        for case in cases:
-            answer, duration = case.parsed.answer, case.gold.duration
-            if case.gold.start is not None and duration is not None and answer and answer.start is not None:
-                share = min(answer.start / duration, 1.0)
-                points.append((case.gold.start / duration, share, 4.0, case.row["id"]))
-        figure = Figure("Onset, predicted against true", "true onset, share of the video", "predicted onset", points)
-        return [figure] if points else []
+        return deeptrace_page.figures(cases)

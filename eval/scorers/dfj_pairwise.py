@@ -17,7 +17,7 @@ from eval.estimates.agreement import agreement
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import Column, shares
 from eval.scorers import judges
-from eval.scorers.base import Case, Metric, Scorer, graded, missing, parse
+from eval.scorers.base import Case, Figure, Metric, Scorer, graded, missing, parse
 from eval.scorers.tables import may_be_of, no_table, published_table
 from swift_plugins.core.judge_rows import text_at
 from swift_plugins.core.measures.fields import choice_probs
@@ -74,6 +74,10 @@ class Comparison(Case):
     @property
     def quality(self) -> float:
         return graded(self.right, self.p_better)
+
+    @property
+    def measures(self) -> dict[str, float | None]:
+        return {"p_better": self.p_better}
 
     @property
     def preferred(self) -> str | None:
@@ -187,6 +191,19 @@ class Pairwise(Scorer[Comparison]):
         pairs = [(1 + (cases[i].ratings[0] == "B"), 1 + (cases[i].ratings[1] == "B")) for i in rows]
         return judges.human(pairs, 2, HUMAN, rows, clusters)
 
+    def figures(self, cases: Sequence[Comparison]) -> list[Figure]:
+        """How often the first place is answered and is the better one, in each order that was run."""
+        bars: list[tuple[float, float, float, str]] = []
+        ticks: list[tuple[float, str]] = []
+        for order in sorted({case.order for case in cases}):
+            some = [case for case in cases if case.order == order]
+            for what, chosen in (("answered", [c.answered for c in some]), ("true", [c.better for c in some])):
+                at, share = 0.05 + 0.25 * len(bars), chosen.count("A") / len(some)
+                bars.append((at, at + 0.15, share, f"order {order}, {what}: {share:.3f} of {len(some)} rows"))
+                ticks.append((at + 0.075, f"{order} {what}"))
+        y = "share of the first place (A)"
+        return [Figure("Position bias", "order, and whose choice", y, bars=bars, diagonal=False, x_ticks=ticks)]
+
     def describe(self, case: Comparison, cases: Sequence[Comparison]) -> dict[str, Any]:
         """The pair as published, with the answers of both orders where both were run."""
         both = sorted((other for other in cases if other.pair == case.pair), key=lambda other: other.order)
@@ -201,4 +218,4 @@ class Pairwise(Scorer[Comparison]):
         if both[0].ratings:
             facts.append("people chose " + ", ".join(both[0].ratings))
         texts += [(f"judge, order {one.order}", said) for one in both if (said := judges.reasoning(one))]
-        return {"verdict": "; ".join(verdicts), "facts": facts, "texts": texts, "right": all(one.right for one in both)}
+        return {"verdict": "; ".join(verdicts), "facts": facts, "texts": texts}

@@ -78,6 +78,11 @@ class Judgement(Case):
     def quality(self) -> float:
         return closeness(self.score, self.counted)
 
+    @property
+    def measures(self) -> dict[str, float | None]:
+        answer = self.parsed.answer
+        return {"true_score": self.score, "score": answer.score if answer else None, "expected_score": self.expected}
+
 
 def judgement(row: dict[str, Any], parsed: Parsed, expected: float | None) -> Judgement:
     score = row["meta"]["score"]

@@ -20,7 +20,7 @@ from eval.estimates.intervals import plain
 from eval.estimates.shares import mean, shares
 from eval.estimates.sums import sums
 from eval.scorers import explanations, judges, verdicts
-from eval.scorers.base import AddScores, Metric, Similarities, missing, most_frequent, parse
+from eval.scorers.base import AddScores, Metric, Similarities, missing, most_frequent, parse, percents
 from eval.scorers.tables import may_be_of, no_table, published_table
 from eval.scorers.verdicts import Verdict, VerdictScorer
 from swift_plugins.core.measures.fields import explanation_scores
@@ -77,6 +77,11 @@ class Reasoned(Verdict):
     @property
     def quality(self) -> float:
         return (self.right + self.rouge_l) / 2
+
+    @property
+    def measures(self) -> dict[str, float | None]:
+        texts = {"bertscore": self.bertscore, "judge_score": self.judge_score}
+        return {"p_fake": self.row.get("p_fake")} | percents({"rouge_l": self.rouge_l if self.gold else None}) | texts
 
 
 def _measured(case: Reasoned) -> Reasoned:

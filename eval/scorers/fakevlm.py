@@ -17,7 +17,7 @@ from eval.estimates.auc import Average, auc, logit
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import shares
 from eval.scorers import explanations, fakevlm_tables, judges, verdicts
-from eval.scorers.base import AddScores, Metric, Similarities, check_texts, missing, most_frequent, parse
+from eval.scorers.base import AddScores, Metric, Similarities, check_texts, missing, most_frequent, parse, percents
 from eval.scorers.verdicts import Verdict, VerdictScorer
 from swift_plugins.core.measures.fields import explanation_scores
 from swift_plugins.core.measures.texts import rouge_l
@@ -32,8 +32,8 @@ TEXT_METRICS = ("rouge_l", "css", "rouge_l_answer", "css_answer")
 DIMENSIONS = ("category", "manipulation", "source", "dataset", "part", "split", "label")
 METRICS = {
     "accuracy": Metric(),
-    "f1": Metric(note="positive class: fake"),
-    "real_f1": Metric(note="positive class: real"),
+    "f1": Metric(note="positive class: fake", both_classes=True),
+    "real_f1": Metric(note="positive class: real", both_classes=True),
     "real_accuracy": Metric(note="recall of the real images"),
     "fake_accuracy": Metric(note="recall of the fake images"),
     "auc": Metric(note="by P(fake)"),
@@ -108,6 +108,11 @@ class Explained(Verdict):
     @property
     def quality(self) -> float:
         return (self.right + (self.rouge_l if self.gold else self.right)) / 2
+
+    @property
+    def measures(self) -> dict[str, float | None]:
+        of_texts = {name: getattr(self, name) if self.gold else None for name in TEXT_METRICS}
+        return {"p_fake": self.row.get("p_fake")} | percents(of_texts)
 
 
 def check_meta(meta: Mapping[str, Any]) -> None:

@@ -51,6 +51,10 @@ class Choice(Case):
     def quality(self) -> float:
         return graded(self.right, self.p_right)
 
+    @property
+    def measures(self) -> dict[str, float | None]:
+        return {"p_right": self.p_right}
+
 
 class MultipleChoice(Scorer[Choice]):
     metrics = METRICS

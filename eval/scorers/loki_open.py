@@ -15,7 +15,7 @@ import numpy as np
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import shares
 from eval.scorers import loki
-from eval.scorers.base import AddScores, Case, Metric, Scorer, Similarities, missing, parse
+from eval.scorers.base import AddScores, Case, Metric, Scorer, Similarities, missing, parse, percents
 from swift_plugins.core.measures.texts import rouge_l
 from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.loki_open import GRAMMARS, Answer
@@ -57,6 +57,10 @@ class Explained(Case):
     @property
     def quality(self) -> float:
         return self.rouge_l
+
+    @property
+    def measures(self) -> dict[str, float | None]:
+        return percents({"rouge_l": self.rouge_l, "css": self.css})
 
 
 def explained(row: dict[str, Any], parsed: Parsed) -> Explained:

@@ -29,7 +29,7 @@ METRICS = {
     "accuracy": Metric(),
     "real_accuracy": Metric(note="recall of the real media"),
     "fake_accuracy": Metric(note="recall of the fake media"),
-    "f1": Metric(note="positive class: fake"),
+    "f1": Metric(note="positive class: fake", both_classes=True),
     "auc": Metric(note="by P(fake)"),
     "pair_accuracy": Metric(note="both questions about a medium"),
     "yes_rate": Metric(note="50 is unbiased"),
@@ -57,6 +57,10 @@ class Reply(Verdict):
     @property
     def truth(self) -> str:
         return f"{self.label} (asked {self.asks})"
+
+    @property
+    def measures(self) -> dict[str, float | None]:
+        return {"p_fake": None if self.parsed.answer is None else self.p_fake}
 
     @property
     def answered(self) -> str | None:

@@ -52,11 +52,19 @@ def read_predictions(pred: Path, gold: Path | None, grammar: str | None) -> Pred
     """The predictions with their truth, as cases of their task, in the grammar that is asked for or theirs."""
     facts = run_facts(pred)
     rows = merge(pred, gold, facts)
-    name, task = task_of(rows)
-    scorer = scorer_of(name)
+    _, task = task_of(rows)
+    scorer = scorer_for(task, rows)
     scorer.judging = next_steps.judging(pred, grammar)
     used = grammar_for(grammar, task, scorer, rows)
     return Predictions(facts, rows, task, scorer, used, read_cases(scorer, rows, used))
+
+
+def scorer_for(task: Task, rows: list[tuple[str, Row]]) -> Scorer[Any]:
+    """The task's scorer; that of answers alone where no row states a truth."""
+    from eval.scorers.unlabelled import Unlabelled, are_unlabelled
+
+    scorer = scorer_of(task.NAME)
+    return Unlabelled(task, scorer) if are_unlabelled(rows) else scorer
 
 
 def grammar_for(asked: str | None, task: Task, scorer: Scorer[Any], rows: list[tuple[str, Row]]) -> str:

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from eval.estimates.auc import auc
-from eval.estimates.calibration import BINS, bins_of, ece
+from eval.estimates.calibration import BINS, ece
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import mean, ratio, share, shares
 from eval.estimates.statistics import brier_score, f1_score
 from eval.estimates.sums import sums
 from eval.scorers.base import Case, Figure, Metric, Scorer, graded, missing
+from eval.scorers.figures import of_probabilities
 from swift_plugins.core.measures.fields import number_within
 from swift_plugins.core.measures.verdicts import counted_p_fake, is_right, p_true
 from swift_plugins.core.tasks import Parsed
@@ -22,8 +23,8 @@ from swift_plugins.core.tasks.verdicts import FOLD, VERDICTS
 
 METRICS = {
     "accuracy": Metric(),
-    "real_f1": Metric(),
-    "fake_f1": Metric(),
+    "real_f1": Metric(both_classes=True),
+    "fake_f1": Metric(both_classes=True),
     "real_accuracy": Metric(note="recall of the real images"),
     "fake_accuracy": Metric(note="recall of the fake images"),
     "auc": Metric(note="by P(fake)"),
@@ -67,6 +68,10 @@ class Verdict(Case):
     def quality(self) -> float:
         return graded(self.right, None if self.p_fake is None else p_true(self.label, self.p_fake))
 
+    @property
+    def measures(self) -> dict[str, float | None]:
+        return {"p_fake": self.row.get("p_fake")}
+
 
 V = TypeVar("V", bound=Verdict)
 
@@ -94,17 +99,9 @@ class VerdictScorer(Scorer[V]):
         }
 
     def figures(self, cases: Sequence[V]) -> list[Figure]:
-        """The reliability diagram: the share of fakes in each bin of P(fake) against its mean."""
-        known = [case for case in cases if case.p_fake is not None]
-        p, fake = np.array([case.p_fake for case in known], float), np.array([case.fake for case in known], float)
-        which = bins_of(p)
-        points = []
-        for some in (which == i for i in np.unique(which)):
-            n, mean, share = int(some.sum()), float(p[some].mean()), float(fake[some].mean())
-            title = f"{n} rows: mean P(fake) {mean:.3f}, share of fakes {share:.3f}"
-            points.append((mean, share, 3 + 12 * (n / len(p)) ** 0.5, title))
-        figure = Figure("Reliability of P(fake)", "mean P(fake) of the bin", "share of fakes (area: rows)", points)
-        return [figure] if points else []
+        """What P(fake) is worth: its calibration, and what each threshold on it finds."""
+        known = [(case.p_fake, case.fake) for case in cases if case.p_fake is not None]
+        return of_probabilities(known)
 
 
 def p_fake_of(row: dict[str, Any], parsed: Parsed) -> float | None:

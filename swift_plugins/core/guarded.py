@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import swift_plugins  # noqa: F401
@@ -23,7 +23,7 @@ def run_guarded(
     workers: int = 2,
     time_limit: float = TIME_LIMIT,
     chunk: int = 1,
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Yield function(*job) for each job, in order, or the reason (a str) why that job has no result.
 
     Each runs in a worker process; one that hangs, crashes or raises costs itself, not the run. Quick jobs go faster

@@ -206,10 +206,13 @@ def run(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("task", [dfj_pointwise, dfj_pairwise], ids=lambda task: task.NAME)
-def test_safe_candidates_save_a_judge_that_believes_every_tag(run, task):
+def test_safe_candidates_save_a_judge_that_believes_every_tag(run, task, tmp_path):
     untouched, safe = run(task, "exact"), run(task, "safe")
     assert untouched["by_attack"]["decision inside"]["value"] == 100
     assert safe["attack_success_rate"]["value"] == 0
     assert set(safe["by_attack"]) == set(ATTACKS)
     assert safe["benign_drift"]["value"] == 0
     assert safe["rows"] == 3
+    page = (tmp_path / f"{task.NAME}.exact.jsonl.report.html").read_text()
+    assert "decision inside" in page
+    assert page.count("<script") == 2  # of the candidates' texts none

@@ -10,17 +10,18 @@ from eval.scorers import fakevlm
 from eval.scorers.fakevlm_tables import FILES
 from eval.scorers.robustness import POLICY
 from tests.scorers import test_dfj_detect as detect
+from tests.scorers import test_dfj_pairwise as pairwise
 from tests.scorers import test_robustness as robustness
 from tests.scorers.test_deeptrace import fake, real, said
-from tests.scorers.test_fakevlm import FACES
-from tests.scoring import read_by_run, score_rows, table_of
+from tests.scorers.test_fakevlm import FACES, answered
+from tests.scoring import read_by_run, score_rows, shown_case, table_of
 
 
 def test_a_damaged_picture_costs_itself_and_not_the_report(tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     rows = [read_by_run(fake(response="REAL.") | {"videos": [str(tmp_path / "broken.mp4")]}), real()]
     score_rows(tmp_path, rows, "--out", tmp_path / "report")
-    assert "no picture: the video cannot be read" in (tmp_path / "report" / "report.html").read_text()
+    assert shown_case(tmp_path / "report", "f1")["pictures"][0]["reason"].startswith("the video cannot be read")
 
 
 def test_the_markdown_report_shows_text_of_the_data_as_text(tmp_path):
@@ -45,16 +46,23 @@ def test_the_markdown_report_shows_keys_of_the_runs_record_as_text(tmp_path):
     assert "\n# head" not in page
 
 
-def test_the_report_is_three_files_that_need_nothing_else(tmp_path):
+def test_the_report_is_files_that_need_nothing_else(tmp_path):
     hostile = "FAKE. <script>alert(1)</script><img src=http://x.example/y>"
     score_rows(tmp_path, [fake(response=hostile), fake("f2", response=said()), real()], "--out", tmp_path / "report")
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["cases"]["Worst"] == ["f1"]
     page = (tmp_path / "report" / "report.html").read_text()
-    assert "&lt;script&gt;" in page
-    assert "<script" not in page
+    assert ["answer", hostile] in shown_case(tmp_path / "report", "f1")["texts"]
+    assert "<script>alert" not in page
     assert "<img src=http" not in page
-    assert "no picture: the row names no video or image" in page
+    assert page.count("<script") == 2  # the data and the page's own, by its hash
+    assert "script-src 'sha256-" in page
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {
+        "report.html",
+        "report.json",
+        "report.md",
+        "cases.csv",
+    }
     assert "| accuracy | 100.0" in (tmp_path / "report" / "report.md").read_text()
 
 
@@ -94,7 +102,6 @@ def test_the_page_and_the_markdown_show_every_point(tmp_path):
     page, text = ((tmp_path / "report" / f"report.{end}").read_text() for end in ("html", "md"))
     assert page.count('aria-label="accuracy under ') == 2
     assert page.count('class="curve"') == 2
-    assert "<script" not in page
     for shown in ("jpeg 1", "jpeg 3", "blur 2", "quality 70", "-25.0"):
         assert shown in page
         assert shown in text
@@ -109,5 +116,73 @@ def test_texts_of_the_data_are_only_ever_text(tmp_path):
     rows = [robustness.verdict("a", "real", "real"), robustness.verdict("a", "real", "real", bad, 1, parameter=bad)]
     score_rows(tmp_path, rows, "--out", tmp_path / "report")
     page, text = ((tmp_path / "report" / f"report.{end}").read_text() for end in ("html", "md"))
-    assert "<script" not in page
+    assert "<script>alert" not in page
     assert "](http" not in text
+
+
+def test_one_sentence_says_what_the_run_is_worth(tmp_path):
+    rows = [detect.verdict(f"f{i}", "fake", "fake" if i else "real") for i in range(8)]
+    rows += [detect.verdict(f"r{i}", "real", "real") for i in range(8)]
+    score_rows(tmp_path, rows, "--out", tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "accuracy is 93.8 on 16 rows of 16 media, and on other media of the same kind it would lie between " in page
+    assert "(95 % interval): better than one answer for all rows (majority verdict, 50.0)." in page
+
+
+def test_slices_show_no_metric_that_has_no_meaning_there(tmp_path):
+    rows = [
+        answered(f"f{i}", "fake", f"This is a {said} image.", source="made") for i, said in enumerate(("fake", "real"))
+    ]
+    rows += [answered(f"r{i}", "real", "This is a real image.", source="photo") for i in range(2)]
+    rows += [answered("x", "fake", "This is a fake image.", source="both")]
+    rows += [answered("y", "real", "This is a real image.", source="both")]
+    slices = score_rows(tmp_path, rows)["slices"]["source"]
+    assert {source: "f1" in part["metrics"] for source, part in slices.items()} == {
+        "made": False,
+        "photo": False,
+        "both": True,
+    }
+    assert slices["photo"]["metrics"]["accuracy"]["value"] == 100
+
+
+def test_the_run_stands_below_the_published_rows_and_not_in_bold(tmp_path):
+    rows = [detect.verdict("a", "fake", "fake", 0.9), detect.verdict("b", "real", "real", 0.2)]
+    score_rows(tmp_path, rows, "--out", tmp_path / "report")
+    page, text = ((tmp_path / "report" / f"report.{end}").read_text() for end in ("html", "md"))
+    table = page[page.index('id="published"') :]
+    assert table.index("Qwen-3-VL-235B-Thinking") < table.index("<td>this run</td>")
+    assert "on 2 rows, whether or not they are the paper" in table
+    assert "<b>" not in table[: table.index("</table>")]
+    assert "**" not in text
+
+
+def test_curves_of_p_fake_and_distributions_are_drawn(tmp_path):
+    rows = [fake(f"f{i}", said("[140, 70, 240, 170]", "3.5")) | {"p_fake": 0.5 + i / 10} for i in range(3)]
+    rows += [real(f"r{i}") | {"p_fake": 0.3 * i} for i in range(3)]
+    score_rows(tmp_path, rows, "--out", tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text()
+    for title in (
+        "ROC of P(fake)",
+        "Precision and recall of P(fake)",
+        "Reliability of P(fake)",
+        "IoU",
+        "Time distance",
+    ):
+        assert f"<h2>{title}</h2>" in page
+    assert "<title>15 to 20: 3 rows</title>" in page  # 1.5 s of 10
+    assert 'points="50.0,290.0 50.0,196.7 143.3,103.3 143.3,10.0 ' in page  # the second fake is even with a real
+
+
+def test_a_pairwise_judges_position_bias_is_drawn(tmp_path):
+    score_rows(tmp_path, pairwise.both("p", "A", "A", "A"), "--out", tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text()
+    for said_ in ("AB, answered: 1.000", "AB, true: 1.000", "BA, answered: 1.000", "BA, true: 0.000"):
+        assert f"<title>order {said_} of 1 rows</title>" in page
+
+
+def test_perturbed_rows_are_among_the_cases(tmp_path):
+    score_rows(tmp_path, robustness.ROWS, "--out", tmp_path / "report")
+    lines = (tmp_path / "report" / "cases.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(robustness.ROWS)
+    assert "perturbation" in lines[0]
+    assert shown_case(tmp_path / "report", robustness.ROWS[-1]["id"])["groups"]["perturbation"]

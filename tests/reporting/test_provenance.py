@@ -10,7 +10,7 @@ from PIL import Image
 from swift_plugins.core.media import content_hash
 from swift_plugins.core.records import encode
 from tests.scorers.test_fakevlm import answered
-from tests.scoring import score_rows
+from tests.scoring import score_rows, shown_case
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def shown(place, *images, digest=None, gold=None):
         (place / "gold.jsonl").write_bytes(encode(row | {"images": [str(gold)]}))
         flags = ["--gold", place / "gold.jsonl"]
     score_rows(place / "out", [row], *flags, "--out", place / "report")
-    return (place / "report" / "report.html").read_text().count("data:image/jpeg")
+    return sum("at" in picture for picture in shown_case(place / "report", "a")["pictures"])
 
 
 def test_a_picture_that_the_run_read_is_shown(place):
@@ -52,7 +52,9 @@ def test_a_file_that_the_predictions_only_name_is_not(place):
         assert shown(place, image, digest=content_hash([known])) == 0
         assert shown(place, known, image, digest=content_hash([known])) == 0
         assert shown(place, image, gold=known) == 0
-    assert "not shown: what its file holds, if" in (place / "report" / "report.html").read_text()
+    page = (place / "report" / "report.html").read_text()
+    assert "not shown: what its file holds, if" in page
+    assert "private" not in page  # nor is there a link to it
 
 
 def test_a_file_that_is_another_one_by_now_is_not(place):

@@ -67,8 +67,22 @@ def test_a_perfect_run_scores_a_hundred(score):
         "overall": 100,
         "rouge_l": 100,
         "category_accuracy": None,
+        "auc": None,
     }
     assert tuple(report["metrics"]) == tuple(METRICS)
+
+
+def test_auc_by_hand_and_of_no_constant_answer(score):
+    """One of 2 x 2 pairs is in order: an unparsed fake counts with P(fake) 0."""
+    rows = [fake("a", said()) | {"p_fake": 0.6}, fake("b", "?") | {"p_fake": 0.9}]
+    rows += [real("c") | {"p_fake": 0.1}, real("d") | {"p_fake": 0.7}]
+    report = score(rows)
+    assert values(report)["auc"] == 25.0
+    assert {title: found["auc"]["value"] for title, found in report["baselines"].items()} == {
+        "majority answer": None,
+        "best constant box": None,
+    }
+    assert "auc" not in report["slices"]["source"]["Sora"]["metrics"]
 
 
 def test_box_distance_and_time_by_hand(score):

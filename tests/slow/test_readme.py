@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher import rows
+from swift_plugins.core.boxes import iou
+from tests.launcher import python, rows
 from tests.readme import REAL, ROOT, START, STEPS, bash, needs_gpus, report_of, stand_in
+from tests.scoring import page_data
 from tests.test_imports import PACKAGES
 
 
@@ -62,11 +64,24 @@ def test_the_quickstart_learns_what_it_must_and_its_baselines_do_not(copy, quick
 def test_the_quickstart_ends_with_the_scores_and_the_report(copy, quickstart):
     assert re.search(r"^accuracy +[\d.]+ \[", quickstart, re.M)
     page = re.search(r"^report: (.*)$", quickstart, re.M).group(1)
-    html = Path(page).read_text(encoding="utf-8")
-    assert html.count("data:image/jpeg") >= 12
-    assert 'class="box true"' in html
-    assert 'class="box pred"' in html
-    assert "<script" not in html
+    shown = page_data(Path(page).parent)
+    assert len(shown["cases"]) == 200
+    assert len(shown["pictures"]) >= 12
+    assert {kind for case in shown["cases"] for kind, *_ in case["boxes"]} == {"true", "pred"}
+    assert shown["runs"] == ["untrained model"]
+
+
+@pytest.mark.slow
+def test_one_held_out_clip_is_explained(copy, quickstart, tmp_path):
+    home = copy / "output" / "quickstart"
+    row = next(row for row in rows(home / "data" / "test.jsonl") if row["meta"]["label"] == "fake")
+    clip, model = row["videos"][0], next((home / "train").glob("checkpoint-*"))
+    done = python("eval/explain.py", "--model", model, clip, "--out", tmp_path / "out.mp4", cwd=copy)
+    first, where, *_ = done.stdout.splitlines()
+    assert re.fullmatch(re.escape(clip) + r": FAKE, P\(fake\) [01]\.\d{3}", first)
+    box = [float(x) for x in re.search(r"box \[(.*)\] px", where)[1].split(", ")]
+    assert iou(box, row["meta"]["bbox"]) > 0.5
+    assert (tmp_path / "out.mp4").stat().st_size > 1000
 
 
 @pytest.mark.slow

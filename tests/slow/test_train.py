@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from eval.predict import main
+from eval.score import main as score
 from swift_plugins.core.speed import SPEED_FILE, told
 from swift_plugins.progress import STAGES
 from tests.launcher import called, losses, python, rows, run
@@ -286,6 +287,18 @@ def test_the_zero_shot_question_can_be_asked(work, full, tmp_path):
     data, out = work / "data" / "test.jsonl", tmp_path / "out.jsonl"
     predict(full[0] / "checkpoint-8", data, out, "--prompt", "zero_shot", "--limit", 2)
     assert [row["messages"][0]["content"] for row in rows(out)] == [ZERO_SHOT_QUESTION] * 2
+
+
+def test_unlabelled_rows_are_answered_and_their_answers_counted(work, full, tmp_path):
+    given = rows(work / "data" / "test.jsonl")[:2]
+    bare = [row | {"messages": row["messages"][:1], "meta": {}} for row in given]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in bare))
+    predict(full[0] / "checkpoint-8", tmp_path / "data.jsonl", tmp_path / "out.jsonl")
+    assert [(row["labels"], type(row["response"])) for row in rows(tmp_path / "out.jsonl")] == [(None, str)] * 2
+    report = json.loads(called(score, "--pred", tmp_path / "out.jsonl", "--json").stdout)
+    assert report["n"] == 2
+    assert "accuracy" not in report["metrics"]
+    assert sum(report["metrics"][f"{said}_rate"]["value"] for said in ("real", "fake", "unparsed")) == 100
 
 
 def test_other_vision_settings_and_unknown_models_are_refused(work, full, tmp_path):

@@ -1,0 +1,297 @@
+"use strict";
+// The case browser: a list of which only the rows in sight exist, and the case that is looked at. Text of the data is
+// only ever put into the page as text.
+const data = JSON.parse(document.getElementById("data").textContent);
+const ROW = 64; // px of a row of the list, as in the style sheet
+const PRINTED = 500; // cases that a print holds
+const $ = (id) => document.getElementById(id);
+const list = $("list"), detail = $("detail"), form = document.querySelector(".filters");
+const SVG = "http://www.w3.org/2000/svg";
+
+function el(name, attributes = {}, ...children) {
+  const made = name === "svg" || name === "rect" ? document.createElementNS(SVG, name) : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (typeof value === "function") made.addEventListener(key, value);
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+const fixed = (value, digits = 3) => (value === null || value === undefined ? "–" : String(+value.toFixed(digits)));
+const words = (name) => name.replaceAll("_", " ");
+
+// ---------------------------------------------------------------------------------------------- filtering and sorting
+
+let shown = [], current = 0;
+data.cases.forEach((one, place) => {
+  one.place = place;
+  one.unparsed = one.answered === null;
+  one.disagree = one.runs.some((run) => run.answered !== one.answered);
+  const texts = [...one.texts, ...one.runs.map((run) => ["", run.text])].map((pair) => pair[1]);
+  one.search = [one.id, one.source, one.verdict, ...one.facts, ...texts].join("\n").toLowerCase();
+});
+const STATES = {
+  "all": () => true,
+  "wrong": (one) => one.right === false,
+  "right": (one) => one.right === true,
+  "unparsed": (one) => one.unparsed,
+  "with broken fields": (one) => one.problems.length > 0,
+};
+const ORDERS = { "worst first": ["quality", 1], "best first": ["quality", -1], "as in the file": ["place", 1], "by id": ["id", 1] };
+data.measures.forEach((name) => {
+  ORDERS[`${words(name)}, low first`] = [name, 1];
+  ORDERS[`${words(name)}, high first`] = [name, -1];
+});
+const valueOf = (one, name) => (name in one.measures ? one.measures[name] : one[name]);
+
+function choice(label, name, values) {
+  return el("label", {}, label, el("select", { name }, ...values.map((value) => el("option", { value }, value))));
+}
+
+function buildForm() {
+  form.append(
+    el("label", {}, "search", el("input", { type: "search", name: "text" })),
+    choice("show", "state", Object.keys(STATES)),
+    ...Object.entries(data.groups).map(([name, values]) => choice(words(name), `group ${name}`, ["any", ...values])),
+    choice("sort", "order", Object.keys(ORDERS)),
+  );
+  if (data.runs.length) form.append(el("label", { class: "check" }, el("input", { type: "checkbox", name: "disagree" }), "runs disagree"));
+  const ranges = ["quality", ...data.measures].map((name) =>
+    el("fieldset", {}, el("legend", {}, words(name)), ...["from", "to"].map((end) =>
+      el("label", {}, end, el("input", { type: "number", step: "any", name: `${end} ${name}`, "aria-label": `${words(name)} ${end}` })))));
+  form.append(
+    el("details", {}, el("summary", {}, "ranges"), el("div", { class: "ranges" }, ...ranges)),
+    el("button", { type: "reset" }, "clear"),
+    el("button", { type: "button", click: saveCsv }, "save these as CSV"),
+    el("output", { name: "count", "aria-live": "polite" }),
+  );
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", filter);
+  form.addEventListener("reset", () => setTimeout(filter));
+}
+
+function filter() {
+  const chosen = new FormData(form), text = chosen.get("text").trim().toLowerCase();
+  const groups = Object.keys(data.groups).map((name) => [name, chosen.get(`group ${name}`)]).filter((pair) => pair[1] !== "any");
+  const ranges = ["quality", ...data.measures].map((name) => [name, chosen.get(`from ${name}`), chosen.get(`to ${name}`)])
+    .filter((range) => range[1] || range[2]);
+  const within = (value, low, high) => value !== null && value !== undefined && (!low || value >= +low) && (!high || value <= +high);
+  const before = shown[current];
+  const state = STATES[chosen.get("state")];
+  shown = data.cases.filter((one) => state(one) && (!text || one.search.includes(text)) &&
+    (!chosen.get("disagree") || one.disagree) && groups.every(([name, value]) => (one.groups[name] || []).includes(value)) &&
+    ranges.every(([name, low, high]) => within(valueOf(one, name), low, high)));
+  const [key, sign] = ORDERS[chosen.get("order")];
+  shown.sort((a, b) => compare(valueOf(a, key), valueOf(b, key), sign) || a.place - b.place);
+  form.elements.count.textContent = `${shown.length} of ${data.cases.length} cases`;
+  space.style.height = `${shown.length * ROW}px`;
+  select(Math.max(0, shown.indexOf(before)), false);
+}
+
+function compare(a, b, sign) { // what has no value comes last
+  const none = (value) => value === null || value === undefined;
+  if (none(a) || none(b)) return none(a) - none(b);
+  return sign * (a < b ? -1 : a > b ? 1 : 0);
+}
+
+// ----------------------------------------------------------------------------------------------------------- the list
+
+const space = el("div", { role: "presentation" });
+
+function badge(one) {
+  if (one.right === null) return ["dim", one.unparsed ? "unparsed" : one.answered];
+  if (!one.right) return ["bad", one.unparsed ? "unparsed" : "wrong"];
+  return one.quality >= 1 ? ["good", "right"] : ["part", "verdict right"]; // the rest of the answer is not perfect
+}
+
+function small(one) {
+  const [first] = one.pictures;
+  if (!first) return null;
+  const src = first && (first.at !== undefined ? data.pictures[first.at] : first.kind === "image" ? first.src : null);
+  return src ? el("img", { src, alt: "", loading: "lazy" }) : el("span", { class: "blank" });
+}
+
+function draw() {
+  const from = Math.max(0, Math.floor(list.scrollTop / ROW) - 5);
+  const to = Math.min(shown.length, from + Math.ceil(list.clientHeight / ROW) + 10);
+  const rows = shown.slice(from, to).map((one, i) => {
+    const [kind, said] = badge(one), place = from + i, measures = data.measures.filter((name) => valueOf(one, name) !== null);
+    return el("div", {
+      class: "row", role: "option", id: `row${one.place}`, style: `top: ${place * ROW}px`, "aria-selected": place === current,
+      "aria-posinset": place + 1, "aria-setsize": shown.length, click: () => select(place, true),
+    }, small(one), el("div", {},
+      el("p", {}, el("span", { class: `${kind}` }, `${said} `), one.verdict),
+      el("p", { class: "dim" }, [one.source, ...measures.slice(0, 3).map((name) => `${words(name)} ${fixed(valueOf(one, name), 2)}`)].join(" · ")),
+      el("p", { class: "dim" }, one.id)));
+  });
+  space.replaceChildren(...rows);
+  const selected = shown[current];
+  if (selected && current >= from && current < to) list.setAttribute("aria-activedescendant", `row${selected.place}`);
+  else list.removeAttribute("aria-activedescendant");
+}
+
+function select(place, chosen) {
+  current = Math.min(Math.max(place, 0), Math.max(shown.length - 1, 0));
+  const top = current * ROW;
+  if (top < list.scrollTop) list.scrollTop = top;
+  else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
+  draw();
+  detail.replaceChildren(...(shown.length ? [steps(), ...view(shown[current], true)] : ["No case is like that."]));
+  if (chosen && shown.length) location.replace(`#case=${encodeURIComponent(shown[current].id)}`);
+}
+
+const MOVES = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
+function step(event) {
+  if (!(event.key in MOVES) || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  select(current + MOVES[event.key], true);
+}
+
+function open() { // the case that the address names
+  const match = /^#case=(.*)$/.exec(location.hash);
+  if (!match) return;
+  let id = match[1];
+  try { id = decodeURIComponent(id); } catch { return; }
+  if (shown[current] && shown[current].id === id) return;
+  if (!shown.some((one) => one.id === id)) form.reset(), filter();
+  const place = shown.findIndex((one) => one.id === id);
+  if (place >= 0) select(place, false), $("browser").scrollIntoView();
+}
+
+// ----------------------------------------------------------------------------------------------------------- one case
+
+function steps() {
+  const one = shown[current];
+  return el("div", { class: "steps" },
+    el("button", { type: "button", disabled: current === 0 ? "" : null, click: () => select(current - 1, true) }, "previous"),
+    el("button", { type: "button", disabled: current === shown.length - 1 ? "" : null, click: () => select(current + 1, true) }, "next"),
+    el("span", { class: "dim" }, `${current + 1} of ${shown.length}`),
+    el("a", { href: `#case=${encodeURIComponent(one.id)}` }, "link to this case"));
+}
+
+function view(one, plays) {
+  const [kind, said] = badge(one);
+  const reason = one.reason ? ` (${one.reason})` : "";
+  const measures = Object.entries(one.measures).filter((pair) => pair[1] !== null).map(([name, value]) => `${words(name)} ${fixed(value)}`);
+  const frames = one.pictures.map((picture, i) => frame(one, picture, i === 0, plays));
+  const player = plays && frames.map((made) => made.querySelector("video")).find(Boolean);
+  return [
+    el("h3", {}, one.id),
+    el("div", { class: "frames" }, ...frames),
+    timeline(one, player),
+    el("p", { class: "facts" }, el("span", { class: `badge ${kind}` }, said), ` ${one.verdict}${reason}`),
+    el("p", { class: "facts" }, [...one.facts, one.source && `source ${one.source}`].filter(Boolean).join(" · ")),
+    el("p", { class: "facts dim" }, [`quality ${fixed(one.quality)}`, ...measures].join(" · ")),
+    ...one.problems.map((problem) => el("p", { class: "facts bad" }, problem)),
+    el("div", { class: "texts" }, ...one.texts.map(([title, text]) => section(title, text)), ...one.runs.map(otherRun)),
+  ].filter(Boolean);
+}
+
+const section = (title, text) => el("section", {}, el("h4", {}, title), el("p", {}, text));
+function otherRun(run) {
+  const verdict = run.right === null ? "" : run.right ? ", right" : ", wrong";
+  return section(`${run.title}: ${run.answered || "unparsed"}${verdict}`, run.text);
+}
+
+function frame(one, picture, first, plays) {
+  if (picture.reason) return el("div", { class: "none dim" }, `no picture: ${picture.reason}`);
+  const still = picture.at === undefined ? null : data.pictures[picture.at];
+  const when = picture.second ? ` at ${picture.second.toFixed(2)} s` : "";
+  const shape = picture.width ? { width: picture.width, height: picture.height } : {};
+  const gone = (what) => () => made.replaceChildren(still ? el("img", { src: still, alt: `the picture${when}`, ...shape }) : "",
+    boxes, el("p", { class: "dim" }, what));
+  const boxes = first ? overlay(one) : "";
+  let shows;
+  if (picture.kind === "video" && plays) {
+    const seen = still ? { poster: still, preload: "none", src: picture.src } : { preload: "metadata", src: `${picture.src}#t=${one.second}` };
+    shows = el("video", { controls: "", muted: "", playsinline: "", "aria-label": "the video", ...seen, ...shape,
+      error: gone("the video does not play here: its file is gone, or this browser does not read it") });
+    if (first) follow(shows, one, boxes);
+  } else if (still || picture.kind === "image") {
+    shows = el("img", { src: still || picture.src, alt: `the picture${when}`, ...shape, error: gone("the picture's file is gone") });
+  } else return el("div", { class: "none dim" }, "a video, which does not print");
+  const made = el("div", { class: "frame" }, shows, boxes);
+  return made;
+}
+
+function overlay(one) {
+  return el("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" },
+    ...one.boxes.map(([kind, x, y, width, height]) => el("rect", { class: `box ${kind}`, "data-kind": kind, x, y, width, height })));
+}
+
+function follow(video, one, boxes) { // each box shows from its onset on, to the end
+  const update = () => {
+    for (const rect of boxes.children) {
+      const onset = one.onsets[rect.dataset.kind];
+      rect.style.visibility = onset === undefined || video.currentTime + 0.04 >= onset ? "visible" : "hidden";
+    }
+    const now = detail.querySelector(".now");
+    if (now && video.duration) now.style.left = `${(100 * video.currentTime) / video.duration}%`;
+    if (!video.paused && video.isConnected) requestAnimationFrame(update);
+  };
+  for (const name of ["play", "seeked", "pause"]) video.addEventListener(name, update);
+}
+
+function timeline(one, player) {
+  const marks = Object.entries(one.onsets), names = { true: "true", pred: "predicted" };
+  const whole = Math.max(one.duration || 0, ...marks.map((mark) => mark[1]));
+  if (!marks.length || !whole) return null;
+  const said = marks.map(([kind, at]) => `${names[kind]} onset ${at.toFixed(2)} s`).join(", ");
+  const look = (at) => () => { player.currentTime = at; player.play().catch(() => {}); };
+  return el("div", {},
+    el("div", { class: "time", role: "img", "aria-label": `${said}, of ${whole.toFixed(2)} s` }, el("i"),
+      ...marks.map(([kind, at]) => el("b", { class: kind, style: `left: ${(100 * at) / whole}%` })), player ? el("b", { class: "now", style: "left: 0" }) : null),
+    el("p", { class: "facts dim" }, `${said}, of ${whole.toFixed(2)} s `,
+      ...(player ? marks.map(([kind, at]) => el("button", { type: "button", click: look(at) }, `play from the ${names[kind]} onset`)) : [])));
+}
+
+// ---------------------------------------------------------------------------------------------------- saving, printing
+
+function saveCsv() {
+  const safe = (value) => {
+    if (value === null || value === undefined) return "";
+    const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const groups = Object.keys(data.groups);
+  const head = ["id", "source", "truth", "answered", "right", "quality", ...groups, ...data.measures, ...data.runs.map((run) => `${run}: answered`)];
+  const lines = shown.map((one) => [one.id, one.source, one.truth, one.answered, one.right, one.quality,
+    ...groups.map((name) => (one.groups[name] || []).join(" | ")), ...data.measures.map((name) => valueOf(one, name)), ...one.runs.map((run) => run.answered)]);
+  const text = [head, ...lines].map((line) => line.map(safe).join(",")).join("\r\n");
+  const link = el("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: "cases.csv" });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = [...document.querySelectorAll("details:not([open])")].filter((one) => !form || !form.contains(one));
+  opened.forEach((one) => { one.open = true; });
+  if (!list) return;
+  const left = shown.length - PRINTED;
+  document.querySelector(".printed").replaceChildren(
+    el("p", {}, `${Math.min(shown.length, PRINTED)} cases, as filtered and sorted` + (left > 0 ? `; ${left} more are not printed: filter them, or take cases.csv` : "")),
+    ...shown.slice(0, PRINTED).map((one) => el("article", { class: "detail" }, ...view(one, false))));
+});
+addEventListener("afterprint", () => {
+  opened.forEach((one) => { one.open = false; });
+  if (list) document.querySelector(".printed").replaceChildren();
+});
+
+function hint() { // a table that is wider than the page says so
+  for (const one of document.querySelectorAll(".scroll")) one.classList.toggle("wide", one.scrollWidth > one.clientWidth + 1);
+}
+addEventListener("resize", hint);
+addEventListener("load", hint);
+
+if (list) {
+  buildForm();
+  list.append(space);
+  list.addEventListener("scroll", draw);
+  list.addEventListener("keydown", step);
+  addEventListener("hashchange", open);
+  addEventListener("resize", draw);
+  filter();
+  open();
+}
+hint();
