@@ -123,7 +123,7 @@ def checker_of(args: argparse.Namespace) -> Asking:
     if args.checker is None:
         return asking_of(args)
     parser = argparse.ArgumentParser(prog="--checker", add_help=False)
-    add_engine_options(parser)
+    add_engine_options(parser, in_parts=False)
     return asking_of(parser.parse_args(shlex.split(args.checker)))
 
 
@@ -221,7 +221,7 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_engine_options(parser)
+    add_engine_options(parser, in_parts=False)
     parser.add_argument("--data", type=Path, required=True, help="folder that a converter wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder to write or to go on with")
     parser.add_argument("--checker", metavar="OPTIONS", help="another model that checks, as options of this command")

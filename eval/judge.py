@@ -131,12 +131,15 @@ def main(argv: list[str] | None = None) -> int:
         "--json": args.data and args.json,
         "--out": args.image and args.out,
         "--limit": args.image and args.limit,
+        "--dry-run": args.image and args.dry_run,
+        "--shard": args.image and args.shard,
+        "--cache": args.image and args.cache,
         "--swap": args.response is not None and args.swap,
     }
     if flags := [flag for flag, given in idle.items() if given]:
         parser.error(
-            f"{flags[0]} has nothing to do here: --json is for one judgement, --out and --limit are for "
-            "--data, --swap is for pairs"
+            f"{flags[0]} has nothing to do here: --json is for one judgement, --swap is for pairs, --out, --limit, "
+            "--dry-run, --shard and --cache are for --data"
         )
     return run(judge_one if args.data is None else judge_file, args)
 

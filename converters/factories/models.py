@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from swift_plugins.answering.asking import BACKENDS, BackEnd, Result
+from swift_plugins.answering.asking import Result
 from swift_plugins.answering.server import Server
 from swift_plugins.core.records import Row
 
@@ -61,14 +61,15 @@ class Models:
     """Who is asked in each role; a server that several roles have is asked as one."""
 
     def __init__(self, models: Mapping[str, Model], batch_size: int, max_tokens: int):
-        servers: dict[Model, BackEnd] = {}
-        self.backends: dict[str, BackEnd] = {}
+        servers: dict[Model, Server] = {}
+        self.servers: dict[str, Server] = {}
         for role, of in models.items():
             if of not in servers:
                 settings = Server.settings(of.name, None, of.url)
-                servers[of] = BACKENDS["openai"](settings, batch_size, max_tokens)
-            self.backends[role] = servers[of]
+                servers[of] = Server(settings, batch_size, max_tokens)
+            self.servers[role] = servers[of]
 
     def ask(self, role: str, rows: Sequence[Row]) -> Iterator[tuple[int, Result]]:
-        """The place of each conversation and what the role's model said to it, or what went wrong."""
-        yield from enumerate(self.backends[role].answer([*rows]))
+        """The place of each conversation and what the role's model says to it, or what went wrong, as it comes in."""
+        for place, (result,), _ in self.servers[role].stream(enumerate([row] for row in rows)):
+            yield place, result

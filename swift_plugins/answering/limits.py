@@ -26,13 +26,14 @@ class Endpoint:
     each round of answers one more (additive increase, multiplicative decrease, as of TCP).
 
     The first request goes alone, so that what a server refuses is found out once. `refused` and `taken` are names of
-    features that requests to it did without, and with.
+    features that requests to it did without, and with; `unreached` is how many in a row did not reach it.
     """
 
     url: str
     most: int
     limit: float = 1.0
     running: int = 0
+    unreached: int = 0
     refused: frozenset[str] = frozenset()
     taken: frozenset[str] = frozenset()
     _met: bool = False
@@ -45,7 +46,7 @@ class Endpoint:
 
     def answered(self) -> None:
         self.limit = min(self.most, self.limit + 1 / self.limit if self._met else self.most)
-        self._met, self._faults = True, 0
+        self._met, self._faults, self.unreached = True, 0, 0
 
     def failed(self, begun: float, pause: float | None = None) -> bool:
         """It was busy or did not reply, to a request of that moment; many that were sent together halve the limit once.

@@ -34,13 +34,17 @@ def asking_of(args: argparse.Namespace) -> Asking:
         given = {"temperature": args.temperature, "top_p": args.top_p, "seed": args.seed}
         found["sampling"] = {name: value for name, value in given.items() if value is not None}
         found["budget"] = budget_of(args)
-        found["shard"] = shard_to_do(args.shard)
+        found["shard"] = shard_to_do(args.shard) if hasattr(args, "shard") else None
     return Asking(settings=settings, **found)
 
 
 def budget_of(args: argparse.Namespace) -> Budget:
     limits = {"requests": args.budget_requests, "tokens": args.budget_tokens, "cost": args.budget_cost}
-    if args.backend != "openai" and not args.dry_run and any(limit is not None for limit in limits.values()):
+    if (
+        args.backend != "openai"
+        and not getattr(args, "dry_run", False)
+        and any(limit is not None for limit in limits.values())
+    ):
         raise ValueError("a budget is for --backend openai: a model that runs here costs nothing by the request")
     if args.budget_cost is not None and args.prices is None:
         raise ValueError("--budget-cost needs the model's prices: --prices FILE")
@@ -83,8 +87,11 @@ def add_model_options(parser: argparse.ArgumentParser, model: str) -> None:
     )
 
 
-def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """The options of everything that asks a model: which one, how, and what to do with files and errors."""
+def add_engine_options(parser: argparse.ArgumentParser, in_parts: bool = True) -> None:
+    """The options of everything that asks a model: which one, how, and what to do with files and errors.
+
+    `in_parts`: whether the command's whole output is that of one answer_file, which can be made in parts or forecast.
+    """
     add_model_options(
         parser, "checkpoint folder (full or LoRA), a base model's folder, or the name of a server's model"
     )
@@ -106,7 +113,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         "--top-p", type=number_from(0, 1), help="draw from the likeliest tokens of this probability alone"
     )
     parser.add_argument(
-        "--seed", type=whole_number(0), help="of what is drawn with a temperature (default: as it comes)"
+        "--seed", type=whole_number(0), help="of what is drawn with a temperature (default 0 here; a server's own)"
     )
     parser.add_argument(
         "--retry-errors",
@@ -119,11 +126,10 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="keep answers there, and take those that are there of the same row, media, prompt, model and sampling",
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="say how many requests and tokens it would be, at most; ask nothing"
-    )
     add_budget_options(parser)
     add_sharing_options(parser)
+    if in_parts:
+        add_part_options(parser)
 
 
 def add_budget_options(parser: argparse.ArgumentParser) -> None:
@@ -137,14 +143,7 @@ def add_budget_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_sharing_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("many machines", "parts of one run, each by a process of its own")
-    group.add_argument(
-        "--shard",
-        type=shard,
-        metavar="I/N",
-        help="answer only the I-th of N parts, into OUT's name with .I-of-N; eval/merge.py joins them "
-        "(default the task of a Slurm array, or RANK of WORLD_SIZE, where they are set; 1/1 for all rows)",
-    )
+    group = parser.add_argument_group("many processes", "each with the model")
     group.add_argument(
         "--data-parallel",
         type=whole_number(),
@@ -157,4 +156,18 @@ def add_sharing_options(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0),
         metavar="N",
         help="processes with the model on a Ray cluster, that of RAY_ADDRESS or one started here; 0: one for each GPU",
+    )
+
+
+def add_part_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("parts of a run")
+    group.add_argument(
+        "--dry-run", action="store_true", help="say how many requests and tokens it would be, at most; ask nothing"
+    )
+    group.add_argument(
+        "--shard",
+        type=shard,
+        metavar="I/N",
+        help="answer only the I-th of N parts, into OUT's name with .I-of-N; eval/merge.py joins them "
+        "(default the task of a Slurm array, or RANK of WORLD_SIZE, where they are set; 1/1 for all rows)",
     )

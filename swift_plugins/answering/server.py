@@ -39,7 +39,7 @@ LEFT_OUT = {
     "max_tokens": "sent as max_completion_tokens",
 }
 MAX_ON_THE_WAY = 128 << 20  # bytes of media that are sent at once, of more than one row
-UNREACHED = 8  # rows in a row that reach no server: the run ends
+UNREACHED = 8  # tries in a row, of each server, that reach none: the run ends, after a minute
 Result = Row | Exception
 
 
@@ -145,7 +145,6 @@ class Server:
         self, loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient, batches: Iterator[tuple[int, list[Row]]]
     ) -> Iterator[tuple[int, list[Result], float]]:
         running: dict[asyncio.Task, OnTheWay] = {}
-        unreached = 0
         batch = next(batches, None)
         while batch or running:
             while batch and self._has_room(running.values(), batch[1]):
@@ -155,15 +154,14 @@ class Server:
                 batch = next(batches, None)
             if not running:
                 raise OverBudget(f"the budget ({self.budget}) is used up: {self.budget.told()}; a rerun goes on")
-            done, _ = loop.run_until_complete(asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))
+            done, _ = loop.run_until_complete(asyncio.wait(running, timeout=1, return_when=asyncio.FIRST_COMPLETED))
             for task in done:
                 number, _, reserved = running.pop(task)
                 self.budget.release(reserved)
                 results, seconds = task.result()
                 yield number, results, seconds
-                unreached = unreached + 1 if any(map(_reached_none, results)) else 0
-                if unreached >= UNREACHED:
-                    raise ConnectionError(f"{unreached} rows one after another reached no server; a rerun goes on")
+            if all(endpoint.unreached >= UNREACHED for endpoint in self.pool.endpoints):
+                raise ConnectionError(f"no server was reached in {UNREACHED} tries; a rerun goes on")
 
     def _has_room(self, running: Collection[OnTheWay], rows: Sequence[Row]) -> bool:
         """Whether rows may be asked besides those on the way."""
@@ -210,7 +208,8 @@ class Server:
             begun = time.monotonic()
             try:
                 found = await self._ask_without_refused(client, endpoint, row)
-            except (Busy, Late, httpx.ConnectError, httpx.ConnectTimeout) as error:
+            except (httpx.ConnectError, httpx.ConnectTimeout, Busy, Late) as error:
+                endpoint.unreached = 0 if isinstance(error, ValueError) else endpoint.unreached + 1
                 if endpoint.failed(begun, getattr(error, "pause", None)):
                     say(f"note: {endpoint.url}: {error}; from now on fewer requests at once, down to one", sys.stderr)
                 raise
@@ -279,12 +278,6 @@ async def _end(client: httpx.AsyncClient) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await client.aclose()
-
-
-def _reached_none(result: Result) -> bool:
-    import httpx
-
-    return isinstance(result, httpx.ConnectError | httpx.ConnectTimeout)
 
 
 def alternatives(

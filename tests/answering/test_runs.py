@@ -111,7 +111,7 @@ def test_a_run_that_was_killed_at_any_step_goes_on_to_the_same_file(tmp_path, mo
 
 
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not_and_asks_little_twice(tmp_path):
-    kills, at_once = 5, 3
+    kills, at_once = 3, 3
     write_data(tmp_path / "data.jsonl", 60)
     with counting(0.02) as (url, asked):
         whole = command(url, tmp_path / "data.jsonl", tmp_path / "whole.jsonl", "--batch-size", at_once)

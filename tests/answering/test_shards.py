@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from eval import merge, predict
 from swift_plugins.answering import asking
+from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.answering.shards import Shard, shard_of_job
 from swift_plugins.answering.workers import device_shares
 from swift_plugins.core.records import encode
@@ -187,6 +189,15 @@ def test_the_environment_names_the_shard_and_a_flag_beats_it(run, tmp_path, monk
     assert [path.name for path in tmp_path.glob("*.jsonl")] == ["out.2-of-2.jsonl"]
     assert run("--shard", "1/1") == 0
     assert (tmp_path / "out.jsonl").is_file()
+
+
+def test_a_command_whose_output_is_not_made_in_parts_is_none_of_an_array(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    parser = argparse.ArgumentParser()
+    add_engine_options(parser, in_parts=False)
+    asking = asking_of(parser.parse_args(["--backend", "openai", "--base-url", "http://127.0.0.1/v1", "--model", "m"]))
+    assert (asking.shard, asking.dry_run) == (None, False)
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/0"])

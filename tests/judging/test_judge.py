@@ -173,6 +173,9 @@ def test_a_prompt_that_does_not_fit_is_refused(ask, image, tmp_path, trained, pr
         ["--json", "--data", "d", "--out", "o"],
         [*one("x.png"), "--out", "o"],
         [*one("x.png"), "--limit", "3"],
+        [*one("x.png"), "--dry-run"],
+        [*one("x.png"), "--shard", "1/2"],
+        [*one("x.png"), "--cache", "c"],
         [*one("x.png"), "--swap"],
     ],
 )
