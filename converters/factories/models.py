@@ -91,8 +91,8 @@ class Models:
                 servers[of] = Server(settings, batch_size, max_tokens, budget=budget)
             self.servers[role] = servers[of]
 
-    def ask(self, role: str, rows: Sequence[Row]) -> Iterator[tuple[int, Result]]:
-        """The place of each conversation and what the role's model said to it, or what went wrong, as soon as it is
-        known; ValueError once the budget is used up."""
-        for i, results, _ in self.servers[role].stream(enumerate([row] for row in rows)):
-            yield i, results[0]
+    def ask(self, role: str, rows: Sequence[Row]) -> Iterator[tuple[int, Result, float]]:
+        """The place of each conversation, what the role's model said to it, or what went wrong, as soon as it is known,
+        and the seconds; ValueError once the budget is used up."""
+        for i, results, seconds in self.servers[role].stream(enumerate([row] for row in rows)):
+            yield i, results[0], seconds

@@ -155,10 +155,10 @@ def run_jobs(
 # ------------------------------------------------------------------------------------------------------------- dry runs
 
 
-def _dry(role: str, rows: Sequence[Row]) -> Iterator[tuple[int, Result]]:
+def _dry(role: str, rows: Sequence[Row]) -> Iterator[tuple[int, Result, float]]:
     """For each call a reply as it should be, and the tokens of both as they are estimated."""
     for i, row in enumerate(rows):
-        yield i, {"response": row["meta"]["example"], "usage": _estimate(row)}
+        yield i, {"response": row["meta"]["example"], "usage": _estimate(row)}, 0.0
 
 
 def _estimate(row: Row) -> dict[str, int]:

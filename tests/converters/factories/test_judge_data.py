@@ -413,6 +413,7 @@ def test_a_generator_that_says_the_same_again_is_not_asked_twice_and_stops(reaso
     assert json.loads((tmp_path / "manifest.json").read_text())["calls"] == calls
     reasons = [row["reason"] for row in rows_of(tmp_path, "rejects") if "intended 4" in row["reason"]]
     assert reasons == ["unaccepted: intended 4, rated 3 then 3 then 3 then 3 then 3 then 3"] * 4
+    assert {tuple(row) for row in rows_of(tmp_path, "calls")} == {("id", "role", "seconds", "response", "usage")}
     lines = [row["id"] for row in rows_of(tmp_path, "calls")]
     assert len(lines) == len(set(lines))
 
