@@ -45,6 +45,7 @@ from converters.factories.running import (
     report_calls,
     run_jobs,
 )
+from swift_plugins.answering.options import shard_to_do
 from swift_plugins.core import next_steps
 from swift_plugins.core.commands import run
 from swift_plugins.core.printable import say
@@ -144,6 +145,7 @@ def models_of(args: argparse.Namespace) -> dict[str, Model]:
 
 
 def make(args: argparse.Namespace) -> None:
+    args.shard = shard_to_do(args.shard)
     with holding(args):
         cases, out = read_cases(args)
         sources = [

@@ -46,6 +46,7 @@ from converters.factories.running import (
     run_jobs,
     warn,
 )
+from swift_plugins.answering.options import shard_to_do
 from swift_plugins.core import next_steps
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.printable import say
@@ -144,6 +145,7 @@ def models_of(args: argparse.Namespace) -> dict[str, Model]:
 
 
 def make(args: argparse.Namespace) -> None:
+    args.shard = shard_to_do(args.shard)
     models = models_of(args)
     warn(same_family(models, args.judge), args.judge)
     rules = Rules(args.threshold, args.rounds, args.paraphrases, args.similarity, args.seed)

@@ -19,8 +19,8 @@ from swift_plugins.answering.outfile import OutFile
 from swift_plugins.core.records import Row, read_rows, sha256_text
 
 FORM = "\n\n{tried} of your replies could not be read, the last: {fault}. Reply in exactly the form that is asked for."
-# From a role and the rows of its calls: the place of each row and what the model said to it, as soon as it does.
-Ask = Callable[[str, list[Row]], Iterable[tuple[int, Result]]]
+# From a role and the rows of its calls: the place of each row, what the model said to it, and after how many seconds.
+Ask = Callable[[str, list[Row]], Iterable[tuple[int, Result, float]]]
 
 
 class NoReply(ValueError):
@@ -221,8 +221,8 @@ class Runner:
 
     def _asked(self, role: str, works: list[Work]) -> list[Row]:
         lines: dict[int, Row] = {}
-        for i, result in self.ask(role, [work.row for work in works]):
-            lines[i] = line_of(role, works[i], result)
+        for i, result, seconds in self.ask(role, [work.row for work in works]):
+            lines[i] = line_of(role, works[i], result, seconds)
             if self.log:
                 with self.writing:
                     self.log.write([lines[i]])
@@ -237,9 +237,9 @@ def handled(job: Job) -> Job:
         return fault
 
 
-def line_of(role: str, work: Work, result: Result) -> Row:
-    """A line of the log: what was asked, by its hash, and what came of it."""
-    line = {"id": work.row["id"], "role": role}
+def line_of(role: str, work: Work, result: Result, seconds: float) -> Row:
+    """A line of the log: what was asked, by its hash, how long it took, and what came of it."""
+    line = {"id": work.row["id"], "role": role, "seconds": round(seconds, 3)}
     if isinstance(result, dict):
         return line | {"response": result["response"], "usage": result.get("usage")}
     return line | {"error": error_text(result)}

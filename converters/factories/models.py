@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from threading import RLock
 from typing import NamedTuple
 
 from swift_plugins.answering.asking import Result
+from swift_plugins.answering.limits import Budget, Use
 from swift_plugins.answering.server import Server
 from swift_plugins.core.records import Row
 
@@ -57,19 +59,40 @@ def same_family(models: Mapping[str, Model], other: str) -> list[str]:
     return [role for role, of in models.items() if family(of.name) == family(other)]
 
 
-class Models:
-    """Who is asked in each role; a server that several roles have is asked as one."""
+class Shared(Budget):
+    """A budget of several models, which are asked in threads of their own."""
 
-    def __init__(self, models: Mapping[str, Model], batch_size: int, max_tokens: int):
+    def __init__(self, requests: int | None, tokens: int | None):
+        super().__init__(requests=requests, tokens=tokens)
+        self.one = RLock()
+
+    def reserve(self, use: Use) -> Use:
+        with self.one:
+            return super().reserve(use)
+
+    def release(self, reserved: Use) -> None:
+        with self.one:
+            super().release(reserved)
+
+    def count(self, estimate: Use, read: int | None, written: int | None) -> None:
+        with self.one:
+            super().count(estimate, read, written)
+
+
+class Models:
+    """Who is asked in each role, within a budget; a server that several roles have is one."""
+
+    def __init__(self, models: Mapping[str, Model], batch_size: int, max_tokens: int, budget: Budget):
         servers: dict[Model, Server] = {}
         self.servers: dict[str, Server] = {}
         for role, of in models.items():
             if of not in servers:
                 settings = Server.settings(of.name, None, of.url)
-                servers[of] = Server(settings, batch_size, max_tokens)
+                servers[of] = Server(settings, batch_size, max_tokens, budget=budget)
             self.servers[role] = servers[of]
 
-    def ask(self, role: str, rows: Sequence[Row]) -> Iterator[tuple[int, Result]]:
-        """The place of each conversation and what the role's model says to it, or what went wrong, as it comes in."""
-        for place, (result,), _ in self.servers[role].stream(enumerate([row] for row in rows)):
-            yield place, result
+    def ask(self, role: str, rows: Sequence[Row]) -> Iterator[tuple[int, Result, float]]:
+        """The place of each conversation, what the role's model said to it, or what went wrong, as soon as it is known,
+        and the seconds; ValueError once the budget is used up."""
+        for i, results, seconds in self.servers[role].stream(enumerate([row] for row in rows)):
+            yield i, results[0], seconds

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,37 +12,19 @@ from typing import Any, NamedTuple
 
 from converters.conversion.media import check_files, hash_files
 from converters.factories.calls import Log, Runner, Source, Tally
-from converters.factories.models import Model, Models
+from converters.factories.models import Model, Models, Shared
 from swift_plugins.answering.asking import Result
+from swift_plugins.answering.conversations import CHARS, PIXELS
 from swift_plugins.answering.outfile import check_run
 from swift_plugins.answering.rows import read_some
+from swift_plugins.answering.shards import shard
 from swift_plugins.core.commands import whole_number
 from swift_plugins.core.locks import held
 from swift_plugins.core.media import LEVELS, Media
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, write_json
 
-_SHARD = re.compile(r"(\d{1,4})/(\d{1,4})")
-# What a token is taken for in an estimate: characters of English, and pixels of an image up to the most that are shown.
-CHARACTERS, PIXELS, MOST_PIXELS = 4, 28 * 28, 1_003_520
-
-
-class Shard(NamedTuple):
-    """The `number`-th, from 1, of `shards` runs that share the images."""
-
-    number: int
-    shards: int
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.shards}"
-
-
-def shard(text: str) -> Shard:
-    """A type for argparse: 2/8."""
-    found = _SHARD.fullmatch(text)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise argparse.ArgumentTypeError(f"must be I/N with I from 1 to N, such as 2/8, got {text!r}")
-    return Shard(int(found[1]), int(found[2]))
+MOST_PIXELS = 1_003_520  # of an image that are shown, in an estimate
 
 
 def add_factory_options(parser: argparse.ArgumentParser, data: str, out: str) -> None:
@@ -58,12 +39,19 @@ def add_factory_options(parser: argparse.ArgumentParser, data: str, out: str) ->
         "--shard",
         type=shard,
         help="ask about this part of the images alone, such as 2/8, into a log of its own; when all parts are done, "
-        "the same command without it makes the data of what they asked (default all images)",
+        "the same command without it makes the data of what they asked (default the task of a Slurm array, or RANK of "
+        "WORLD_SIZE, where they are set; 1/1 for all images)",
     )
     parser.add_argument("--batch-size", type=whole_number(), default=8, help="calls to a model at once (default 8)")
     parser.add_argument("--max-tokens", type=whole_number(), default=1024, help="longest reply (default 1024)")
     parser.add_argument(
         "--tries", type=whole_number(), default=3, help="of a call whose reply cannot be read, all of them (default 3)"
+    )
+    parser.add_argument(
+        "--budget-requests", type=whole_number(), help="of this run, to all models; a rerun goes on (default any)"
+    )
+    parser.add_argument(
+        "--budget-tokens", type=whole_number(), help="read and written in this run, by all models (default any)"
     )
     parser.add_argument("--retry-errors", action="store_true", help="make the calls again that no server replied to")
     parser.add_argument("--check", choices=LEVELS, default="decode", help="look at the images first (default decode)")
@@ -86,7 +74,7 @@ class Pictured(NamedTuple):
 def read_pictured(args: argparse.Namespace) -> tuple[list[Pictured], list[tuple[str, str, str]]]:
     """(the rows of this run whose image can be shown, (place, id, reason) of the others)."""
     rows = [(f"{args.data}:{line}", row) for line, row in read_some(args.data, args.limit)]
-    rows = rows if args.shard is None else rows[args.shard.number - 1 :: args.shard.shards]
+    rows = rows if args.shard is None else rows[args.shard.number - 1 :: args.shard.of_all]
     if not rows:
         raise ValueError(f"{args.data}: no rows")
     paths = sorted({row["images"][0] for _, row in rows if len(row.get("images", [])) == 1})
@@ -117,7 +105,7 @@ def holding(args: argparse.Namespace) -> Iterator[None]:
 def files_of(args: argparse.Namespace, stem: str) -> list[Path]:
     """The files of a name that a run reads: the one that it writes, and, where it is no shard, those of shards."""
     if args.shard is not None:
-        return [args.out / f"{stem}.{args.shard.number}-of-{args.shard.shards}.jsonl"]
+        return [args.out / f"{stem}.{args.shard.number}-of-{args.shard.of_all}.jsonl"]
     return [args.out / f"{stem}.jsonl", *sorted(args.out.glob(f"{stem}.*-of-*.jsonl"))]
 
 
@@ -152,7 +140,8 @@ def run_jobs(
             write_json(place, record)
     log = Log(paths, args.retry_errors)
     try:
-        ask = Models(models, args.batch_size, args.max_tokens).ask
+        budget = Shared(args.budget_requests, args.budget_tokens)
+        ask = Models(models, args.batch_size, args.max_tokens, budget).ask
         runner = Runner(ask, log, args.batch_size, args.tries)
         results = runner.run([source for some in sources for source in some], unit)
     finally:
@@ -166,17 +155,17 @@ def run_jobs(
 # ------------------------------------------------------------------------------------------------------------- dry runs
 
 
-def _dry(role: str, rows: Sequence[Row]) -> Iterator[tuple[int, Result]]:
+def _dry(role: str, rows: Sequence[Row]) -> Iterator[tuple[int, Result, float]]:
     """For each call a reply as it should be, and the tokens of both as they are estimated."""
     for i, row in enumerate(rows):
-        yield i, {"response": row["meta"]["example"], "usage": _estimate(row)}
+        yield i, {"response": row["meta"]["example"], "usage": _estimate(row)}, 0.0
 
 
 def _estimate(row: Row) -> dict[str, int]:
     width, height = row["meta"]["size"] or (MOST_PIXELS, 1)
     seen = min(width * height, MOST_PIXELS) // PIXELS
     text = sum(len(message["content"]) for message in row["messages"])
-    return {"prompt_tokens": text // CHARACTERS + seen, "completion_tokens": len(row["meta"]["example"]) // CHARACTERS}
+    return {"prompt_tokens": text // CHARS + seen, "completion_tokens": len(row["meta"]["example"]) // CHARS}
 
 
 def report_dry(tallies: Mapping[str, Tally], models: Mapping[str, Model]) -> None:

@@ -413,5 +413,25 @@ def test_a_generator_that_says_the_same_again_is_not_asked_twice_and_stops(reaso
     assert json.loads((tmp_path / "manifest.json").read_text())["calls"] == calls
     reasons = [row["reason"] for row in rows_of(tmp_path, "rejects") if "intended 4" in row["reason"]]
     assert reasons == ["unaccepted: intended 4, rated 3 then 3 then 3 then 3 then 3 then 3"] * 4
+    assert {tuple(row) for row in rows_of(tmp_path, "calls")} == {("id", "role", "seconds", "response", "usage")}
     lines = [row["id"] for row in rows_of(tmp_path, "calls")]
     assert len(lines) == len(set(lines))
+
+
+def test_a_budget_ends_the_run_and_a_rerun_goes_on(reasoned, tmp_path, capsys):
+    with Scripted().served() as server:
+        assert make(reasoned, tmp_path, server, "--limit", "4", "--budget-requests", "30") == 2
+        assert "the budget (requests 30) is used up" in capsys.readouterr().err
+        assert sum(server.asked.values()) == len(rows_of(tmp_path, "calls")) == 30
+        assert make(reasoned, tmp_path, server, "--limit", "4") == 0
+        calls = json.loads((tmp_path / "manifest.json").read_text())["calls"]
+        assert sum(server.asked.values()) == sum(of["calls"] for of in calls.values()) > 60
+
+
+def test_the_task_of_a_slurm_array_is_a_shard(reasoned, tmp_path, capsys, monkeypatch):
+    for name, value in {"ID": 1, "MIN": 0, "COUNT": 2}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
+    with Scripted().served() as server:
+        assert make(reasoned, tmp_path, server, "--limit", "4", "--paraphrases", "0") == 0
+    assert "shard 2/2: 2 images asked about" in capsys.readouterr().out
+    assert (tmp_path / "calls.2-of-2.jsonl").is_file()
