@@ -59,8 +59,12 @@ def line_of(item: Item, results: Sequence[Result], seconds: float) -> Row:
     return {"id": item.id, "error": error_text(result)}
 
 
+class NotWhole(Exception):
+    """Not all has been asked: in a dry run, or of a shard; what there is to tell of it was told."""
+
+
 def ask(asking: Asking, prompts: dict[str, str], out: Path, tasks: dict[str, str]) -> dict[str, Row]:
-    """key -> the line of each question's reply; resumed where a run was killed."""
+    """key -> the line of each question's reply; resumed where a run was killed. NotWhole where not all was asked."""
     if not prompts:
         return {}
     rows: list[Row] = [
@@ -70,7 +74,9 @@ def ask(asking: Asking, prompts: dict[str, str], out: Path, tasks: dict[str, str
     asked = out.with_name(f"{out.stem}.asked.jsonl")
     with atomic_write(asked) as file:
         jsonl_writer(file).write_all(rows)
-    answer_file([Item(row["id"], [row]) for row in rows], asking, out, run_record(asking, asked, rows), line_of)
+    items = [Item(row["id"], [row]) for row in rows]
+    if answer_file(items, asking, out, run_record(asking, asked, rows), line_of) is None:
+        raise NotWhole
     return {row["id"]: row for _, row in read_rows(out)}
 
 
@@ -154,7 +160,10 @@ def standardise(args: argparse.Namespace) -> None:
     tasks = {asked[item.row["id"]].key: item.row["task"] for item in items if item.row["id"] in asked}
     with held(args.out):
         work = Standardiser(args, tasks)
-        texts = work.texts(wanted)
+        try:
+            texts = work.texts(wanted)
+        except NotWhole:
+            return
         kept: Counter[str] = Counter()
         output = Output(args.out, [name_of(dataset, path) for _, path, _ in dataset.files])
         with output.open():

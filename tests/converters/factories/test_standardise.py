@@ -163,6 +163,13 @@ def test_a_reply_is_taken_by_a_strict_grammar(reply, fault):
     assert read_text("<explanation>The hand\nmelts.</explanation>", of) == "The hand melts."
 
 
+def test_a_dry_run_asks_nobody_and_makes_no_rows(data, tmp_path, model, capsys):
+    assert standardise(data, tmp_path / "plain", model, "--dry-run") == 0
+    assert not model.asked
+    assert not (tmp_path / "plain" / "train.jsonl").exists()
+    assert "token" in capsys.readouterr().out
+
+
 def test_what_cannot_be_standardised_is_said(tmp_path, data, model, capsys):
     assert standardise(data, data, model) == 2
     assert "name another folder" in capsys.readouterr().err
