@@ -230,7 +230,7 @@ def report(args: argparse.Namespace, manifest: dict[str, Any]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_engine_options(parser, in_parts=False)
+    add_engine_options(parser)
     parser.add_argument("--data", type=Path, required=True, help="folder that a converter wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder to write or to go on with")
     parser.add_argument("--checker", metavar="OPTIONS", help="another model that checks, as options of this command")
