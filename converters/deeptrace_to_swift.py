@@ -17,7 +17,7 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from converters.conversion.command import Conversion, argument_parser
+from converters.conversion.command import Conversion, add_leave_out, argument_parser
 from converters.conversion.output import Output
 from converters.conversion.reporting import report_counts, report_differences
 from converters.conversion.sources import Row, Sourced, usable
@@ -64,12 +64,15 @@ class DeepTrace(Conversion[Raw]):
                 self.faults[item.row.video_path] = str(error)
         return items
 
+    def generator(self, item: Sourced[Raw]) -> str | None:
+        return item.row.video_source if item.row.video_type == "fake_video" else None
+
     def row(self, item: Sourced[Raw]) -> Row:
         raw, split = item.row, item.split
         if split not in SPLITS:
             stated = self.split_of[raw.video_id]
             raise ValueError(f"unknown split: {stated!r}; expected one of {', '.join(SPLITS)}")
-        if self.args.split_by == "published" and raw.split != split:
+        if self.args.split_by == "published" and raw.split != split and not self.left_out(item):
             raise ValueError(f"contradiction: an earlier row has this video in {split}, this one in {raw.split}")
         differs = []
         if self.args.check != "none":
@@ -79,12 +82,16 @@ class DeepTrace(Conversion[Raw]):
             self.differing.setdefault(what, set()).add(raw.video_id)
         return row
 
+    def left_out(self, item: Sourced[Raw]) -> bool:
+        return self.args.leave_out is not None and self.generator(item) == self.args.leave_out
+
     def hint(self) -> str:
         return "".join(f"; {cure}" for cure in rewarddata.cures(self.args.src, self.converter.media.missing))
 
     def facts(self, items: list[Sourced[Raw]], output: Output, audit: dict[str, Any] | None) -> dict[str, Any]:
         args, missing = self.args, self.converter.media.missing
-        used = [raw for raw in self.rows if (self.split_of[raw.video_id] or "") in SPLITS]
+        split_of = {**self.split_of} | {item.row.video_id: "test" for item in usable(items) if self.left_out(item)}
+        used = [raw for raw in self.rows if (split_of[raw.video_id] or "") in SPLITS]
         audio = {i.row.video_path: getattr(self.media.get(i.path), "has_audio", None) for i in usable(items)}
         found = {
             "task": deeptrace.NAME,
@@ -101,8 +108,8 @@ class DeepTrace(Conversion[Raw]):
             "not_as_annotated": {what: len(videos) for what, videos in sorted(self.differing.items())},
             "media_missing": len({raw.video_id for raw in self.rows if raw.video_path in missing}),
             "licence": rewarddata.LICENCE,
-            "leakage": rewarddata.leakage(used, self.split_of),
-            "shortcuts": rewarddata.shortcuts(used, self.split_of, audio),
+            "leakage": rewarddata.leakage(used, split_of),
+            "shortcuts": rewarddata.shortcuts(used, split_of, audio),
         }
         if len(items) >= rewarddata.NEARLY_FULL and len(items) != args.limit:
             found["published_counts"] = rewarddata.published_counts(self.rows)
@@ -138,6 +145,7 @@ def main(argv: list[str] | None = None) -> int:
         "8:1:1 by video (default published)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of --split-by parent|video (default 0)")
+    add_leave_out(parser)
     return run(DeepTrace.convert, parser.parse_args(argv))
 
 

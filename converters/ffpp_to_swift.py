@@ -18,7 +18,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from converters.conversion.audit import Pictured
-from converters.conversion.command import Conversion, argument_parser
+from converters.conversion.command import Conversion, add_leave_out, argument_parser
 from converters.conversion.output import Output
 from converters.conversion.reporting import report_audit, report_counts
 from converters.conversion.sources import Row, Sourced, usable
@@ -64,6 +64,10 @@ class Ffpp(Conversion[Any]):
             found = self.source.frames(rules, args.out, args.workers, nominal=args.check == "none")
         mark = None if self.form == "video" else "/"
         return [one for item in items for one in taken(item, found[item.row], mark)]
+
+    def generator(self, item: Sourced[tuple[Video, Medium]]) -> str | None:
+        video = item.row[0]
+        return video.manipulation if video.label == "fake" else None
 
     def row(self, item: Sourced[tuple[Video, Medium]]) -> Row:
         video, medium = item.row
@@ -139,6 +143,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--splits", type=Path, help="folder of train.json, val.json and test.json (default SRC/splits, or SRC)"
     )
+    add_leave_out(parser)
     return run(Ffpp.convert, parser.parse_args(argv))
 
 

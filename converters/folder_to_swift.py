@@ -39,7 +39,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from converters.conversion.audit import Pictured
-from converters.conversion.command import Conversion, argument_parser
+from converters.conversion.command import Conversion, add_leave_out, argument_parser
 from converters.conversion.media import MediaFolders, locate
 from converters.conversion.output import Output
 from converters.conversion.reporting import report_audit, report_counts, report_leakage, report_missing
@@ -124,6 +124,9 @@ class Folder(Conversion[Item]):
         self.splits = [split for split in PARTS if any(item.split == split for item in usable(items))]
         self.unlabelled = [] if args.csv else unlabelled(items)
         return items
+
+    def generator(self, item: Sourced[Item]) -> str | None:
+        return item.row.source if item.row.label == "fake" else None
 
     def row(self, item: Sourced[Item]) -> Row:
         return make_row(item, self.media, self.dataset)
@@ -238,6 +241,7 @@ def main(argv: list[str] | None = None) -> int:
         help="split of the images of which nothing says it, or the shares of train, val and test into which a source "
         "without splits is split (default test)",
     )
+    add_leave_out(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of --split 8:1:1 (default 0)")
     return run(Folder.convert, parser.parse_args(argv))
 

@@ -13,22 +13,19 @@ import argparse
 import signal
 import sys
 from collections.abc import Mapping
-from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from eval.scorers import SCORERS, scorer_of
-from eval.scorers.comparable import NAMES, OF_RUN, check_names, check_same, with_facts
-from eval.scorers.judged import judge_facts, judged_by
-from eval.scorers.rows import grammar_for, merge, read_cases, read_predictions, run_facts, task_of, trained_on
+from eval.scorers.comparable import OF_RUN, check_names
+from eval.scorers.judged import judged_by
+from eval.scorers.runs import Run, add_options, first_run, run_beside, seen_before, with_neural_scores
 from swift_plugins.core.commands import run
 from swift_plugins.core.locks import held
 from swift_plugins.core.printable import say
-from swift_plugins.core.records import Row, encode
+from swift_plugins.core.records import encode
 
 if TYPE_CHECKING:
     from eval.scorers.assemble import Scored
@@ -36,27 +33,13 @@ if TYPE_CHECKING:
     from swift_plugins.core.tasks import Task
 
 
-class Baseline(NamedTuple):
-    """The cases of a file named by --baseline, and what the report says of it."""
-
-    cases: list[Any]
-    record: dict[str, Any]
-
-
 def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pred", type=Path, required=True, help="JSONL of eval/predict.py")
-    parser.add_argument("--gold", type=Path, help="the converter's JSONL with the truth (default: the meta in --pred)")
     parser.add_argument(
         "--out", type=Path, help="folder for report.json, report.md, cases.csv and report.html (default none)"
     )
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object instead of a table")
-    parser.add_argument(
-        "--grammar",
-        help="how the answers are written, one of the task's grammars, for deeptrace "
-        "trained, tags, json or auto; those of the field's other models are skyra, ivy, busterx and qwen "
-        "(default what each file was asked for: tags after predict.py --prompt zero_shot, else trained)",
-    )
     parser.add_argument(
         "--baseline",
         action="append",
@@ -65,11 +48,10 @@ def options() -> argparse.ArgumentParser:
         help="predictions on the same rows to put beside these and compare with, as of the untrained model",
     )
     parser.add_argument(
-        "--allow-different",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="what may differ between --pred and a --baseline, which is else refused; one of " + ", ".join(NAMES),
+        "--val",
+        type=Path,
+        help="predictions on validation rows, to fit a temperature of P(fake) on, which is applied to --pred: ece and "
+        "brier before and after (default none)",
     )
     parser.add_argument(
         "--as-published",
@@ -77,98 +59,43 @@ def options() -> argparse.ArgumentParser:
         help="print the paper's table in place of ours: a line for this run, called NAME, for each --baseline and for "
         "each model that the paper trained, in the paper's columns (default ours, a line for each metric)",
     )
-    add_encoder_options(parser)
+    add_options(parser, "--pred and a --baseline")
     return parser
 
 
-def add_encoder_options(parser: argparse.ArgumentParser) -> None:
-    from eval.encoders.bertscore import ENCODERS
-    from eval.encoders.css import RECOMMENDED
-
-    parser.add_argument(
-        "--bertscore",
-        metavar="MODEL",
-        help="encoder, a hub id or a local folder, for the bertscore of dfj_reason (default none: it is left out)",
-    )
-    parser.add_argument(
-        "--bertscore-layer",
-        type=int,
-        metavar="N",
-        help="the encoder's layer (default the one that BERTScore's authors chose: "
-        + ", ".join(f"{layer} for {name}" for name, (layer, _) in ENCODERS.items())
-        + "; for any other name one)",
-    )
-    parser.add_argument(
-        "--css",
-        metavar="MODEL",
-        help="sentence encoder, a local folder or a hub id with @REVISION, "
-        "for the css of fakevlm and loki_open; the paper names none, use "
-        f"{RECOMMENDED} (default none: it is left out)",
-    )
-
-
-def read_baselines(
-    args: argparse.Namespace, task: Task, scorer: Scorer[Any], truth: list[tuple[str, Row]], facts: Row
-) -> dict[str, Baseline]:
-    """title -> each file named by --baseline, which must be asked as --pred was; `truth` are the rows of that."""
+def read_baselines(args: argparse.Namespace, task: Task, scorer: Scorer[Any], this: Run) -> dict[str, Run]:
+    """title -> each file named by --baseline, which must be asked as --pred was."""
     check_names(args.allow_different)
-    found: dict[str, Baseline] = {}
+    found: dict[str, Run] = {}
     for text in args.baseline:
         title, _, path = text.partition("=")
         if not path:
             raise ValueError(f"--baseline takes NAME=PATH, got {text!r}")
         if title in found or title in scorer.baselines:
             raise ValueError(f"--baseline {title!r} is there already: choose another name")
-        found[title] = read_baseline(args, Path(path), task, scorer, truth, facts)
+        found[title] = run_beside(Path(path), args, task, scorer, [this])
     return found
-
-
-def read_baseline(
-    args: argparse.Namespace, path: Path, task: Task, scorer: Scorer[Any], truth: list[tuple[str, Row]], facts: Row
-) -> Baseline:
-    own = run_facts(path)
-    rows = {row["id"]: (where, row) for where, row in merge(path, args.gold, own)}
-    if task_of(list(rows.values()))[1] is not task or rows.keys() != {row["id"] for _, row in truth}:
-        raise ValueError(f"{path}: a baseline must answer the same rows as {args.pred}")
-    ordered = [rows[row["id"]] for _, row in truth]
-    records = own | judge_facts(path), facts | judge_facts(args.pred)
-    differs = check_same(path, args.pred, records, (ordered, truth), args.allow_different)
-    grammar = grammar_for(args.grammar, task, scorer, ordered)
-    full = [(where, with_facts(row, true)) for (where, row), (_, true) in zip(ordered, truth, strict=True)]
-    cases = read_cases(scorer, full, grammar)
-    return Baseline(cases, {"file": str(path), "grammar": grammar, "differs": differs, "run": own, **judge_facts(path)})
-
-
-def with_neural_scores(
-    args: argparse.Namespace, task: str, scorer: Scorer[Any], files: list[list[Any]]
-) -> tuple[list[list[Any]], dict[str, str]]:
-    """The cases of each file with the scores that were asked for, by encoders, and what computed each."""
-    computed_by = {}
-    for name, model in (("bertscore", args.bertscore), ("css", args.css)):
-        if not model:
-            continue
-        if name not in scorer.encoders:
-            having = [other for other in SCORERS if name in scorer_of(other).encoders]
-            raise ValueError(f"--{name} compares the explanations of {', '.join(having)}, these rows are {task}")
-        encoder = import_module(f"eval.encoders.{name}")
-        chosen = {"layer": encoder.layer_of(model, args.bertscore_layer)} if name == "bertscore" else {}
-        similarities = partial(encoder.similarities, model=model, **chosen)
-        files = [scorer.encoders[name](cases, similarities) for cases in files]
-        computed_by[name] = encoder.signature(model, **chosen)
-    return files, computed_by
 
 
 def score_file(args: argparse.Namespace) -> Scored:
     from eval.scorers.assemble import Scored
     from eval.scorers.robustness import score_rows
+    from eval.scorers.tempering import calibrated, told
 
-    facts, rows, task, scorer, grammar, cases = read_predictions(args.pred, args.gold, args.grammar)
-    named = read_baselines(args, task, scorer, rows, facts)
-    files = [cases, *(baseline.cases for baseline in named.values())]
+    task, scorer, this = first_run(args.pred, args, args.gold)
+    named = read_baselines(args, task, scorer, this)
+    files = [this.cases, *(run.cases for run in named.values())]
     (every, *others), encoders = with_neural_scores(args, task.NAME, scorer, files)
     of_named = dict(zip(named, others, strict=True))
-    found, cases = score_rows(scorer, rows, every, of_named)
+    found, cases = score_rows(scorer, this.rows, every, of_named)
+    if args.val:
+        of, _, val = first_run(args.val, args, gold=None)
+        if of is not task:
+            raise ValueError(f"--val {args.val}: rows of {of.NAME}, those of --pred are of {task.NAME}")
+        found["temperature"] = calibrated(scorer, val, cases)
+        found["remarks"].append(told(found["temperature"]))
     unparsed = sum(case.parsed.answer is None for case in cases)
+    seen = seen_before({"": this.facts} | {title: run.facts for title, run in named.items()})
     report = {
         "task": task.NAME,
         "n": len(cases),
@@ -176,34 +103,27 @@ def score_file(args: argparse.Namespace) -> Scored:
         "parse_rate": round(1 - unparsed / len(cases), 6),
         **found,
         "remarks": [
-            *seen_before(facts, named),
-            *different(named, facts),
-            *judged_by(args.pred, rows, found["metrics"]),
+            *seen,
+            *different(named, this),
+            *judged_by(args.pred, this.rows, found["metrics"]),
             *found["remarks"],
         ],
-        "policy": {"grammar": grammar, **found["policy"]},
-        "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **facts.get("versions", {})},
-        "run": {key: value for key, value in facts.items() if key != "versions"} | judge_facts(args.pred),
-        "baseline_runs": {title: baseline.record for title, baseline in named.items()},
+        "policy": {"grammar": this.grammar, **found["policy"]},
+        "versions": {"task": task.VERSION, **found.get("versions", {}), **encoders, **this.facts.get("versions", {})},
+        "run": {key: value for key, value in this.facts.items() if key != "versions"} | this.judges,
+        "baseline_runs": {title: run.record for title, run in named.items()},
     }
     return Scored(scorer, report, cases, every, of_named)
 
 
-def seen_before(facts: Row, named: Mapping[str, Baseline]) -> list[str]:
-    """The warnings that rows were trained on, by this run's model or that of a baseline."""
-    runs = {"": facts} | {f"{title}: ": baseline.record["run"] for title, baseline in named.items()}
-    return [f"{title}{told}" for title, run in runs.items() if (told := trained_on(run))]
-
-
-def different(named: Mapping[str, Baseline], facts: Row) -> list[str]:
+def different(named: Mapping[str, Run], this: Run) -> list[str]:
     """The remarks on baselines that were asked otherwise than --pred, or of which it is not known."""
     found = [
-        f"{title} differs from this run in {', '.join(baseline.record['differs'])}, as --allow-different permits"
-        for title, baseline in named.items()
-        if baseline.record["differs"]
+        f"{title} differs from this run in {', '.join(run.differs)}, as --allow-different permits"
+        for title, run in named.items()
+        if run.differs
     ]
-    without = [title for title, baseline in named.items() if not (baseline.record["run"] and facts)]
-    if without:
+    if without := [title for title, run in named.items() if not (run.facts and this.facts)]:
         found.append(
             f"compared with {', '.join(without)} by the rows alone: with no record (OUT.run.json) on both sides it is "
             f"not known whether {', '.join(OF_RUN)} are the same"

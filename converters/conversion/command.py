@@ -14,7 +14,8 @@ from converters.conversion.contents import twins
 from converters.conversion.media import check_files, notes_on
 from converters.conversion.output import Output
 from converters.conversion.reporting import report_called_both, report_notes
-from converters.conversion.sources import Row, Sourced, made
+from converters.conversion.sources import Row, Sourced, made, usable
+from converters.conversion.splitting import leave_out
 from swift_plugins.core import next_steps
 from swift_plugins.core.commands import whole_number
 from swift_plugins.core.locks import held
@@ -48,6 +49,16 @@ def argument_parser(doc: str, src: str, out: str, check: str = "none") -> argpar
     return parser
 
 
+def add_leave_out(parser: argparse.ArgumentParser) -> None:
+    """The option of converters whose rows name what made them (`Conversion.generator`)."""
+    parser.add_argument(
+        "--leave-out",
+        metavar="GENERATOR",
+        help="put all fakes of this one into test, and so none into train and val, to see how what is trained on the "
+        "others does on it; the reals and the other fakes stay where they are (default none)",
+    )
+
+
 class Conversion(ABC, Generic[T]):
     """A conversion, of which a converter gives the parts that are its own; `convert` tells the whole.
 
@@ -75,6 +86,9 @@ class Conversion(ABC, Generic[T]):
         items = self.read()
         with held(args.out):
             items = self.locate(items)
+            if (name := getattr(args, "leave_out", None)) is not None:
+                leave_out(usable(items), self.generator, name)
+                self.splits = [*self.splits, *({"test"} - {*self.splits})]
             self.media = check_files(sorted(self.paths(items)), args.check, args.workers)
             self.alike = twins(path for path, found in self.media.items() if isinstance(found, Media))
             output = Output(args.out, self.splits)
@@ -99,6 +113,10 @@ class Conversion(ABC, Generic[T]):
     def locate(self, items: list[Sourced[T]]) -> list[Sourced[T]]:
         """The items with the path of each one's medium, or why it cannot be used."""
         return items
+
+    def generator(self, item: Sourced[T]) -> str | None:
+        """What made the medium of an item that has a row of the source, None for a real one or where it is not told."""
+        return None
 
     def paths(self, items: list[Sourced[T]]) -> Collection[str]:
         """The absolute paths of the files that --check looks at."""

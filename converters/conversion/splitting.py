@@ -6,10 +6,10 @@ import argparse
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import swift_plugins  # noqa: F401
+from swift_plugins.core.names import unknown
 
 PARTS = ("train", "val", "test")
 _SHARES = re.compile(r"(\d{1,6}):(\d{1,6}):(\d{1,6})")
@@ -86,6 +86,20 @@ def assign(groups: Mapping[str, Mapping[str, int]], wanted: Shares, seed: int) -
     if bare := [part for part in asked if not have[part]]:
         raise ValueError(f"--split {wanted}: nothing is left for {' and '.join(bare)}: there are {len(groups)} groups")
     return parts
+
+
+def leave_out(items: Iterable[Any], generator: Callable[[Any], str | None], name: str) -> None:
+    """Put every item that one generator made into the test part, which then tells of a generator never trained on.
+
+    All else stays where it is. ValueError where none is of a generator of that name.
+    """
+    made = [(item, generator(item)) for item in items]
+    known = sorted({of for _, of in made if of})
+    if name not in known:
+        raise ValueError(unknown("generator to leave out", name, known))
+    for item, of in made:
+        if of == name:
+            item.split = "test"
 
 
 def _fill(counts: Mapping[str, int], have: Mapping[str, int], want: Mapping[str, float]) -> tuple[bool, float]:

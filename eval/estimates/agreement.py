@@ -53,7 +53,7 @@ def agreement(
 
 def of_cells(name: str, levels: int) -> Of:
     """The metric of that name as a function of the counts in one line."""
-    return lambda cells: from_counts(cells.reshape(*cells.shape[:-1], levels, levels))[name]
+    return lambda cells: FROM_COUNTS[name](cells.reshape(*cells.shape[:-1], levels, levels))
 
 
 def values(x: np.ndarray, y: np.ndarray, levels: int) -> dict[str, float | str]:
@@ -82,30 +82,13 @@ def _apart(levels: int) -> np.ndarray:
     return level[None, :] - level[:, None]
 
 
-def from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics of each table of counts (…, true level, answered level); nan where one is undefined."""
-    level, apart = np.arange(1.0, counts.shape[-1] + 1), _apart(counts.shape[-1])
-    total = counts.sum((-2, -1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mse = (counts * apart**2).sum((-2, -1)) / total
-        return {
-            "mse": mse,
-            "rmse": np.sqrt(mse),
-            "mae": (counts * abs(apart)).sum((-2, -1)) / total,
-            "bias": (counts * apart).sum((-2, -1)) / total,
-            "pearson": _pearson(counts, level, level),
-            "spearman": _pearson(counts, _ranks(counts.sum(-1)), _ranks(counts.sum(-2))),
-            "qwk": _kappa(counts, apart**2),
-            "cohen_kappa": _kappa(counts, (apart != 0).astype(float)),
-        }
-
-
 def _pearson(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Pearson's r of the values x of the lines and y of the columns."""
     of_x, of_y = counts.sum(-1), counts.sum(-2)
     total = of_x.sum(-1, keepdims=True)
-    x = x - (of_x * x).sum(-1, keepdims=True) / total
-    y = y - (of_y * y).sum(-1, keepdims=True) / total
+    with np.errstate(invalid="ignore", divide="ignore"):
+        x = x - (of_x * x).sum(-1, keepdims=True) / total
+        y = y - (of_y * y).sum(-1, keepdims=True) / total
     shared = np.einsum("...ij,...i,...j->...", counts, x, y)
     square = (of_x * x**2).sum(-1) * (of_y * y**2).sum(-1)
     return shared / np.sqrt(np.where(square > 1e-12, square, np.nan))
@@ -120,7 +103,32 @@ def _kappa(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Cohen's weighted kappa (Cohen 1968): 1 - observed / expected disagreement."""
     expected = counts.sum(-1)[..., :, None] * counts.sum(-2)[..., None, :]
     observed = (counts * weights).sum((-2, -1)) * counts.sum((-2, -1))
-    return 1 - observed / (expected * weights).sum((-2, -1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 1 - observed / (expected * weights).sum((-2, -1))
+
+
+def _mean(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The mean of what each cell of a table is worth."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (counts * values).sum((-2, -1)) / counts.sum((-2, -1))
+
+
+def _of_levels(counts: np.ndarray) -> np.ndarray:
+    level = np.arange(1.0, counts.shape[-1] + 1)
+    return _pearson(counts, level, level)
+
+
+# The metrics of each table of counts (…, true level, answered level); nan where one is undefined.
+FROM_COUNTS: dict[str, Of] = {
+    "mse": lambda counts: _mean(counts, _apart(counts.shape[-1]) ** 2),
+    "rmse": lambda counts: np.sqrt(_mean(counts, _apart(counts.shape[-1]) ** 2)),
+    "mae": lambda counts: _mean(counts, abs(_apart(counts.shape[-1]))),
+    "bias": lambda counts: _mean(counts, _apart(counts.shape[-1])),
+    "pearson": _of_levels,
+    "spearman": lambda counts: _pearson(counts, _ranks(counts.sum(-1)), _ranks(counts.sum(-2))),
+    "qwk": lambda counts: _kappa(counts, _apart(counts.shape[-1]) ** 2),
+    "cohen_kappa": lambda counts: _kappa(counts, (_apart(counts.shape[-1]) != 0).astype(float)),
+}
 
 
 def krippendorff(ratings: Sequence[Sequence[float]], rows: np.ndarray, clusters: Clusters) -> Estimate:

@@ -82,15 +82,31 @@ class Ranking:
         return design_effect((self.influence**2).sum(), (rows**2).sum())
 
     def apart(self, other: Ranking) -> np.ndarray:
-        return np.bincount(self.index, weights=self.p != other.p, minlength=self.count) > 0
+        return scores_apart(self, other)
 
     def swapped(self, other: Ranking, swaps: np.ndarray) -> np.ndarray:
-        p, fake = np.append(self.p, other.p), np.append(self.fake, other.fake)
+        """By counting in the order of all scores of both runs, a line a column: one pass for both runs' areas."""
+        p, cluster = np.append(self.p, other.p), np.append(self.index, other.index)
+        fake, of_other = np.append(self.fake, other.fake), np.arange(len(p)) >= len(self.p)
+        order = np.argsort(p, kind="stable")
+        real, high = order[~fake[order]], order[fake[order]]
+        below, upto = (np.searchsorted(p[real], p[high], side) for side in ("left", "right"))
         found = []
         for some in _blocks(swaps, len(p)):
-            gone, come = some[:, self.index].astype(float), some[:, other.index].astype(float)
-            this, that = (weighted_auc(p, fake, np.hstack(w)) for w in ((1 - gone, come), (gone, 1 - come)))
-            found.append(100 * (this - that))
+            columns = np.ascontiguousarray(some.T)
+            low, up = (columns[cluster[rows]] ^ of_other[rows, None] for rows in (real, high))  # not in the first run
+            counts = np.zeros((len(real) + 1, len(some)), np.int32)
+            np.cumsum(low, axis=0, out=counts[1:])
+            under = counts[below] + counts[upto]  # twice the second run's reals below each fake, ties count half
+            areas = []
+            for chosen, twice, reals in (
+                (~up, (below + upto)[:, None] - under, len(real) - counts[-1]),
+                (up, under, counts[-1]),
+            ):
+                pairs = 2.0 * chosen.sum(axis=0) * reals
+                with np.errstate(invalid="ignore"):
+                    areas.append((twice * chosen).sum(axis=0) / pairs)
+            found.append(100 * (areas[0] - areas[1]))
         return np.concatenate(found)
 
 
@@ -127,23 +143,16 @@ class Average:
         return np.mean([this.swapped(that, swaps) for this, that in pairs], axis=0)
 
 
+def scores_apart(this: Any, other: Any) -> np.ndarray:
+    """The clusters in which the scores `p` of two runs differ; all, where they are not of the same rows."""
+    if not np.array_equal(this.index, other.index):
+        return np.bincount(np.append(this.index, other.index), minlength=this.count) > 0
+    return np.bincount(this.index, weights=(this.p != other.p) | (this.fake != other.fake), minlength=this.count) > 0
+
+
 def _blocks(lines: np.ndarray, width: int) -> Iterator[np.ndarray]:
     size = max(1, _BLOCK // max(lines.shape[1], width))
     yield from (lines[begin : begin + size] for begin in range(0, len(lines), size))
-
-
-def weighted_auc(p: np.ndarray, fake: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The AUC, 0..1, for each line of weights (lines, n): the Mann-Whitney statistic of the weighted rows.
-
-    nan where one class has no weight.
-    """
-    order = np.argsort(p, kind="stable")
-    fakes, weights = fake[order].astype(float), weights[:, order]
-    ties = np.unique(p[order], return_index=True)[1]
-    high, low = (np.add.reduceat(weights * some, ties, axis=1) for some in (fakes, 1 - fakes))
-    below = np.cumsum(low, axis=1) - low / 2
-    with np.errstate(invalid="ignore"):
-        return (high * below).sum(1) / (high.sum(1) * low.sum(1))
 
 
 def logit(value: float, statistic: Any) -> Ends | None:

@@ -8,13 +8,23 @@ from functools import lru_cache
 from eval.estimates.bounds import ALPHA
 from eval.estimates.clusters import Ends, Statistic, standard_error
 
+POWER = 0.8
+
 
 @lru_cache(maxsize=4096)
-def t_quantile(degrees: int) -> float:
-    """The 97.5th percentile of Student's t."""
+def t_quantile(degrees: int, share: float = 1 - ALPHA / 2) -> float:
+    """A percentile of Student's t, by default the 97.5th."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(degrees, 1 - ALPHA / 2))
+    return float(stdtrit(degrees, share))
+
+
+def detectable(degrees: int, error: float) -> float:
+    """The least true difference that a two-sided test at 5 % finds with a probability of 80 %, from its standard error.
+
+    The minimum detectable effect, (t(0.975) + t(0.8)) se (Bloom 1995, Evaluation Review 19, 547-556).
+    """
+    return (t_quantile(degrees) + t_quantile(degrees, POWER)) * error
 
 
 def plain(value: float, statistic: Statistic, low: float = -math.inf, high: float = math.inf) -> Ends | None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from eval.estimates.clusters import Estimate, Statistic, rounded
-from eval.estimates.intervals import t_quantile
+from eval.estimates.intervals import detectable, t_quantile
 
 SWAPS, SEED = 1999, 0
 _SAME = 1e-9  # differences that are closer differ by rounding only
+_BLOCK = 2_000_000  # flags at once: bounds the memory for any number of rows
 
 
-def exchanges(apart: np.ndarray) -> tuple[np.ndarray, int]:
-    """(lines of flags, which clusters are exchanged, and how many more lines count as at least as extreme).
+def exchanges(apart: np.ndarray) -> tuple[Iterator[np.ndarray], int]:
+    """(blocks of lines of flags, which clusters are exchanged, and how many more lines count as at least as extreme).
 
     Where the runs differ in few clusters every exchange of them, one of each two that mirror one another; else SWAPS
     random ones, beside which the one that was observed counts too (Phipson and Smyth 2010).
@@ -23,45 +24,69 @@ def exchanges(apart: np.ndarray) -> tuple[np.ndarray, int]:
     places = np.flatnonzero(apart)
     if len(places) <= np.log2(SWAPS) + 1:
         some = np.arange(2 ** max(0, len(places) - 1))[:, None] >> np.arange(len(places)) & 1
-        more = 0
-    else:
-        some, more = np.random.default_rng(SEED).integers(0, 2, (SWAPS, len(places))), 1
-    lines = np.zeros((len(some), len(apart)), bool)
+        return iter([_lines(some, places, len(apart))]), 0
+    rng = np.random.default_rng(SEED)
+    sizes = np.diff([*range(0, SWAPS, max(1, _BLOCK // len(apart))), SWAPS])
+    # The first of 32 random bits each: the draws of rng.integers(0, 2), in half the time.
+    draws = (rng.integers(0, 2**32, (size, len(places)), np.uint32) >= 2**31 for size in sizes)
+    return (_lines(some, places, len(apart)) for some in draws), 1
+
+
+def _lines(some: np.ndarray, places: np.ndarray, count: int) -> np.ndarray:
+    lines = np.zeros((len(some), count), bool)
     lines[:, places] = some
-    return lines, more
+    return lines
 
 
-def p_value(this: Statistic, other: Statistic) -> float:
+def p_values(pairs: Sequence[tuple[Statistic, Statistic]]) -> list[float]:
     """How often a difference at least as large comes about if it does not matter which of both runs a cluster is of.
 
     A permutation test of whole clusters (Fisher 1935; for paired systems Noreen 1989), two-sided: the answers of both
     are exchanged cluster by cluster, and the metrics are computed anew. Where a metric is then undefined, it counts
-    against the difference.
+    against the difference. Pairs that differ in the same clusters are tested by the same exchanges.
     """
-    lines, more = exchanges(this.apart(other))
-    observed = abs(this.swapped(other, np.zeros((1, lines.shape[1]), bool))[0])
-    with np.errstate(invalid="ignore"):
-        extreme = ~(abs(this.swapped(other, lines)) < observed - _SAME)
-    return float((extreme.sum() + more) / (len(lines) + more))
+    apart = [this.apart(other) for this, other in pairs]
+    groups: dict[bytes, list[int]] = {}
+    for i, flags in enumerate(apart):
+        groups.setdefault(np.packbits(flags).tobytes(), []).append(i)
+    found = [0.0] * len(pairs)
+    for group in groups.values():
+        flags, extreme, count = apart[group[0]], dict.fromkeys(group, 0), 0
+        none = np.zeros((1, len(flags)), bool)
+        observed = {i: abs(pairs[i][0].swapped(pairs[i][1], none)[0]) for i in group}
+        blocks, more = exchanges(flags)
+        for lines in blocks:
+            count += len(lines)
+            for i in group:
+                with np.errstate(invalid="ignore"):
+                    extreme[i] += (~(abs(pairs[i][0].swapped(pairs[i][1], lines)) < observed[i] - _SAME)).sum()
+        for i in group:
+            found[i] = float((extreme[i] + more) / (count + more))
+    return found
 
 
-def difference(this: Estimate, other: Estimate) -> dict[str, Any]:
-    """this - other on the same rows: {"value", "ci95", "n", "clusters", "p_value"}, or null with a reason.
+def _difference(this: Estimate, other: Estimate, p: float | None) -> dict[str, Any]:
+    """this - other on the same rows, whose test has this p, or null with a reason.
 
-    The interval is value +- t se, from the differences of what the clusters add to both.
+    {"value", "ci95", "n", "clusters", "p_value", "detectable"}: the interval is value +- t se, from the differences of
+    what the clusters add to both, and `detectable` follows from the same se (intervals.detectable), None without one.
     """
-    if this.value is None or other.value is None:
+    if this.value is None or other.value is None or p is None:
         reason = this.reason or other.reason
         return {"value": None, "ci95": None, "n": this.n, "p_value": None, "reason": reason}
-    value, ends = this.value - other.value, None
+    value, ends, least = this.value - other.value, None, None
     error = float(np.sqrt(((this.statistic.influence - other.statistic.influence) ** 2).sum()))
     if np.isfinite(error) and error > 1e-9:
-        half = t_quantile(min(this.statistic.degrees, other.statistic.degrees)) * error
+        degrees = min(this.statistic.degrees, other.statistic.degrees)
+        half, least = t_quantile(degrees) * error, rounded(detectable(degrees, error))
         ends = [rounded(value - half), rounded(value + half)]
-    p = rounded(p_value(this.statistic, other.statistic))
-    return {"value": rounded(value), "ci95": ends, "n": this.n, "clusters": this.statistic.clusters, "p_value": p}
+    found = {"value": rounded(value), "ci95": ends, "n": this.n, "clusters": this.statistic.clusters}
+    return found | {"p_value": rounded(p), "detectable": least}
 
 
 def differences(this: Mapping[str, Estimate], other: Mapping[str, Estimate]) -> dict[str, Any]:
-    missing = Estimate(None, 0, "the other run has none")
-    return {name: difference(this[name], other.get(name, missing)) for name in this}
+    """name -> the difference of each metric of both."""
+    others = {name: other.get(name, Estimate(None, 0, "the other run has none")) for name in this}
+    known = [name for name in this if None not in (this[name].value, others[name].value)]
+    p = dict(zip(known, p_values([(this[name].statistic, others[name].statistic) for name in known]), strict=True))
+    return {name: _difference(this[name], others[name], p.get(name)) for name in this}

@@ -67,7 +67,9 @@ class Sums:
         return (self.totals != other.totals).any(1)
 
     def swapped(self, other: Sums, swaps: np.ndarray) -> np.ndarray:
-        change = swaps @ (other.totals - self.totals)
+        apart = other.totals - self.totals
+        places = np.flatnonzero(apart.any(1))
+        change = swaps[:, places].astype(float) @ apart[places]
         return self.of(self.totals.sum(0) + change) - self.of(other.totals.sum(0) - change)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from eval.estimates.clusters import Clusters, as_json
+from eval.estimates.clusters import Clusters, Estimate, as_json
 from eval.scorers.base import Scorer
 from eval.scorers.comparison import COMPARISONS, compare
 from eval.scorers.remarks import DEFF, INTERVALS, remarks
@@ -24,6 +24,9 @@ class Scored(NamedTuple):
     cases: Sequence[Any]
     every: Sequence[Any]
     named: Mapping[str, Sequence[Any]]
+
+
+Measure = Callable[[Sequence[Any], np.ndarray, Clusters], dict[str, Estimate]]
 
 
 def score(scorer: Scorer[Any], cases: list[Any], named: dict[str, list[Any]]) -> dict[str, Any]:
@@ -67,14 +70,19 @@ def sliced(scorer: Scorer[Any], cases: Sequence[Any], clusters: Clusters) -> dic
             for value in values:
                 places.setdefault(dimension, {}).setdefault(value, []).append(i)
     return {
-        dimension: {value: _slice(scorer, cases, np.array(of_value[value]), clusters) for value in sorted(of_value)}
-        for dimension, of_value in places.items()
+        dimension: {
+            value: _slice(scorer, measure, cases, np.array(of_value[value]), clusters) for value in sorted(of_value)
+        }
+        for measure, dimensions in ((scorer.measure, places), (scorer.measure_together, scorer.together(cases)))
+        for dimension, of_value in dimensions.items()
     }
 
 
-def _slice(scorer: Scorer[Any], cases: Sequence[Any], rows: np.ndarray, clusters: Clusters) -> dict[str, Any]:
+def _slice(
+    scorer: Scorer[Any], measure: Measure, cases: Sequence[Any], rows: np.ndarray, clusters: Clusters
+) -> dict[str, Any]:
     some = [cases[i] for i in rows]
-    metrics = as_json(scorer.measure(some, rows, clusters))
+    metrics = as_json(measure(some, rows, clusters))
     both = len({FOLD.get(case.label, case.label) for case in some}) > 1
     return {
         "n": len(rows),

@@ -21,7 +21,9 @@ from swift_plugins.core.tasks.cut_off import read_response
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is shown: the ends of its scale, its decimals, and what to know of it ("lower is better").
+    """How a metric is shown: the ends of its scale, its decimals, and what to know of it ("50 is unbiased").
+
+    `direction` is 1 where higher is better, -1 where lower is (`lower` makes those), 0 where neither end is best.
 
     One of `both_classes` weighs reals against fakes, and has no meaning on rows that are all the one or the other.
     """
@@ -30,7 +32,13 @@ class Metric:
     high: float = 100
     decimals: int = 1
     note: str = ""
+    direction: int = 1
     both_classes: bool = False
+
+
+def lower(low: float = 0, high: float = 100, decimals: int = 1, note: str = "") -> Metric:
+    """A metric of which less is better, and which says so."""
+    return Metric(low, high, decimals, f"{note}, lower is better" if note else "lower is better", -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +165,14 @@ class Scorer(ABC, Generic[C]):
         """dimension -> its values that the case belongs to; none where the row does not tell."""
         meta = case.row["meta"]
         return {key: (meta[key],) for key in self.dimensions if meta.get(key)}
+
+    def together(self, cases: Sequence[C]) -> dict[str, dict[str, list[int]]]:
+        """dimension -> value -> the places of its cases, of slices in which a case stands for what others are, too."""
+        return {}
+
+    def measure_together(self, cases: Sequence[C], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
+        """The metrics of those slices."""
+        return self.measure(cases, rows, clusters)
 
     def simple_baselines(self, cases: Sequence[C]) -> dict[str, list[C]]:
         """title -> the cases as a constant answer would have them."""

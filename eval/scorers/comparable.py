@@ -21,12 +21,14 @@ OF_RUN = {
     "max_tokens": ("generation", "max_tokens"),
     "candidates": ("candidates",),
     "explanation_judge": ("explanation_judge", "model", "model"),
+    "versions": ("versions",),
 }
 # Name -> the keys of a row's meta, of which each must agree in every row; for media their files' names too, wherever
 # they lie, and for prompts what was asked.
 OF_ROWS = {
     "media": ("media_id", "perturbation", "parameter"),
     "prompts": (),
+    "split": ("split",),
     "truth": ("label", "score", "answer", "bbox", "start", "explanation", "reasoning", "categories"),
     "width": ("width",),
     "height": ("height",),
@@ -34,13 +36,15 @@ OF_ROWS = {
     "order": ("order",),
     "asks": ("asks",),
 }
-NAMES = tuple(OF_RUN | OF_ROWS)
+GRAMMAR = "grammar"  # in which answers are read, where it is not chosen for all: it follows from the prompts
+NAMES = (*(OF_RUN | OF_ROWS), GRAMMAR)
+ROWS = "rows"  # which ids are answered: only where what all have in common is compared
 
 
-def check_names(allowed: Collection[str]) -> None:
+def check_names(allowed: Collection[str], names: Sequence[str] = NAMES) -> None:
     for name in allowed:
-        if name not in NAMES:
-            raise ValueError(unknown("name for --allow-different", name, NAMES))
+        if name not in names:
+            raise ValueError(unknown("name for --allow-different", name, names))
 
 
 def check_same(
@@ -48,14 +52,17 @@ def check_same(
     other: Path,
     runs: tuple[Mapping[str, Any], Mapping[str, Any]],
     rows: tuple[Rows, Rows],
+    grammars: tuple[str, str],
     allowed: Collection[str],
 ) -> list[str]:
-    """What differs of NAMES between a baseline at `path` and the run of `other`, as far as both say what it is.
+    """What differs of NAMES between a run at `path` and the run of `other`, as far as both say what it is.
 
     `rows` answer to the same ids in the same order. ValueError unless all that differs is `allowed`.
     """
     found = {name: text for name in OF_RUN if (text := of_run(name, *runs))}
     found |= {name: text for name in OF_ROWS if (text := of_rows(name, *rows))}
+    if grammars[0] != grammars[1] and not ("prompts" in found and "prompts" in allowed):
+        found[GRAMMAR] = _both(*grammars)
     if wrong := [f"{name} ({text})" for name, text in found.items() if name not in allowed]:
         raise ValueError(
             f"{path}: not asked what {other} was asked, and so not to be compared with it; here and there differ "
@@ -78,7 +85,11 @@ def of_run(name: str, run: Mapping[str, Any], other: Mapping[str, Any]) -> str |
     if None in said:
         return None
     if all(isinstance(value, dict) for value in said):
-        said = [_without_what_follows(*said), _without_what_follows(*said[::-1])]
+        if name == "versions":  # a library that only one run knew of did not make the other's answers
+            shared = said[0].keys() & said[1].keys()
+            said = [{key: value[key] for key in sorted(shared)} for value in said]
+        here, there = _without_what_follows(*said), _without_what_follows(*said[::-1])
+        said = [dict(sorted(one.items() - two.items())) for one, two in ((here, there), (there, here))]
     return None if said[0] == said[1] else _both(*said)
 
 

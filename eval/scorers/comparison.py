@@ -1,18 +1,37 @@
-"""Two runs on the same rows."""
+"""Two runs on the same rows, and every two of several with a ranking."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
-from eval.estimates.clusters import Estimate
+import numpy as np
+
+from eval.estimates.clusters import Clusters, Estimate, as_json, rounded
+from eval.estimates.paired import DRAWS, LEVEL, first_shares, holm, mcnemar, ranks
 from eval.estimates.permutation import SEED, SWAPS, differences
+from eval.scorers.base import Metric, Scorer
+from eval.scorers.remarks import INTERVALS
+from eval.scorers.tables import with_comparability
 
 COMPARISONS = (
     "this run minus the other on the same rows; interval by Student's t from the differences of what each cluster adds "
     "to both; p by a permutation test that exchanges the answers of both runs cluster by cluster, two-sided, of every "
     f"exchange where they differ in few clusters, else of {SWAPS} random ones (seed {SEED}), not adjusted for the "
     "number of tests"
+)
+
+PAIRS = (
+    "the first run minus the second, paired row by row; interval by Student's t from the differences of what each "
+    "cluster adds to both; p by exchanges of whole clusters between the two, as in score.py; of accuracy McNemar's "
+    "exact test, where rows share media the same by clusters; p_holm: p adjusted by Holm (1979) for all {} tests of "
+    "this comparison; detectable: the least true difference that a test at 5 % finds in four of five samples like this"
+)
+RANKING = (
+    f"ranks: those that a run may have, at once for all runs at {100 * (1 - LEVEL):g} %, from the tests of every two "
+    "of one metric adjusted by Holm (Mogstad et al. 2024); first: the share of "
+    f"{DRAWS:,} draws in which it is the best, each of which weighs the clusters anew, alike for all runs (seed {SEED})"
 )
 
 
@@ -35,3 +54,84 @@ def accuracy_text(title: str, compared: Mapping[str, Any]) -> str:
     p_value, clusters = tested_on["p_value"], tested_on.get("clusters")
     tested = "" if p_value is None else f"; p = {p_value:.3g} (exchanges of the {clusters} clusters)"
     return f"accuracy, {rows['n']} rows: {apart}{tested}"
+
+
+def compare_runs(scorer: Scorer[Any], runs: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """What compare.py reports of several runs, the cases of each by title, on the same rows in the same order."""
+    first = next(iter(runs.values()))
+    clusters, every = Clusters([case.media_id for case in first]), np.arange(len(first))
+    found = {title: scorer.measure(cases, every, clusters) for title, cases in runs.items()}
+    pairs = [
+        {"this": this, "other": other} | compare(runs[this], runs[other], found[this], found[other])
+        for this, other in combinations(runs, 2)
+    ]
+    for pair in pairs:
+        if "accuracy" in pair:
+            exact = exact_p(runs[pair["this"]], runs[pair["other"]], clusters)
+            pair["metrics"]["accuracy"] |= {"p_value": None if exact is None else significant(exact)}
+    tests = adjust(metric for pair in pairs for metric in pair["metrics"].values())
+    return {
+        "clusters": clusters.count,
+        "metrics": {title: as_json(estimates) for title, estimates in found.items()},
+        "pairs": pairs,
+        "ranking": {
+            name: ranked
+            for name, metric in scorer.metrics.items()
+            if (ranked := ranking(name, metric, found, pairs)) is not None
+        },
+        "published": with_comparability(scorer.published(first), len(first)),
+        "policy": {**scorer.policy, "intervals": INTERVALS, "pairs": PAIRS.format(tests), "ranking": RANKING},
+    }
+
+
+def exact_p(cases: Sequence[Any], others: Sequence[Any], clusters: Clusters) -> float | None:
+    """McNemar's test of the rows that only one of two runs has right, None where accuracy counts none."""
+    if not any(case.in_accuracy for case in cases):
+        return None
+    gained = np.array([(a.right - b.right) * a.in_accuracy for a, b in zip(cases, others, strict=True)])
+    return mcnemar(np.rint(np.bincount(clusters.index, weights=gained, minlength=clusters.count)))
+
+
+def significant(p: float) -> float:
+    """To four digits, however small."""
+    return float(f"{p:.4g}")
+
+
+def adjust(metrics: Iterable[dict[str, Any]]) -> int:
+    """Give each difference its p_holm, None where it has no p; returns how many have one."""
+    tested = [*metrics]
+    known = [metric for metric in tested if metric["p_value"] is not None]
+    for metric in tested:
+        metric["p_holm"] = None
+    for metric, p in zip(known, holm([metric["p_value"] for metric in known]), strict=True):
+        metric["p_holm"] = significant(p)
+    return len(known)
+
+
+def ranking(
+    name: str, metric: Metric, found: Mapping[str, Mapping[str, Estimate]], pairs: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]] | None:
+    """The runs by one metric, the best first, each with its rank (equal ones share it), the `ranks` that it may have
+    and the share of draws in which it is `first`; None where neither end is best, or a run has no value."""
+    titles = [*found]
+    estimates = [found[title].get(name, Estimate(None)) for title in titles]
+    values = [metric.direction * estimate.value for estimate in estimates if estimate.value is not None]
+    if metric.direction == 0 or len(values) < len(titles):
+        return None
+    apart = [pair["metrics"][name] for pair in pairs]
+    better = np.zeros((len(titles), len(titles)), bool)
+    for pair, one, p in zip(pairs, apart, holm([one["p_value"] for one in apart]), strict=True):
+        sides = [titles.index(pair[side]) for side in ("this", "other")]
+        better[tuple(sides if metric.direction * one["value"] > 0 else sides[::-1])] = p <= LEVEL
+    shares: Sequence[float | None] = first_shares(estimates, metric.direction) or [None] * len(titles)
+    rows = [
+        {
+            "run": title,
+            **estimate.as_json(),
+            "rank": 1 + sum(other > value for other in values),
+            "ranks": list(bounds),
+            "first": None if share is None else rounded(share),
+        }
+        for title, estimate, value, bounds, share in zip(titles, estimates, values, ranks(better), shares, strict=True)
+    ]
+    return sorted(rows, key=lambda row: row["rank"])

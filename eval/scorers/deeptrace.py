@@ -16,9 +16,10 @@ import numpy as np
 from eval.estimates.auc import auc
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import Column, ratio, share, shares
-from eval.scorers import base, deeptrace_page, explanations
-from eval.scorers.base import Figure, Metric, most_frequent, parse
-from eval.scorers.tables import may_be_of, no_table, published_table
+from eval.scorers import base, deeptrace_page, deeptrace_tables, explanations
+from eval.scorers.base import Figure, Metric, lower, most_frequent, parse
+from eval.scorers.deeptrace_constant import best_constant, scaled
+from eval.scorers.deeptrace_tables import OVERALL_PARTS, overall_of
 from swift_plugins.core import boxes
 from swift_plugins.core.measures import traces
 from swift_plugins.core.measures.fields import number_within
@@ -29,7 +30,6 @@ from swift_plugins.core.tasks import Parsed, deeptrace
 from swift_plugins.core.tasks.deeptrace_answer import Answer
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
 
-OVERALL_PARTS = ("accuracy", "explanation", "bbox_iou", "time_distance")
 STRICT = "explanation, unscored as 0"
 _NOTHING_TO_MEASURE = {
     "fake_accuracy": "no fake row",
@@ -40,6 +40,9 @@ _NOTHING_TO_MEASURE = {
     "bbox_distance": "no fake row with a true box",
     "time_distance": "no fake row with a true onset",
     "category_accuracy": "no fake row with a category",
+    "whole_frame_rate": "no fake row is answered with a box",
+    "no_onset_rate": "no fake row with a true onset is answered FAKE",
+    "real_rate": "no parsed answer",
 }
 METRICS = {
     "accuracy": Metric(),
@@ -48,19 +51,17 @@ METRICS = {
     "accuracy_by_video": Metric(),
     "explanation": Metric(),
     "bbox_iou": Metric(),
-    "bbox_distance": Metric(note="lower is better"),
-    "time_distance": Metric(note="lower is better"),
+    "bbox_distance": lower(),
+    "time_distance": lower(),
     "overall": Metric(),
     "rouge_l": Metric(),
     "category_accuracy": Metric(),
+    "whole_frame_rate": lower(note="answered boxes that are the whole frame"),
+    "no_onset_rate": lower(note="answers FAKE without an onset"),
+    "real_rate": Metric(note="answers REAL", direction=0),
     "auc": Metric(note="by P(fake)", both_classes=True),
 }
-TABLES = {
-    "test": "Table 2 of the paper: the test set of the full dataset, 772 rows",
-    "val": "The paper's table of the validation set of the full dataset, 766 rows",
-}
-# How the sources of RewardData's rows begin: its seven generators, and that of its real clips.
-SOURCES = ("Pika 1.5", "Kling 1.", "Gen-3", "Mochi 1", "MiniMax-Video-01", "Sora", "LLaVA")
+WHOLE = 0.99  # of the frame
 POLICY = {
     "unparsed": "wrong in every metric, never dropped",
     "missing_or_broken_box": "IoU 0, distance 100",
@@ -71,6 +72,9 @@ POLICY = {
     "explanation": f"{explanations.POLICY}; of fake rows alone",
     "category_accuracy": "the explanation names a category of the trace and no other",
     "accuracy_by_video": "each video counts once, with the mean of its rows",
+    "failures": "whole_frame_rate (section 3.3): of the boxes answered to fake rows those of 99 % of the frame; "
+    "no_onset_rate: of the answers FAKE to fake rows with a true onset those without a usable one; real_rate: of the "
+    "parsed answers those of REAL, beside the share of the real rows",
     "auc": "area under the ROC curve of p_fake; ties count half; of an unparsed answer it is 1 or 0, the opposite of "
     "the truth",
 }
@@ -153,6 +157,9 @@ def columns(cases: Sequence[Case]) -> dict[str, Column]:
     named = fake * np.array([bool(case.gold.categories) for case in cases])
     rows_of = Counter(case.media_id for case in cases)
     share = np.array([1 / rows_of[case.media_id] for case in cases])
+    answers = [case.parsed.answer for case in cases]
+    drawn = fake * np.array([case.bbox is not None for case in cases])
+    dated = fake * timed * np.array([answer is not None and answer.verdict == "fake" for answer in answers])
     found = {
         "accuracy": (right, np.ones_like(right)),
         "fake_accuracy": (right, fake),
@@ -165,8 +172,22 @@ def columns(cases: Sequence[Case]) -> dict[str, Column]:
         "time_distance": (np.array([c.time_distance for c in cases]) / 100, timed),
         "rouge_l": (np.array([c.rouge_l for c in cases]), explained),
         "category_accuracy": (np.array([c.names_category for c in cases], float), named),
+        "whole_frame_rate": (np.array([_is_whole(c.bbox) for c in cases], float), drawn),
+        "no_onset_rate": (np.array([answer is None or answer.start is None for answer in answers], float), dated),
+        "real_rate": (
+            np.array([c.answered == "real" for c in cases], float),
+            np.array([answer is not None for answer in answers], float),
+        ),
     }
     return {name: (100 * up * (down > 0), down) for name, (up, down) in found.items()}
+
+
+def _is_whole(box: boxes.Box | None) -> bool:
+    """Whether a box in ratios covers the whole frame, or as good as that."""
+    if box is None:
+        return False
+    x0, y0, x1, y1 = (min(max(side, 0.0), 1.0) for side in box)
+    return (x1 - x0) * (y1 - y0) >= WHOLE
 
 
 def with_reasons(found: dict[str, Estimate], unjudged: str | None) -> dict[str, Estimate]:
@@ -208,60 +229,12 @@ def overall_of_totals(totals: np.ndarray) -> np.ndarray:
     return overall_of(*(ratio(totals[..., i : i + 2]) for i in (0, 2, 4, 6)))
 
 
-def overall_of(accuracy, explanation, bbox_iou, time_distance):
-    """Overall of section 3.1, from parts of 0..100."""
-    return (accuracy + explanation + bbox_iou + 100 - time_distance) / 4
-
-
 def auc_of(cases: Sequence[Case], rows: np.ndarray, clusters: Clusters) -> Estimate:
     """The AUC of P(fake), where every row has one."""
     p = [case.p_fake for case in cases]
     if unknown := p.count(None):
         return Estimate(None, len(cases), f"{unknown} rows have no P(fake) (p_fake)")
     return auc(np.array(p, float), np.array([case.gold.label == "fake" for case in cases]), clusters, rows)
-
-
-def best_constant(golds: Sequence[Gold]) -> Answer | None:
-    """The one answer (box in ratios, onset in ratios) that scores best on these very rows, knowing their truth.
-
-    The box is the best of the true boxes, improved coordinate by coordinate; the onset is the median.
-    """
-    truth = np.array([g.bbox for g in golds if g.bbox])
-    onsets = [g.start / g.duration for g in golds if g.start is not None and g.duration]
-    if not len(truth):
-        return None
-
-    def mean_iou(candidates: np.ndarray) -> np.ndarray:
-        low = np.maximum(candidates[:, None, :2], truth[None, :, :2])
-        high = np.minimum(candidates[:, None, 2:], truth[None, :, 2:])
-        inner = np.prod(np.clip(high - low, 0, None), axis=-1)
-        area = np.prod(candidates[:, 2:] - candidates[:, :2], axis=-1)[:, None]
-        return (inner / (area + np.prod(truth[:, 2:] - truth[:, :2], axis=-1) - inner)).mean(axis=1)
-
-    candidates = np.unique(truth, axis=0)
-    candidates = candidates[:: max(1, len(candidates) // 500)]
-    best = candidates[int(np.argmax(mean_iou(candidates)))]
-    for step in (0.1, 0.05, 0.02, 0.01, 0.005):
-        while True:
-            moved = best + step * np.concatenate([np.eye(4), -np.eye(4)])
-            moved = np.vstack([best, moved[np.all(moved[:, :2] < moved[:, 2:], axis=1)]])
-            at = int(np.argmax(mean_iou(moved)))
-            if at == 0:
-                break
-            best = moved[at]
-    return Answer("fake", boxes.to_pixels(best.tolist(), 1, 1, 1, 1), float(np.median(onsets)) if onsets else None)
-
-
-def _scaled(constant: Answer, case: Case) -> Parsed:
-    """The constant answer in this row's box space and seconds."""
-    assert constant.bbox is not None
-    bbox = None
-    if case.gold.bbox is not None:
-        width, height = traces.box_span(case.row["meta"])
-        bbox = boxes.to_pixels(constant.bbox, width, height, 1, 1)
-    duration = case.gold.duration
-    start = constant.start * duration if duration and constant.start is not None else None
-    return Parsed(Answer("fake", bbox, start), "trained")
 
 
 class DeepTrace(base.Scorer[Case]):
@@ -323,16 +296,11 @@ class DeepTrace(base.Scorer[Case]):
         found = {self.baselines[0]: [measure_row(c.row, c.gold, majority) for c in cases]}
         constant = best_constant([c.gold for c in cases])
         if constant is not None:
-            found[self.baselines[1]] = [measure_row(c.row, c.gold, _scaled(constant, c)) for c in cases]
+            found[self.baselines[1]] = [measure_row(c.row, c.gold, scaled(constant, c)) for c in cases]
         return found
 
     def published(self, cases: Sequence[Case]) -> dict[str, Any]:
-        """The table of the split that all rows are of, unless a row is of a source that RewardData has not."""
-        sources = {str(case.row["meta"].get("source") or SOURCES[0]) for case in cases}
-        for split, title in TABLES.items():
-            if may_be_of(cases, "rewarddata", (split,)) and all(source.startswith(SOURCES) for source in sources):
-                return published_table(f"deeptrace_{split}.csv", title)
-        return no_table("DeepTraceReward")
+        return deeptrace_tables.published(cases)
 
     def describe(self, case: Case, cases: Sequence[Case]) -> dict[str, Any]:
         return deeptrace_page.describe(case)

@@ -36,7 +36,7 @@ class Detect(VerdictScorer[Verdict]):
         """The paper's table. A row whose accuracy is not between its F1s (each printed to 0.1) gets a note."""
         if not may_be_of(cases, judges.DATASET, ("test",)):
             return no_table(judges.PAPER)
-        table = published_table("deepfakejudge_detect.csv", "DeepfakeJudge-Detect, all 2,000 images")
+        table = published_table("deepfakejudge_detect.csv", "DeepfakeJudge-Detect, all 2,000 images", 2000)
         for row in table["rows"]:
             if not verdicts.between({name: float(row[name]) for name in verdicts.CHECKED}, rounding=0.1):
                 row["note"] = (

@@ -31,7 +31,7 @@ METRICS = {
     "accuracy_swapped": Metric(note="order BA"),
     "consistency": Metric(),
     "consistent_accuracy": Metric(),
-    "first_position_rate": Metric(note="50 is unbiased"),
+    "first_position_rate": Metric(note="50 is unbiased", direction=0),
     "cohen_kappa": Metric(-1, 1, 3),
 }
 POLICY = {
@@ -181,9 +181,9 @@ class Pairwise(Scorer[Comparison]):
     def published(self, cases: Sequence[Comparison]) -> dict[str, Any]:
         if not may_be_of(cases, judges.DATASET, ("human",) if judges.all_of_people(cases) else ("test",)):
             return no_table(judges.PAPER)
-        name, rows = ("meta-human", "88") if judges.all_of_people(cases) else ("meta", "2,000")
-        title = f"DeepfakeJudge, pairwise evaluation on {name}, test, {rows} rows"
-        return published_table("deepfakejudge_pairwise.csv", title, set=name)
+        name, rows = ("meta-human", 88) if judges.all_of_people(cases) else ("meta", 2000)
+        title = f"DeepfakeJudge, pairwise evaluation on {name}, test, {rows:,} rows"
+        return published_table("deepfakejudge_pairwise.csv", title, rows, set=name)
 
     def extras(self, cases: Sequence[Comparison], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
         """How two people agree, where their single ratings are known."""

@@ -19,7 +19,7 @@ from eval.estimates.intervals import fisher, log
 from eval.estimates.statistics import pearson, root_mean_squared_error
 from eval.estimates.sums import sums
 from eval.scorers import judges
-from eval.scorers.base import Case, Figure, Metric, Scorer, missing, parse
+from eval.scorers.base import Case, Figure, Metric, Scorer, lower, missing, parse
 from eval.scorers.tables import may_be_of, no_table, published_table
 from swift_plugins.core.judge_rows import text_at
 from swift_plugins.core.measures.fields import choice_probs
@@ -29,17 +29,17 @@ from swift_plugins.core.tasks.dfj_pointwise import GRAMMARS, SCORES, Answer, exp
 
 HUMAN = ("raw_agreement", "cohen_kappa", "mse")
 METRICS = {
-    "rmse": Metric(0, 4, 3, "lower is better"),
-    "mae": Metric(0, 4, 3, "lower is better"),
-    "mse": Metric(0, 16, 3, "lower is better"),
-    "bias": Metric(-4, 4, 3, "answered minus true, 0 is best"),
+    "rmse": lower(0, 4, 3),
+    "mae": lower(0, 4, 3),
+    "mse": lower(0, 16, 3),
+    "bias": Metric(-4, 4, 3, "answered minus true, 0 is best", direction=0),
     "pearson": Metric(-1, 1, 3),
     "spearman": Metric(-1, 1, 3),
     "qwk": Metric(-1, 1, 3, "quadratic-weighted kappa"),
     "cohen_kappa": Metric(-1, 1, 3),
     "within_one": Metric(),
     "raw_agreement": Metric(),
-    "rmse_expected": Metric(0, 4, 3, "lower is better"),
+    "rmse_expected": lower(0, 4, 3),
     "pearson_expected": Metric(-1, 1, 3),
 }
 POLICY = {
@@ -155,9 +155,9 @@ class Pointwise(Scorer[Judgement]):
     def published(self, cases: Sequence[Judgement]) -> dict[str, Any]:
         if not may_be_of(cases, judges.DATASET, ("human",) if judges.all_of_people(cases) else ("test",)):
             return no_table(judges.PAPER)
-        name, rows = ("meta-human", "67") if judges.all_of_people(cases) else ("meta", "1,000")
-        title = f"DeepfakeJudge, pointwise evaluation on {name}, test, {rows} rows"
-        return published_table("deepfakejudge_pointwise.csv", title, set=name)
+        name, rows = ("meta-human", 67) if judges.all_of_people(cases) else ("meta", 1000)
+        title = f"DeepfakeJudge, pointwise evaluation on {name}, test, {rows:,} rows"
+        return published_table("deepfakejudge_pointwise.csv", title, rows, set=name)
 
     def extras(self, cases: Sequence[Judgement], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
         """How two people agree, where their single ratings are known."""

@@ -7,7 +7,7 @@ or one that is not parsed, has an empty one and the judge's lowest score, 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.intervals import plain
 from eval.estimates.shares import mean, shares
 from eval.estimates.sums import sums
-from eval.scorers import explanations, judges, verdicts
+from eval.scorers import bleu, explanations, judges, verdicts
 from eval.scorers.base import AddScores, Metric, Similarities, missing, most_frequent, parse, percents
 from eval.scorers.tables import may_be_of, no_table, published_table
 from eval.scorers.verdicts import Verdict, VerdictScorer
@@ -37,7 +37,6 @@ TEXT_METRICS = {
     "bertscore": Metric(0, 1, 3),
     "judge_score": judges.SCORE,
 }
-BLEU_ORDER = 3
 USUAL, *OTHERS = ENCODERS  # that of most papers, and those of a wider scale
 LAYER, UNLIKE = ENCODERS[USUAL]
 BERTSCORE_NOTE = (
@@ -65,6 +64,7 @@ class Reasoned(Verdict):
     rouge_l: float
     judge_score: float | None
     bertscore: float | None = None
+    bleu: tuple[int, ...] = ()  # what the rationale adds to the corpus' BLEU
 
     @property
     def written(self) -> str:
@@ -86,7 +86,8 @@ class Reasoned(Verdict):
 
 def _measured(case: Reasoned) -> Reasoned:
     score = case.judge_score if case.explanation else float(LOWEST)
-    return replace(case, rouge_l=rouge_l(case.gold, case.explanation), judge_score=score)
+    parts = bleu.parts(case.explanation, case.gold) if case.gold else ()
+    return replace(case, rouge_l=rouge_l(case.gold, case.explanation), judge_score=score, bleu=parts)
 
 
 def add_bertscore(cases: Sequence[Reasoned], similarities: Similarities) -> list[Reasoned]:
@@ -99,44 +100,14 @@ def text_metrics(cases: Sequence[Reasoned], rows: np.ndarray, clusters: Clusters
     """bleu_3, rouge_l and bertscore of rows that have a written rationale."""
     scored = 100 * np.array([case.rouge_l for case in cases])
     found = shares({"rouge_l": (scored, np.ones(len(cases)))}, clusters, rows)
-    parts = bleu_parts([(case.explanation, case.gold) for case in cases])
-    statistic = sums(parts, lambda totals: np.apply_along_axis(bleu, -1, totals), clusters, rows)
-    interval = partial(plain, low=0.0, high=1.0)
-    found["bleu_3"] = Estimate(bleu(parts.sum(0)), len(cases), statistic=statistic, interval=interval)
+    parts = np.array([case.bleu for case in cases], float)
+    statistic, interval = sums(parts, bleu.bleu, clusters, rows), partial(plain, low=0.0, high=1.0)
+    found["bleu_3"] = Estimate(float(bleu.bleu(parts.sum(0))), len(cases), statistic=statistic, interval=interval)
     if any(case.bertscore is None for case in cases):
         found["bertscore"] = Estimate(None, len(cases), "not asked for: score with --bertscore")
     else:
         found["bertscore"] = mean(np.array([case.bertscore for case in cases]), clusters, rows, 0.0, 1.0)
     return found
-
-
-def bleu_parts(pairs: Iterable[tuple[str, str]]) -> np.ndarray:
-    """For each (hypothesis, reference) what corpus BLEU sums: matching n-grams, n-grams, and the two lengths."""
-    from sacrebleu.metrics import BLEU
-
-    metric = BLEU(max_ngram_order=BLEU_ORDER, effective_order=True)  # as its sentence_score asks; the counts are equal
-    found = [metric.sentence_score(hypothesis, [reference]) for hypothesis, reference in pairs]
-    return np.array([[*one.counts, *one.totals, one.sys_len, one.ref_len] for one in found], float)
-
-
-def bleu(totals: np.ndarray) -> float:
-    """Corpus BLEU, 0..1, of summed bleu_parts."""
-    from sacrebleu.metrics import BLEU
-
-    counts, ngrams, lengths = np.split(np.rint(totals).astype(int), [BLEU_ORDER, 2 * BLEU_ORDER])
-    found = BLEU.compute_bleu(
-        counts.tolist(), ngrams.tolist(), int(lengths[0]), int(lengths[1]), "exp", max_ngram_order=BLEU_ORDER
-    )
-    return found.score / 100
-
-
-def bleu_signature() -> str:
-    """sacrebleu's signature, which does not name the order."""
-    from sacrebleu.metrics import BLEU
-
-    metric = BLEU(max_ngram_order=BLEU_ORDER)
-    metric.corpus_score(["a"], [["a"]])
-    return f"{metric.get_signature()}|max_ngram_order:{BLEU_ORDER}"
 
 
 class Reason(VerdictScorer[Reasoned]):
@@ -182,7 +153,7 @@ class Reason(VerdictScorer[Reasoned]):
         if not may_be_of(cases, judges.DATASET, ("test",)):
             return no_table(judges.PAPER)
         title = f"DeepfakeJudge-Reason, all 924 images; judge_score by DeepfakeJudge-3B; {BERTSCORE_NOTE}"
-        return published_table("deepfakejudge_reason.csv", title)
+        return published_table("deepfakejudge_reason.csv", title, 924)
 
     def extras(self, cases: Sequence[Reasoned], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:
         """The check of the verdicts' metrics, how BLEU was computed, and what the judge failed on."""
@@ -191,7 +162,7 @@ class Reason(VerdictScorer[Reasoned]):
         found |= verdicts.checked(metrics)
         remarks = found["remarks"] + remarks
         remarks += [] if metrics["bertscore"]["value"] is None else [BERTSCORE_NOTE]
-        return found | {"remarks": remarks, "policy": {"bleu_signature": bleu_signature()}}
+        return found | {"remarks": remarks, "policy": {"bleu_signature": bleu.signature()}}
 
     def describe(self, case: Reasoned, cases: Sequence[Reasoned]) -> dict[str, Any]:
         shown = super().describe(case, cases)

@@ -36,9 +36,7 @@ METRICS = {
     "real_f1": Metric(note="positive class: real", both_classes=True),
     "real_accuracy": Metric(note="recall of the real images"),
     "fake_accuracy": Metric(note="recall of the fake images"),
-    "auc": Metric(note="by P(fake)"),
-    "ece": verdicts.METRICS["ece"],
-    "brier": verdicts.METRICS["brier"],
+    **{name: verdicts.METRICS[name] for name in ("balanced_accuracy", *verdicts.BY_P_FAKE)},
     **{name: Metric(note="by P(fake), frames") for name in AUCS},
     **{name: Metric(note="videos") for name in BY_VIDEO},
     "rouge_l": Metric(note="explanations alone"),
@@ -49,7 +47,7 @@ METRICS = {
     "judge_score": judges.SCORE,
     "accuracy_upstream_parser": Metric(note="as the released parser reads the answers"),
 }
-POLICY = {key: verdicts.POLICY[key] for key in ("unparsed", "auc", "ece", "brier")} | {
+POLICY = {key: text for key, text in verdicts.POLICY.items() if key != "edited"} | {
     "auc_none": "no AUC has a value, of a manipulation or by video neither, where a parsed answer has no P(fake)",
     "f1": "positive class fake, as real_f1 has real; the paper does not say which its F1 takes",
     "auc_of_a_manipulation": "its fakes against the real rows of FaceForensics++ (manipulation original); auc_average "
@@ -229,7 +227,7 @@ def video_metrics(
 
 class FakeVLM(VerdictScorer[Explained]):
     metrics = METRICS
-    slice_metrics = ("accuracy", "f1", "auc", "accuracy_by_video", "rouge_l", "css")
+    slice_metrics = ("accuracy", "f1", "auc", "tpr_at_1", "accuracy_by_video", "rouge_l", "css")
     policy = POLICY
     dimensions = DIMENSIONS
     encoders: Mapping[str, AddScores] = {"css": add_css}
@@ -264,9 +262,21 @@ class FakeVLM(VerdictScorer[Explained]):
         return {name: found[name] for name in self.metrics if name in found}
 
     def simple_baselines(self, cases: Sequence[Explained]) -> dict[str, list[Explained]]:
+        """The most frequent verdict, without an explanation."""
         response = render(Answer(most_frequent(case.label for case in cases)))
-        rows = [case.row | {"response": response, "p_fake": None} for case in cases]
-        return {self.baselines[0]: [self.read_case(row, "trained") for row in rows]}
+        first = self.read_case(cases[0].row | {"response": response, "p_fake": None}, "trained")
+        return {
+            self.baselines[0]: [
+                replace(
+                    first,
+                    row=case.row | {"response": response, "p_fake": None},
+                    judge_score=case.judge_score,
+                    rouge_l=0.0,
+                    rouge_l_answer=rouge_l(case.row.get("labels") or "", response),
+                )
+                for case in cases
+            ]
+        }
 
     def published(self, cases: Sequence[Explained]) -> dict[str, Any]:
         datasets = {case.row["meta"].get("dataset") for case in cases}

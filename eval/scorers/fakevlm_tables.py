@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from eval.scorers.tables import no_table, published_rows
+from eval.scorers.tables import no_table, off, published_rows
 
 TableRow = dict[str, str]
 ROUNDING = 0.05  # the tables print percent to 0.1
@@ -47,7 +47,7 @@ def published(datasets: Collection[str | None]) -> dict[str, Any]:
             f"; f1 is the one of fakes; the accuracies imply {min(shares):.0f} to {max(shares):.0f} % reals: "
             "rows differ in their images"
         )
-    return {"file": FILES[name], "title": title, "rows": rows}
+    return {"file": FILES[name], "title": title, "n": sum(IMAGES[name]) if name in IMAGES else None, "rows": rows}
 
 
 def table(dataset: str) -> list[TableRow]:
@@ -138,7 +138,7 @@ def mean_of_four(row: TableRow, dataset: str) -> str | None:
     if dataset != "ffpp":
         return None
     mean = sum(float(row[name]) for name in ("auc_df", "auc_f2f", "auc_fs", "auc_nt")) / 4
-    if abs(mean - float(row["auc_average"])) <= 2 * ROUNDING:
+    if not off(mean, row["auc_average"], 2 * ROUNDING):
         return None
     return f"auc_average {row['auc_average']} is not the mean of the four, {mean:.1f}"
 

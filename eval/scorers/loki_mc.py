@@ -20,7 +20,7 @@ from swift_plugins.core.measures.fields import choice_probs
 from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.loki_mc import GRAMMARS, TEXTS, Answer
 
-METRICS = {"accuracy": Metric(), "first_position_rate": Metric(note="50 is unbiased")}
+METRICS = {"accuracy": Metric(), "first_position_rate": Metric(note="50 is unbiased", direction=0)}
 POLICY = {
     "unparsed": "wrong, never dropped",
     "first_position_rate": "share of A among the parsed answers",

@@ -32,7 +32,7 @@ METRICS = {
     "f1": Metric(note="positive class: fake", both_classes=True),
     "auc": Metric(note="by P(fake)"),
     "pair_accuracy": Metric(note="both questions about a medium"),
-    "yes_rate": Metric(note="50 is unbiased"),
+    "yes_rate": Metric(note="50 is unbiased", direction=0),
     "accuracy_upstream": Metric(note="as the release weighs it"),
 }
 POLICY = {

@@ -18,10 +18,23 @@ def published_rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def published_table(name: str, title: str, **only: str) -> dict[str, Any]:
-    """A table as a report has it: its file, its title, and those of its rows that have `only` these values."""
+def published_table(name: str, title: str, n: int | None = None, **only: str) -> dict[str, Any]:
+    """A table as a report has it: its file, its title, its rows with `only` these values, and of how many rows of the
+    data it is, where the paper says so."""
     rows = [row for row in published_rows(name) if only.items() <= row.items()]
-    return {"file": name, "title": title, "rows": rows}
+    return {"file": name, "title": title, "n": n, "rows": rows}
+
+
+def with_comparability(table: dict[str, Any], n: int) -> dict[str, Any]:
+    """The table with `not_comparable`, why no run on these n rows compares with it, None where one may."""
+    if table["rows"] and table.get("n") not in (None, n):
+        return table | {"not_comparable": f"the table is of {table['n']:,} rows, these are {n:,}"}
+    return table | {"not_comparable": None}
+
+
+def off(value: float, printed: str, rounding: float) -> bool:
+    """Whether a number computed of printed ones is not the one that is printed, for all that rounding may do."""
+    return abs(value - float(printed)) > rounding + 1e-9
 
 
 def may_be_of(cases: Sequence[Any], dataset: str, splits: Collection[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -11,31 +12,48 @@ import numpy as np
 from eval.estimates.auc import auc
 from eval.estimates.calibration import BINS, ece
 from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.curves import Scores, average_precision, true_positive_rate
 from eval.estimates.shares import mean, ratio, share, shares
 from eval.estimates.statistics import brier_score, f1_score
 from eval.estimates.sums import sums
-from eval.scorers.base import Case, Figure, Metric, Scorer, graded, missing
+from eval.scorers.base import Case, Figure, Metric, Scorer, graded, lower, missing
 from eval.scorers.figures import of_probabilities
 from swift_plugins.core.measures.fields import number_within
 from swift_plugins.core.measures.verdicts import counted_p_fake, is_right, p_true
 from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.verdicts import FOLD, VERDICTS
 
+RATES = {"tpr_at_1": 0.01, "tpr_at_0_1": 0.001}  # the true-positive rates, and their rates of false positives
+BY_P_FAKE = ("auc", *RATES, "average_precision", "auc_of_reals", "ece", "brier")
 METRICS = {
     "accuracy": Metric(),
     "real_f1": Metric(both_classes=True),
     "fake_f1": Metric(both_classes=True),
     "real_accuracy": Metric(note="recall of the real images"),
     "fake_accuracy": Metric(note="recall of the fake images"),
+    "balanced_accuracy": Metric(note="mean of both recalls", both_classes=True),
     "auc": Metric(note="by P(fake)"),
-    "ece": Metric(0, 1, 3, "by P(fake), lower is better"),
-    "brier": Metric(0, 1, 3, "by P(fake), lower is better"),
+    **{
+        name: Metric(note=f"fakes found at {100 * level:g} % of the reals called fake") for name, level in RATES.items()
+    },
+    "average_precision": Metric(note="by P(fake)", both_classes=True),
+    "auc_of_reals": Metric(note="one half of the reals against the other, 50: cannot be told apart", direction=0),
+    "ece": lower(0, 1, 3, "by P(fake)"),
+    "brier": lower(0, 1, 3, "by P(fake)"),
 }
+GENERATORS = "generator, each with all reals"
 CHECKED = ("accuracy", "real_f1", "fake_f1")  # the first lies between the others, or a report is wrong
 POLICY = {
     "unparsed": "the opposite of the truth, with a P(fake) of 1 or 0 for it, never dropped",
     "edited": "counts as fake, in the truth and in an answer",
     "auc": "area under the ROC curve of p_fake; ties count half",
+    "balanced_accuracy": "mean of real_accuracy and fake_accuracy",
+    "tpr": "the share of fakes with a P(fake) above the threshold that at most 1 %, or 0.1 %, of the reals are above "
+    "(Pepe 2003); its interval allows for the threshold, too (Hilgers 1991)",
+    "average_precision": "area under the precision-recall curve as sum of precision times rise of recall; fake is "
+    "positive",
+    "auc_of_reals": "AUC by P(fake) of one half of the real media, drawn by a hash of their names, against the other: "
+    "how far from 50 the AUC of what is the same comes to lie by chance",
     "ece": f"expected calibration error (Naeini et al. 2015): |mean P(fake) - share of fakes| over {BINS} equal-width "
     "bins of P(fake), weighted by their rows",
     "brier": "mean squared difference of P(fake) and the truth (1 for a fake)",
@@ -80,7 +98,7 @@ class VerdictScorer(Scorer[V]):
     """Verdicts with P(fake), as they are scored unless a task says otherwise."""
 
     metrics = METRICS
-    slice_metrics: Sequence[str] = ("accuracy", "auc", "brier")
+    slice_metrics: Sequence[str] = ("accuracy", "auc", "tpr_at_1", "brier")
     answers = VERDICTS
     policy: Mapping[str, Any] = POLICY
     baselines: Sequence[str] = ("majority verdict",)
@@ -89,6 +107,22 @@ class VerdictScorer(Scorer[V]):
     def measure(self, cases: Sequence[V], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         found = measured(cases, rows, clusters)
         return {name: found[name] for name in self.metrics}
+
+    def together(self, cases: Sequence[V]) -> dict[str, dict[str, list[int]]]:
+        """Each generator's fakes with all reals, where there are several: what their fakes alone have no AUC of."""
+        reals = [i for i, case in enumerate(cases) if not case.fake]
+        fakes: dict[str, list[int]] = {}
+        for i, case in enumerate(cases):
+            if case.fake and (name := generator_of(case.row["meta"])):
+                fakes.setdefault(name, []).append(i)
+        if not reals or len(fakes) < 2:
+            return {}
+        return {GENERATORS: {name: sorted(reals + places) for name, places in fakes.items()}}
+
+    def measure_together(self, cases: Sequence[V], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
+        """What is of verdicts alone: texts are those of the other slices."""
+        found = measured(cases, rows, clusters)
+        return {name: found[name] for name in self.metrics if name in found}
 
     def describe(self, case: V, cases: Sequence[V]) -> dict[str, Any]:
         stated = case.row.get("p_fake")
@@ -102,6 +136,11 @@ class VerdictScorer(Scorer[V]):
         """What P(fake) is worth: its calibration, and what each threshold on it finds."""
         known = [(case.p_fake, case.fake) for case in cases if case.p_fake is not None]
         return of_probabilities(known)
+
+
+def generator_of(meta: Mapping[str, Any]) -> str | None:
+    """What made a fake, where its row tells."""
+    return next((str(meta[key]) for key in ("generator", "manipulation", "source") if meta.get(key)), None)
 
 
 def p_fake_of(row: dict[str, Any], parsed: Parsed) -> float | None:
@@ -140,12 +179,13 @@ def checked(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def verdict_metrics(fake: np.ndarray, right: np.ndarray, rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
-    """accuracy, the recalls and the F1s; a wrong answer is the opposite verdict."""
+    """accuracy, the recalls with their mean, and the F1s; a wrong answer is the opposite verdict."""
     hit = 100.0 * right
     of_class = {"real": ~fake, "fake": fake}
     columns = {"accuracy": (hit, np.ones(len(hit)))}
     columns |= {f"{name}_accuracy": (hit * of, of) for name, of in of_class.items()}
     found = shares(columns, clusters, rows)
+    found["balanced_accuracy"] = balanced(fake, right, rows, clusters)
     for name, of in of_class.items():
         if found[f"{name}_accuracy"].value is None:
             found[f"{name}_accuracy"] = Estimate(None, 0, f"no {name} row")
@@ -171,12 +211,46 @@ def f1_of(of: np.ndarray, right: np.ndarray, rows: np.ndarray, clusters: Cluster
 def probability_metrics(
     cases: Sequence[Verdict], fake: np.ndarray, rows: np.ndarray, clusters: Clusters
 ) -> dict[str, Estimate]:
-    """auc, ece and brier of P(fake)."""
+    """BY_P_FAKE."""
     if unknown := sum(case.p_fake is None for case in cases):
-        return missing(("auc", "ece", "brier"), len(cases), f"{unknown} rows have no P(fake) (p_fake)")
+        return missing(BY_P_FAKE, len(cases), f"{unknown} rows have no P(fake) (p_fake)")
     p = np.array([case.p_fake for case in cases], float)
-    return {
+    scores = Scores(p, fake, clusters, rows)
+    one_class = "all rows are fake" if fake.all() else "all rows are real" if not fake.any() else None
+    curves = (
+        missing((*RATES, "average_precision"), len(cases), one_class)
+        if one_class
+        else {
+            **{name: true_positive_rate(scores, level) for name, level in RATES.items()},
+            "average_precision": average_precision(scores),
+        }
+    )
+    return curves | {
+        "auc_of_reals": of_reals([case for case in cases if not case.fake], p[~fake], rows[~fake], clusters),
         "ece": ece(p, fake, clusters, rows),
         "brier": replace(mean((p - fake) ** 2, clusters, rows, 0, 1), value=brier_score(fake, p)),
         "auc": auc(p, fake, clusters, rows),
     }
+
+
+def of_reals(reals: Sequence[Verdict], p: np.ndarray, rows: np.ndarray, clusters: Clusters) -> Estimate:
+    """The AUC of one half of the reals, by a hash of their media's names, against the other."""
+    half = np.array([zlib.crc32(case.media_id.encode()) % 2 == 1 for case in reals], bool)
+    if not half.any() or half.all():
+        return Estimate(None, len(reals), "takes two halves of the reals")
+    return auc(p, half, clusters, rows)
+
+
+def balanced(fake: np.ndarray, right: np.ndarray, rows: np.ndarray, clusters: Clusters) -> Estimate:
+    """The mean of both recalls (Brodersen et al. 2010), of rows that weigh as much in sum for either class."""
+    if fake.all() or not fake.any():
+        return Estimate(None, len(fake), "takes rows of both classes")
+    parts = [part for of in (~fake, fake) for part in (100.0 * (right & of), 1.0 * of)]
+    weights = np.where(fake, 0.5 / fake.sum(), 0.5 / (~fake).sum())
+    found = share((100.0 * right * weights, weights), clusters, rows)
+    return replace(found, statistic=sums(np.column_stack(parts), balanced_of, clusters, rows))
+
+
+def balanced_of(totals: np.ndarray) -> np.ndarray:
+    """From the hits and the rows of each class, (..., 4)."""
+    return (ratio(totals[..., :2]) + ratio(totals[..., 2:])) / 2

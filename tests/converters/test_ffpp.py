@@ -407,3 +407,9 @@ def test_a_second_run_cuts_nothing_anew(dataset, tmp_path):
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "frames").rglob("*.png")}
     assert convert(dataset, tmp_path / "out", *options)["files"] == first["files"]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "frames").rglob("*.png")} == times
+
+
+def test_a_manipulation_that_is_left_out_is_in_the_test_set_alone(dataset, tmp_path):
+    counts = convert(dataset, tmp_path, "--media", "videos", "--leave-out", "Deepfakes")["counts"]
+    assert counts == {"train": {"real": 2}, "val": {"real": 2}, "test": {"fake": 6, "real": 2}}
+    assert {row["meta"]["split"] for row in rows_of(tmp_path, "test")} == {"test"}

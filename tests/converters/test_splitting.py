@@ -200,6 +200,17 @@ def test_images_in_train_and_test_are_told_where_a_source_has_splits(photos, cap
     assert "  leakage: 1 test rows have their image in train\n" in capsys.readouterr().out
 
 
+def test_a_generator_that_is_left_out_of_a_folder_is_in_its_test_set_alone(photos):
+    src = photos(*(f"{name}/{i}.png" for name in ("real", "fake/sdxl", "fake/flux") for i in range(20)))
+    _, parts = split(src)
+    done, held = split(src, "--leave-out", "flux", shares="8:1:1")
+    assert {part for name, part in held.items() if "flux" in name} == {"test"}
+    assert {name: part for name, part in held.items() if "flux" not in name} == {
+        name: part for name, part in parts.items() if "flux" not in name
+    }
+    assert done.manifest["counts"]["test"]["fake"] > 20
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_of_any_sizes_are_shared_out(seed):
     """No part is further from its share of a class than the largest group, and none is without a class."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eval.estimates.auc import auc, weighted_auc
+from eval.estimates.auc import auc
 from eval.estimates.clusters import Clusters
 
 
@@ -73,15 +73,18 @@ def test_one_cluster_of_a_class_or_one_class_alone_has_no_interval():
 
 
 @pytest.mark.parametrize("levels", [3, 1000])
-def test_weighted_rows_are_repeated_rows(levels):
+def test_exchanged_areas_are_those_of_the_exchanged_scores(levels):
     from sklearn.metrics import roc_auc_score
 
     rng = np.random.default_rng(levels)
-    p, fake = rng.integers(0, levels, 60) / levels, rng.random(60) < 0.5
-    weights = rng.integers(0, 3, (30, 60))
-    for times, found in zip(weights, weighted_auc(p, fake, weights.astype(float)), strict=True):
-        some = np.repeat(np.arange(60), times)
-        assert found == pytest.approx(roc_auc_score(fake[some], p[some]))
+    fake, names = rng.random(60) < 0.5, [f"{i // 2:02}" for i in range(60)]
+    here, there = (rng.integers(0, levels, 60) / levels for _ in range(2))
+    this, other = (made(names, fake, p).statistic for p in (here, there))
+    swaps = rng.random((30, 30)) < 0.5
+    for swap, found in zip(swaps, this.swapped(other, swaps), strict=True):
+        each = swap[np.arange(60) // 2]
+        areas = [roc_auc_score(fake, np.where(each, *p)) for p in ((there, here), (here, there))]
+        assert found == pytest.approx(100 * (areas[0] - areas[1]))
 
 
 def test_blocks_change_nothing(monkeypatch):

@@ -8,11 +8,11 @@ import math
 import numpy as np
 import pytest
 
-from eval.estimates.agreement import agreement, from_counts
+from eval.estimates.agreement import FROM_COUNTS, agreement
 from eval.estimates.auc import auc
 from eval.estimates.calibration import bins_of, ece
 from eval.estimates.clusters import Clusters
-from eval.estimates.permutation import difference
+from eval.estimates.permutation import differences
 from eval.estimates.shares import shares
 
 RUNS = 300
@@ -115,7 +115,7 @@ def test_errors_and_correlations_of_scores(noise, count, size):
     clusters, rows, found = clusters_of(count, size), np.arange(count * size), []
     for _ in range(2 * RUNS):  # of eight metrics one may be out by chance
         found.append(agreement(*draw(count, size), 5, rows, clusters))
-    for name, truth in from_counts(counts).items():
+    for name, truth in ((name, of(counts)) for name, of in FROM_COUNTS.items()):
         assert covered(truth, [one[name].ends() for one in found]) >= 0.92, name
 
 
@@ -153,6 +153,6 @@ def test_equally_good_runs_differ_as_often_as_they_are_said_to(count, size, icc)
     for _ in range(RUNS):
         runs = (100.0 * correlated(rng, 0.75, icc, count, size) for _ in range(2))
         this, other = (shares({"m": (hits, ones)}, clusters, rows)["m"] for hits in runs)
-        found.append(difference(this, other)["p_value"] < 0.05)
+        found.append(differences({"m": this}, {"m": other})["m"]["p_value"] < 0.05)
     assert np.mean(found) <= 0.085  # 0.05 and three standard errors
     assert np.mean(found) >= 0.01

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from eval.estimates.clusters import Clusters, Estimate
-from eval.estimates.permutation import SWAPS, difference, exchanges
+from eval.estimates.permutation import SEED, SWAPS, differences, exchanges
 from eval.estimates.shares import mean, shares
+
+
+def difference(this, other):
+    return differences({"m": this}, {"m": other})["m"]
 
 
 def share(hits, names):
@@ -60,8 +64,10 @@ def test_rows_of_one_cluster_are_exchanged_together():
 
 
 def test_exchanges_are_all_or_many_and_leave_what_is_equal():
-    lines, more = exchanges(np.array([True, False, True, True]))
+    (lines,), more = exchanges(np.array([True, False, True, True]))
     assert (lines.shape, more, lines[:, 1].any()) == ((4, 4), 0, False)
     assert len(np.unique(lines, axis=0)) == 4
-    lines, more = exchanges(np.ones(40, bool))
-    assert (lines.shape, more) == ((SWAPS, 40), 1)
+    blocks, more = exchanges(np.arange(50_001) > 0)
+    lines = [*blocks]
+    assert (len(lines) > 1, more) == (True, 1)
+    assert (np.vstack(lines)[:, 1:] == np.random.default_rng(SEED).integers(0, 2, (SWAPS, 50_000))).all()

@@ -2,6 +2,7 @@
 
 import re
 
+from eval.scorers.verdicts import BY_P_FAKE
 from tests.scorers.test_deeptrace import fake, real, said
 from tests.scorers.test_fakevlm import MIXED
 from tests.scorers.test_robustness import ROWS
@@ -14,7 +15,7 @@ def test_the_terminal_shows_what_has_a_value_and_why_the_rest_has_none(tmp_path)
     assert "accuracy" in first
     assert "auc" not in first
     assert "no value: css, css_answer: not asked for: score with --css" in said
-    assert "no value: auc, ece, brier: 4 rows have no P(fake) (p_fake)" in said
+    assert f"no value: {', '.join(BY_P_FAKE)}: 4 rows have no P(fake) (p_fake)" in said
     assert next(line for line in said if line.startswith("f1: ")).startswith("f1: positive class fake")
 
 

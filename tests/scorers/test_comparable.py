@@ -166,7 +166,7 @@ def test_that_a_local_model_has_no_vision_settings_is_a_difference_and_a_servers
 
 def test_a_name_that_is_not_on_the_list_is_refused(tmp_path, capsys):
     error = refusal(tmp_path, capsys, ROWS, "--allow-different", "max_token")
-    known = "data, media, prompts, vision, max_tokens, candidates, explanation_judge, truth"
+    known = "data, media, prompts, vision, max_tokens, candidates, explanation_judge, versions, split, truth"
     assert f"did you mean 'max_tokens'? Available: {known}" in error
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from eval.score import main
-from eval.scorers.deeptrace import METRICS, best_constant, overall_of
+from eval.scorers.deeptrace import METRICS
+from eval.scorers.deeptrace_constant import best_constant
+from eval.scorers.deeptrace_tables import overall_of
 from swift_plugins.core.measures.traces import read_gold
 from tests.scoring import score_rows, values
 
@@ -53,6 +55,27 @@ def score(tmp_path):
     return partial(score_rows, tmp_path)
 
 
+def test_failure_shapes_by_hand(score):
+    """Of four boxes on fakes two are the frame of 400 x 200 px; of three dated fakes called so one has no onset; of six
+    answers two say REAL."""
+    rows = [
+        fake("a", said("[0, 0, 400, 200]")),
+        fake("b", said("[1, 0, 399, 200]"), start=None),  # 99.5 % of it
+        fake("c", said("[0, 0, 390, 200]")),  # 97.5 %
+        fake("d", "FAKE. The video is AI-generated. The unnatural part is at [0, 0, 40, 20]."),
+        fake("e", "REAL. The video is real. There is no unnatural part."),
+        fake("f", "Who knows."),
+        real(),
+    ]
+    found = values(score(rows))
+    assert found["whole_frame_rate"] == 50
+    assert found["no_onset_rate"] == pytest.approx(100 / 3, abs=1e-4)
+    assert found["real_rate"] == pytest.approx(100 * 2 / 6, abs=1e-4)
+    metrics = score([real(), fake("e", "REAL. The video is real. There is no unnatural part.")])["metrics"]
+    assert metrics["whole_frame_rate"]["reason"] == "no fake row is answered with a box"
+    assert metrics["no_onset_rate"]["reason"] == "no fake row with a true onset is answered FAKE"
+
+
 def test_a_perfect_run_scores_a_hundred(score):
     report = score([fake(response=said()) | {"explanation_score": 1}, real()])
     assert values(report) | {"category_accuracy": None} == {
@@ -67,6 +90,9 @@ def test_a_perfect_run_scores_a_hundred(score):
         "overall": 100,
         "rouge_l": 100,
         "category_accuracy": None,
+        "whole_frame_rate": 0,
+        "no_onset_rate": 0,
+        "real_rate": 50,
         "auc": None,
     }
     assert tuple(report["metrics"]) == tuple(METRICS)

@@ -29,12 +29,19 @@ def test_metrics_by_hand(tmp_path):
         "fake_f1": 40.0,
         "real_accuracy": 50.0,
         "fake_accuracy": pytest.approx(100 / 3, abs=1e-4),
+        "balanced_accuracy": pytest.approx((50 + 100 / 3) / 2, abs=1e-4),
+        "tpr_at_1": None,
+        "tpr_at_0_1": None,
+        # Precisions 1 / 2 at 0.9, a tie, 2 / 3 at 0.4 and 3 / 5 at 0.
+        "average_precision": pytest.approx(100 * (1 / 2 + 2 / 3 + 3 / 5) / 3, abs=1e-4),
+        "auc_of_reals": None,  # both fall into one half
         # The unparsed fake counts with P(fake) 0. Of 2 x 3 pairs, fakes above 0.1: 2, one tie at 0.9.
         "auc": pytest.approx(100 * (2 + 0.5) / 6, abs=1e-4),
         # Bins of 1/15: 0, 0.1 and 0.4 alone, 0.9 twice with one fake.
         "ece": pytest.approx((1 + 0.1 + 0.6 + abs(1.8 - 1)) / 5, abs=1e-4),
         "brier": pytest.approx((0.01 + 0.81 + 0.01 + 0.36 + 1) / 5, abs=1e-4),
     }
+    assert report["metrics"]["tpr_at_1"]["reason"] == "not measurable with 2 reals: takes 100 or more"
     assert report["confusion"]["fake (edited)"] == {"fake": 1}
     assert report["confusion"]["fake"] == {"real": 1, "unparsed": 1}
     assert report["invariant"] == {"text": "accuracy lies between real_f1 and fake_f1", "holds": True}
@@ -53,6 +60,22 @@ def test_variances_and_exchanges_are_those_of_the_rows_that_are_left_or_exchange
     names = [f"m{i // 2}" for i in range(80)]
     check_influences(Detect(), cases, names)
     check_swaps(Detect(), cases, others, names)
+
+
+def test_deployment_figures_have_intervals_and_reals_a_floor(tmp_path):
+    """120 reals below 0.4 but for two, 80 fakes, 60 above both: at 1 % one real may be above."""
+    rng = np.random.default_rng(0)
+    reals = [verdict(f"r{i}", "real", "real", float(p)) for i, p in enumerate([0.9, 0.8, *0.4 * rng.random(118)])]
+    fakes = [verdict(f"f{i}", "fake", "fake", 0.95 if i < 60 else 0.85 if i < 70 else 0.45) for i in range(80)]
+    metrics = score_rows(tmp_path, reals + fakes)["metrics"]
+    assert metrics["tpr_at_1"]["value"] == 100 * 70 / 80  # above 0.8, the second real
+    assert metrics["tpr_at_1"]["ci95"][0] == 0
+    assert metrics["tpr_at_0_1"]["reason"] == "not measurable with 120 reals: takes 1,000 or more"
+    assert metrics["balanced_accuracy"]["value"] == 100
+    low, high = metrics["auc_of_reals"]["ci95"]
+    assert low < 50 < high
+    assert metrics["auc_of_reals"]["n"] == 120
+    assert metrics["average_precision"]["ci95"][0] > 90
 
 
 @pytest.mark.slow

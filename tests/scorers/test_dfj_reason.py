@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from eval.encoders.bertscore import ENCODERS
 from eval.scorers import dfj_reason
-from eval.scorers.dfj_reason import bleu, bleu_parts
+from eval.scorers.bleu import bleu, parts
 from tests.scoring import check_influences, check_swaps, dfj_row, refusal, score_rows, values
 
 GOLD = "the cup melts into the table"
@@ -38,7 +38,8 @@ def test_bleu_3_by_hand(tmp_path):
     assert found["bleu_3"] == pytest.approx((4 / 5 * 3 / 4 * 2 / 3) ** (1 / 3), abs=1e-4)
 
 
-texts = st.lists(st.tuples(st.text("ab .", max_size=12), st.text("ab .", max_size=12)), min_size=1, max_size=8)
+some = st.text("ab .,1-&;\n{", max_size=12)
+texts = st.lists(st.tuples(some, some), min_size=1, max_size=8)
 
 
 @given(texts)
@@ -47,7 +48,8 @@ def test_bleu_of_summed_parts_is_sacrebleus_of_the_corpus(pairs):
 
     hypotheses, references = zip(*pairs, strict=True)
     whole = BLEU(max_ngram_order=3).corpus_score(list(hypotheses), [list(references)]).score / 100
-    assert bleu(bleu_parts(pairs).sum(0)) == pytest.approx(whole)
+    each = np.array([parts(*pair) for pair in pairs], float)
+    assert bleu(each.sum(0)) == pytest.approx(whole)
 
 
 def test_variances_and_exchanges_are_those_of_the_rows_that_are_left_or_exchanged():

@@ -100,6 +100,7 @@ def test_intervals_are_paired_and_on_the_headlines_draws(tmp_path):
             "n": 20,
             "clusters": 20,
             "p_value": 1,
+            "detectable": None,
         }
     assert noise["metrics"]["accuracy"]["ci95"][1] - noise["metrics"]["accuracy"]["ci95"][0] > 20
 

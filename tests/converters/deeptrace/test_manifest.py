@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from converters.deeptrace_to_swift import main
 from converters.layouts.rewarddata import FULL_COUNTS, SPLITS
 from swift_plugins.core.tasks import deeptrace
 from tests.converters.deeptrace.making import REAL_ID, WRITTEN, Converted, fake, real, sha256, source
@@ -202,3 +203,28 @@ def test_the_published_annotations_convert(published, tmp_path):
     manifest = Converted(data.parent, tmp_path / "out").manifest
     assert all(count["ok"] for count in manifest["published_counts"].values())
     assert manifest["rows_rejected"] <= 0.01 * manifest["rows_in"]
+
+
+def test_a_generator_that_is_left_out_is_in_the_test_set_alone(convert, tmp_path, capsys):
+    """Fakes of three generators and reals in all splits; what is not of the one left out stays where it was."""
+    splits = [split for split in SPLITS for _ in range(3)]
+    rows = [
+        fake(f"{source[:3]}{i}", split=split, video_source=source)
+        for source in ("Kling 1.0", "Gen-3", "Sora")
+        for i, split in enumerate(splits)
+    ]
+    rows += [real(f"R{i}", split=split) for i, split in enumerate(splits)]
+    whole, held = convert(rows), convert(rows, "--leave-out", "Sora")
+    ids = {split: {row["id"] for row in held.splits[split] if row["meta"]["source"] == "Sora"} for split in SPLITS}
+    assert {split: len(found) for split, found in ids.items()} == {"train": 0, "val": 0, "test": 9}
+    for split in SPLITS:
+        others, before = (
+            [row["id"] for row in done.splits[split] if row["meta"]["source"] != "Sora"] for done in (held, whole)
+        )
+        assert others == before
+        assert {row["meta"]["split"] for row in held.splits[split]} == {split}
+    assert held.manifest["options"]["leave_out"] == "Sora"
+    assert held.rejects == []
+    assert main(["--src", str(source(tmp_path / "s", *rows)), "--out", str(tmp_path / "o"), "--leave-out", "Sara"]) == 2
+    told = "unknown generator to leave out 'Sara'; did you mean 'Sora'? Available: Gen-3, Kling 1.0, Sora"
+    assert told in capsys.readouterr().err

@@ -1,0 +1,99 @@
+"""Runs compared: the tables for a terminal, and comparison.json, .md and .html."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from eval.estimates.numbers import number, p_text
+from eval.reporting.pages import render, without_secrets
+from eval.reporting.provenance import flat
+from eval.reporting.terminal import columns, published_lines
+from eval.scorers.base import Scorer
+from swift_plugins.core.records import atomic_write, write_json
+
+
+def rank_text(row: dict[str, Any]) -> str:
+    """ "2 (1 to 3)": a run's rank, and those that it may have."""
+    low, high = row["ranks"]
+    return str(row["rank"]) if low == high == row["rank"] else f"{row['rank']} ({low} to {high})"
+
+
+def first_text(row: dict[str, Any]) -> str:
+    """The share of draws in which a run is the best, in percent."""
+    return "–" if row["first"] is None else f"{100 * row['first']:.1f} %"
+
+
+def holm_text(metric: dict[str, Any]) -> str:
+    return "–" if metric["p_holm"] is None else f"{metric['p_holm']:.3g}"
+
+
+def detectable_text(metric: dict[str, Any], decimals: int) -> str:
+    return "–" if metric.get("detectable") is None else f"{metric['detectable']:.{decimals}f}"
+
+
+def pair_cells(metric: dict[str, Any], decimals: int) -> list[str]:
+    """A difference with its interval, p, p adjusted, and the least difference that would be found."""
+    found = [number(metric, decimals, sign=True), p_text(metric), holm_text(metric)]
+    return [*found, detectable_text(metric, decimals)]
+
+
+def right_text(pair: dict[str, Any]) -> str:
+    """The rows that only one of two runs has right, where accuracy is one of the metrics."""
+    rows = pair.get("accuracy")
+    return f"{rows['only_this']}, {rows['only_other']} of {rows['n']}" if rows else "–"
+
+
+def comparison_lines(report: dict[str, Any], scorer: Scorer[Any]) -> list[str]:
+    """The ranking by one metric; of two runs the differences of all metrics, of more those of this one."""
+    by, pairs = report["by"], report["pairs"]
+    lines = [
+        f"{report['task']}: {len(report['runs'])} runs on {report['n']} rows, {report['clusters']} clusters (media)"
+    ]
+    if by:
+        decimals = scorer.metrics[by].decimals
+        rows = [["rank", "run", f"{by} [95 % interval]", "first", "unparsed"]]
+        for row in report["ranking"][by]:
+            unparsed = str(report["runs"][row["run"]]["n_unparsed"])
+            rows.append([rank_text(row), row["run"], number(row, decimals), first_text(row), unparsed])
+        lines += ["", *columns(rows)]
+    head = ["p", "p (Holm)", "detectable"]
+    if len(pairs) == 1:
+        rows = [[f"{pairs[0]['this']} minus {pairs[0]['other']}", "difference [95 % interval]", *head]]
+        for name, metric in pairs[0]["metrics"].items():
+            rows += [[name, *pair_cells(metric, scorer.metrics[name].decimals)]] if metric["value"] is not None else []
+    else:
+        rows = [[f"difference of {by}", "[95 % interval]", *head, "only right"]]
+        for pair in pairs if by else ():
+            cells = pair_cells(pair["metrics"][by], scorer.metrics[by].decimals)
+            rows.append([f"{pair['this']} minus {pair['other']}", *cells, right_text(pair)])
+    lines += ["", *columns(rows)] if len(rows) > 1 else []
+    if len(pairs) == 1 and "accuracy" in pairs[0]:
+        lines.append(f"only right: {right_text(pairs[0])} rows")
+    return [*lines, *report["remarks"], *comparable_lines(report["published"])]
+
+
+def comparable_lines(published: dict[str, Any]) -> list[str]:
+    """Why a published table does not compare, and the notes on its rows."""
+    reason = published["not_comparable"]
+    told = [f"published: {published['title']}; not comparable: {reason}"] if reason else []
+    return told + published_lines(published)
+
+
+def write_comparison(report: dict[str, Any], scorer: Scorer[Any], out: Path) -> None:
+    """Write the three files to `out`, a folder, each in place of an older one."""
+    report = without_secrets(report)
+    write_json(out / "comparison.json", report)
+    facts = {
+        "report": report,
+        "metrics": scorer.metrics,
+        "number": number,
+        "pair_cells": pair_cells,
+        "rank_text": rank_text,
+        "first_text": first_text,
+        "right_text": right_text,
+        "flat": flat,
+    }
+    for name in ("comparison.html", "comparison.md"):
+        with atomic_write(out / name) as file:
+            file.write(render(name, facts).encode(errors="replace"))
