@@ -30,10 +30,12 @@ from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
 from swift_plugins.answering.rows import answered, check_rows_fit, load_data
 from swift_plugins.core import next_steps
+from swift_plugins.core.box_rows import restated
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.judge_rows import texts_of
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row
+from swift_plugins.core.settings import vision_settings
 from swift_plugins.core.tasks.candidates import MODES
 
 
@@ -48,6 +50,7 @@ def predict(args: argparse.Namespace) -> int:
     safe = args.candidates == "safe"
     rows = load_data(args.data, args.limit, args.prompt, args.swap, safe)
     asking = asking_of(args)
+    rows = [restated(row, vision_settings()) for row in rows]  # those of the model, which asking_of has put in force
     check_rows_fit(rows, asking.settings, args.data)
     record = run_record(asking, args.data, rows)
     record |= {"prompt": args.prompt, "swap": args.swap, "candidates": args.candidates}

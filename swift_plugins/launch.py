@@ -40,7 +40,7 @@ from swift_plugins.core.runs import Run, find_recipe
 from swift_plugins.core.settings import CHECKPOINT_FILE, VISION_ENV
 from swift_plugins.core.speed import SPEED_FILE, read_speed, told
 from swift_plugins.core.tasks import TASKS
-from swift_plugins.core.vision import PATCHES, Vision
+from swift_plugins.core.vision import PATCHES, vision_of
 from swift_plugins.progress import follow
 
 TUNERS = ("full", "lora")
@@ -146,7 +146,7 @@ def check(run: Run) -> None:
         Lengths(
             int(limit),
             Path(*run.stated("model"), "tokenizer.json"),
-            Vision(vision, kind) if kind in PATCHES else None,
+            vision_of(vision, kind),
             explained and run.says("task_type") != "seq_cls",
             run.env.get("ROOT_IMAGE_DIR", ""),
         ).check(file for key in ("dataset", "val_dataset") for file in run.files(key))

@@ -11,7 +11,7 @@ from swift_plugins.core.judge_rows import made_safe, swapped
 from swift_plugins.core.records import Row, read_training_rows, spread
 from swift_plugins.core.settings import CHECKPOINT_FILE
 from swift_plugins.core.tasks import Task, answers_of, fakevlm, get_task, made_for
-from swift_plugins.core.vision import PATCHES, Vision, frame_fault
+from swift_plugins.core.vision import frame_fault, vision_of
 
 
 def load_data(path: Path, limit: int | None, prompt: str, swap: bool, safe: bool) -> list[Row]:
@@ -71,8 +71,7 @@ def check_rows_fit(rows: list[Row], model: Mapping[str, Any], path: Path) -> Non
         for row in rows:
             if fault := misfit(row, trained):
                 raise ValueError(f"{path}: row {row['id']!r} {fault}")
-    if (kind := model.get("model_type")) in PATCHES:
-        vision = Vision(model["vision"], kind)
+    if vision := vision_of(model.get("vision") or {}, model.get("model_type")):
         for row in rows:
             if fault := frame_fault(row["meta"], vision):
                 raise ValueError(f"{path}: row {row['id']!r}: {fault}: convert the data for the checkpoint's limits")

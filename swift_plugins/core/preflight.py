@@ -11,7 +11,7 @@ from typing import Any
 from swift_plugins.core.images import opened
 from swift_plugins.core.records import MEDIA_TAG, Row, read_rows
 from swift_plugins.core.settings import FOLLOWS_FROM, VISION_ENV, read_checkpoint_settings
-from swift_plugins.core.vision import Vision
+from swift_plugins.core.vision import ClipVision, Vision
 
 # flag -> its values that need a package which the set-up does not install, or which a platform lacks
 NEEDS = {
@@ -64,7 +64,7 @@ class Lengths:
     media are not counted; `root` is where relative paths of images begin.
     """
 
-    def __init__(self, limit: int, tokenizer: Path, vision: Vision | None, answers: bool, root: str):
+    def __init__(self, limit: int, tokenizer: Path, vision: Vision | ClipVision | None, answers: bool, root: str):
         self.limit, self.file, self.vision, self.answers, self.root = limit, tokenizer, vision, answers, root
         self._tokenizer: Any = None
 
@@ -97,10 +97,10 @@ class Lengths:
         return (words, media) if words + media > self.limit else None
 
     def turn(self, message: Mapping[str, str]) -> str:
-        """A message as a Qwen-VL template writes it, where one is trained; what its media hold is counted apart."""
+        """A message as the template of a model of `vision` writes it; what its media hold is counted apart."""
         if self.vision is None:
             return MEDIA_TAG.sub("", message["content"])
-        content = MEDIA_TAG.sub("<|vision_start|><|vision_end|>", message["content"])
+        content = MEDIA_TAG.sub(self.vision.around, message["content"])
         return f"<|im_start|>{message['role']}\n{content}<|im_end|>\n"
 
     def of_text(self, text: str) -> int:

@@ -14,12 +14,10 @@ pytest.importorskip("swift")
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """Sample clips with boxes in thousandths, and an untrained tiny VideoLLaMA 3."""
+    """Sample clips, as they are converted for any base, and an untrained tiny VideoLLaMA 3."""
     folder = tmp_path_factory.mktemp("work")
     python("converters/sample_deeptrace.py", "--out", folder / "raw", "--train", 64, "--val", 8, "--test", 12)
-    python(
-        "converters/deeptrace_to_swift.py", "--src", folder / "raw", "--out", folder / "data", "--box-space", "norm1000"
-    )
+    python("converters/deeptrace_to_swift.py", "--src", folder / "raw", "--out", folder / "data")
     architecture = ("--architecture", "videollama3")
     python(
         "swift_plugins/tiny_model.py",
@@ -48,6 +46,7 @@ def answers(work, model, name):
     found = rows(out)
     assert len(found) == 12
     assert not [row["error"] for row in found if "error" in row]
+    assert {row["meta"]["box_space"] for row in found} == {"norm1000"}  # as the recipe has it, not the data
     return [(row["response"], row["p_fake"]) for row in found]
 
 
