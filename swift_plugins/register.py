@@ -18,5 +18,6 @@ from swift_plugins.hooks import (  # noqa: F401
     metrics,
     remote_code,
     templates,
+    truncation,
     videollama3,
 )

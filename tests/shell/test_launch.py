@@ -154,8 +154,11 @@ def test_a_row_that_is_too_long_is_named_before_anything_is_loaded(launch, rows,
         ValueError, match=r"^a.jsonl:2: row 'r1' has at least 4\d\d tokens .*, max_length is 150: raise"
     ):
         launch(STRICT + "150")
-    for flags in (["--strict", "false"], ["--truncation_strategy", "right"], ["--max_length", "500"]):
+    right = ["--truncation_strategy", "right"]
+    for flags in (["--strict", "false"], right, ["--max_length", "500"]):
         launch(STRICT + "150", *flags)
+    with pytest.raises(ValueError, match=r"at least (\d\d) tokens before its answer .* max_length is 30: raise"):
+        launch(STRICT + "30", *right)  # nothing of an answer would be left
     launch(STRICT + "150", ANSWER_FORM="word")  # trained without the texts of the answers
 
 
