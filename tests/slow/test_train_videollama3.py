@@ -82,7 +82,7 @@ def test_two_ranks_of_which_one_has_clips_and_the_other_texts_do_not_wait_for_ea
     given = [word for key, value in flags.items() for word in (f"--{key}", value)]
     out, losses = train(work, "ranks", *given, DATASET="", NPROC_PER_NODE="2", DEEPSPEED="zero2")
     assert sorted(losses) == [1, 2, 3]
-    assert all(0 < loss < 20 for loss in losses.values())
+    assert all(0 < loss < 1000 for loss in losses.values())  # boxes weigh eightfold
     assert "use_logits_to_keep: True" in (out / "train.log").read_text()
 
 
