@@ -28,12 +28,13 @@ if not __package__:
 from swift_plugins.answering.asking import Item, Result, answer_file
 from swift_plugins.answering.models import run_record
 from swift_plugins.answering.options import add_engine_options, asking_of
-from swift_plugins.answering.rows import answered, check_rows_fit, load_data
+from swift_plugins.answering.rows import answered, check_rows_fit, in_space, load_data
 from swift_plugins.core import next_steps
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.judge_rows import texts_of
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row
+from swift_plugins.core.settings import BOX_SPACE, vision_settings
 from swift_plugins.core.tasks.candidates import MODES
 
 
@@ -48,9 +49,11 @@ def predict(args: argparse.Namespace) -> int:
     safe = args.candidates == "safe"
     rows = load_data(args.data, args.limit, args.prompt, args.swap, safe)
     asking = asking_of(args)
+    rows = in_space(rows, args.data)
     check_rows_fit(rows, asking.settings, args.data)
     record = run_record(asking, args.data, rows)
     record |= {"prompt": args.prompt, "swap": args.swap, "candidates": args.candidates}
+    record |= {"box_space": space} if (space := vision_settings().get(BOX_SPACE)) else {}
     items = [Item(row["id"], [row], list(texts_of(row).values()) if safe else ()) for row in rows]
     if (failed := answer_file(items, asking, args.out, record, out_row)) is None:
         return 0

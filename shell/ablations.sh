@@ -35,7 +35,7 @@ of="${MODEL:-default base}, ${TUNER:-full}, $src $(cksum < "$src/all_data.json")
 away, one table is of one base and one dataset" >&2; exit 2; }
 step() { echo; echo "== $1"; }
 
-convert=$(bash "${train[@]}" --conversion) # in the base's own box space
+convert=$(bash "${train[@]}" --conversion)
 for setting in full no_time no_explanation no_time_no_explanation; do
     data=$home/rows/$setting out=$home/train_$setting
     step "$setting"

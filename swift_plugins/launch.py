@@ -40,7 +40,7 @@ from swift_plugins.core.runs import Run, find_recipe
 from swift_plugins.core.settings import CHECKPOINT_FILE, VISION_ENV
 from swift_plugins.core.speed import SPEED_FILE, read_speed, told
 from swift_plugins.core.tasks import TASKS
-from swift_plugins.core.vision import PATCHES, Vision
+from swift_plugins.core.vision import PATCHES, vision_of
 from swift_plugins.progress import follow
 
 TUNERS = ("full", "lora")
@@ -140,15 +140,16 @@ def check(run: Run) -> None:
         check_resumed(Path(*resumed), vision)
     kind = run.says("model_type") or None
     describe_all(run.stated("dataset"), vision, kind, None)
-    limit = run.says("max_length")
-    if run.says("strict") == "true" and run.says("truncation_strategy") in ("", "delete") and limit.isdecimal():
+    limit, strategy = run.says("max_length"), run.says("truncation_strategy") or "delete"
+    if run.says("strict") == "true" and strategy in ("delete", "right") and limit.isdecimal():
         explained = (run.env.get("ANSWER_FORM") or own.get("ANSWER_FORM")) != "word"
         Lengths(
             int(limit),
             Path(*run.stated("model"), "tokenizer.json"),
-            Vision(vision, kind) if kind in PATCHES else None,
+            vision_of(vision, kind),
             explained and run.says("task_type") != "seq_cls",
             run.env.get("ROOT_IMAGE_DIR", ""),
+            cut=strategy == "right",
         ).check(file for key in ("dataset", "val_dataset") for file in run.files(key))
 
 

@@ -10,6 +10,7 @@ sys.path[:] = [str(_HERE.parent), *(p for p in sys.path if p not in (str(_HERE),
 from swift_plugins.hooks import (  # noqa: F401
     arguments,
     auxiliary,
+    box_spaces,
     callbacks,
     frame_cache,
     losses,
@@ -17,5 +18,6 @@ from swift_plugins.hooks import (  # noqa: F401
     metrics,
     remote_code,
     templates,
+    truncation,
     videollama3,
 )

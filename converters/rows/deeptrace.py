@@ -38,7 +38,8 @@ def add_options(parser: argparse.ArgumentParser, setting: str | None) -> None:
         "--box-space",
         choices=boxes.SPACES,
         default="pixel",
-        help="coordinates of the boxes in the answers (default pixel, as in the paper)",
+        help="coordinates of the boxes in the answers (default pixel, as in the paper, of which a recipe's BOX_SPACE "
+        "makes those that its base was taught; data in another space are for a base that has it)",
     )
     for name, default in (("min", boxes.VIDEO_MIN_PIXELS), ("max", boxes.VIDEO_MAX_PIXELS)):
         parser.add_argument(

@@ -9,7 +9,7 @@ from typing import Any
 from swift_plugins.core.media import MEDIA
 from swift_plugins.core.names import unknown
 from swift_plugins.core.records import Row, encode
-from swift_plugins.core.settings import FOLLOWS_FROM
+from swift_plugins.core.settings import BOX_SPACE, FOLLOWS_FROM
 
 Rows = Sequence[tuple[str, Row]]  # each with its "file:line"
 # Name of what must agree -> where a run's record (OUT.run.json) states it.
@@ -80,8 +80,9 @@ def of_run(name: str, run: Mapping[str, Any], other: Mapping[str, Any]) -> str |
             value = value.get(key) if isinstance(value, Mapping) else None
         if name == "vision" and "base_url" in record.get("model", ()):
             value = None  # a server's own are not known; elsewhere none are those of the model
-        # A recipe states settings as texts, a checkpoint perhaps as numbers.
-        said.append({key: str(x) for key, x in value.items()} if isinstance(value, Mapping) else value)
+        # A recipe states settings as texts, a checkpoint perhaps as numbers; boxes are measured in their own space.
+        mapped = isinstance(value, Mapping)
+        said.append({key: str(x) for key, x in value.items() if key != BOX_SPACE} if mapped else value)
     if None in said:
         return None
     if all(isinstance(value, dict) for value in said):

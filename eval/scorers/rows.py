@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eval.scorers import SCORERS, scorer_of
 from swift_plugins.core import next_steps, trained_rows
+from swift_plugins.core.boxes import PIXEL
 from swift_plugins.core.names import unknown
 from swift_plugins.core.records import Row, read_json, read_rows
 from swift_plugins.core.tasks import get_task, made_for
@@ -44,7 +45,8 @@ PLAIN_RESULT = (
     "file, python eval/exchange.py --pred {path} --gold test.jsonl --out out.jsonl, or answer that file with "
     "python eval/predict.py --model CKPT --data test.jsonl --out out.jsonl, and score out.jsonl"
 )
-MUST_AGREE = ("box_space", "box_width", "box_height", "setting", "task_version")  # of a prediction's meta and --gold's
+BOX_KEYS = ("box_space", "box_width", "box_height")
+MUST_AGREE = (*BOX_KEYS, "setting", "task_version")  # of a prediction's meta and --gold's
 AS_ASKED = ("media_id", "order", "asks", "width", "height", "duration")  # these too, where both state them
 
 
@@ -128,13 +130,22 @@ def joined(rows: dict[str, tuple[str, Row]], gold: Path) -> list[tuple[str, Row]
         if true.get("meta") is None:
             raise ValueError(f"{where}: no meta with the truth")
         at, row = rows.get(row_id, (where, {"id": row_id}))
+        own = own_space(row, true)
         for key in (*MUST_AGREE, *AS_ASKED):
-            said = (row.get("meta") or {}).get(key)
+            said = (row.get("meta") or {}).get(key) if key not in own else None
             pair = [made_for(value) if key == "task_version" else value for value in (said, true["meta"].get(key))]
             if said is not None and pair[0] != pair[1] and (key in MUST_AGREE or pair[1] is not None):
                 raise ValueError(f"{at}: predicted with {key} {said!r}, {gold} has {true['meta'].get(key)!r}")
-        merged.append((at, row | {"meta": true["meta"], "task": true.get("task"), "labels": gold_text(true)}))
+        merged.append((at, row | {"meta": true["meta"] | own, "task": true.get("task"), "labels": gold_text(true)}))
     return merged
+
+
+def own_space(row: Row, true: Row) -> Row:
+    """In what space the prediction for a row in source pixels says that its box is: that of its checkpoint."""
+    meta = row.get("meta") or {}
+    if true["meta"].get("box_space") != PIXEL or not all(meta.get(key) for key in BOX_KEYS):
+        return {}
+    return {key: meta[key] for key in BOX_KEYS}
 
 
 def gold_text(row: Row) -> str | None:

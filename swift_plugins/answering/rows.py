@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from swift_plugins.answering.asking import Result, error_text
+from swift_plugins.core.box_rows import restated
 from swift_plugins.core.judge_rows import made_safe, swapped
 from swift_plugins.core.records import Row, read_training_rows, spread
-from swift_plugins.core.settings import CHECKPOINT_FILE
+from swift_plugins.core.settings import CHECKPOINT_FILE, vision_settings
 from swift_plugins.core.tasks import Task, answers_of, fakevlm, get_task, made_for
-from swift_plugins.core.vision import PATCHES, Vision, frame_fault
+from swift_plugins.core.vision import frame_fault, vision_of
 
 
 def load_data(path: Path, limit: int | None, prompt: str, swap: bool, safe: bool) -> list[Row]:
@@ -61,6 +62,17 @@ def answered(row: Row, result: Result) -> Row:
     return out | {"response": None, "error": error_text(result)}
 
 
+def in_space(rows: list[Row], path: Path) -> list[Row]:
+    """The rows with their boxes in the space that is in force: the checkpoint's, or for a server the environment's."""
+    settings, found = vision_settings(), []
+    for row in rows:
+        try:
+            found.append(restated(row, settings))
+        except ValueError as error:
+            raise ValueError(f"{path}: row {row['id']!r}: {error}") from None
+    return found
+
+
 def check_rows_fit(rows: list[Row], model: Mapping[str, Any], path: Path) -> None:
     """Refuse rows that are like none of the datasets that the checkpoint was trained on: of another task, question, box
     space or task version, or with boxes on another frame than it sees."""
@@ -71,8 +83,7 @@ def check_rows_fit(rows: list[Row], model: Mapping[str, Any], path: Path) -> Non
         for row in rows:
             if fault := misfit(row, trained):
                 raise ValueError(f"{path}: row {row['id']!r} {fault}")
-    if (kind := model.get("model_type")) in PATCHES:
-        vision = Vision(model["vision"], kind)
+    if vision := vision_of(model.get("vision") or {}, model.get("model_type")):
         for row in rows:
             if fault := frame_fault(row["meta"], vision):
                 raise ValueError(f"{path}: row {row['id']!r}: {fault}: convert the data for the checkpoint's limits")

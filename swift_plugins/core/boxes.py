@@ -15,9 +15,20 @@ import functools
 import math
 from collections.abc import Sequence
 
-import swift_plugins  # noqa: F401
+from swift_plugins.core.names import unknown
 
 SPACES = ("pixel", "norm1000", "resized", "ratio")
+PIXEL = SPACES[0]  # the paper's, and that of rows which training may state in another one
+# model_type -> the space in which a base was taught to state boxes. Qwen2.5-VL: pixels of the resized input
+# (QwenLM/Qwen2.5-VL issue 957). Qwen2-VL (arXiv 2409.12191, section 2.3) and Qwen3-VL (its README, and issues 1623 and
+# 1741 there): 0..1000. VideoLLaMA 3: 0..1000, in its published notebook on referring and grounding.
+SPACE_OF = {
+    "qwen2_vl": "norm1000",
+    "qwen2_5_vl": "resized",
+    "qwen3_vl": "norm1000",
+    "qwen3_vl_moe": "norm1000",
+    "videollama3": "norm1000",
+}
 PATCH = 28  # Qwen2.5-VL: patches of 14 px, merged 2 x 2
 VIDEO_MIN_PIXELS, VIDEO_MAX_PIXELS = 128 * PATCH * PATCH, 768 * PATCH * PATCH  # the limits of qwen-vl-utils per frame
 
@@ -43,6 +54,15 @@ def smart_resize(
     return w, h
 
 
+def check_space(space: str, model_type: str | None) -> None:
+    """ValueError for a space that is none, or that a base of SPACE_OF does not have: it has its own, and `pixel`."""
+    if space not in SPACES:
+        raise ValueError(unknown("box space", space, SPACES))
+    own = SPACE_OF.get(model_type or "", space)
+    if space not in (own, PIXEL):
+        raise ValueError(f"{model_type} states boxes in {own}, not in {space}, which it does not have")
+
+
 def span(space: str, width: int, height: int, seen: tuple[int, int] | None = None) -> tuple[int, int]:
     """The (width, height) that coordinates of `space` span on a source frame of width x height px.
 
@@ -56,7 +76,7 @@ def span(space: str, width: int, height: int, seen: tuple[int, int] | None = Non
         return 1, 1
     if space == "resized" and seen is not None:
         return seen
-    raise ValueError(f"unknown box space {space!r}; available: {', '.join(SPACES)}")
+    raise ValueError(unknown("box space", space, SPACES))
 
 
 def from_pixels(box: Sequence[float], width: int, height: int, box_width: int, box_height: int) -> Box:

@@ -11,7 +11,7 @@ from typing import Any
 from swift_plugins.core.images import opened
 from swift_plugins.core.records import MEDIA_TAG, Row, read_rows
 from swift_plugins.core.settings import FOLLOWS_FROM, VISION_ENV, read_checkpoint_settings
-from swift_plugins.core.vision import Vision
+from swift_plugins.core.vision import ClipVision, Vision
 
 # flag -> its values that need a package which the set-up does not install, or which a platform lacks
 NEEDS = {
@@ -61,11 +61,21 @@ class Lengths:
     """Holds rows against --max_length by the tokens that they have at least: those of their texts and their media.
 
     `tokenizer` is a model's tokenizer.json, without which texts count nothing; `vision` is None for a model whose
-    media are not counted; `root` is where relative paths of images begin.
+    media are not counted; `root` is where relative paths of images begin. Where what is too long is `cut` at its end,
+    only what stands before an answer counts, which must leave room for one token of it.
     """
 
-    def __init__(self, limit: int, tokenizer: Path, vision: Vision | None, answers: bool, root: str):
-        self.limit, self.file, self.vision, self.answers, self.root = limit, tokenizer, vision, answers, root
+    def __init__(
+        self,
+        limit: int,
+        tokenizer: Path,
+        vision: Vision | ClipVision | None,
+        answers: bool,
+        root: str,
+        cut: bool = False,
+    ):
+        self.limit, self.file, self.vision, self.root = limit, tokenizer, vision, root
+        self.answers, self.cut = answers and not cut, cut
         self._tokenizer: Any = None
 
     def check(self, files: Iterable[str]) -> None:
@@ -74,10 +84,13 @@ class Lengths:
             for line, row in read_rows(file):
                 if (found := self.excess(row)) is not None:
                     text, media = found
+                    before, cure = ("", ", or give --truncation_strategy right")
+                    if self.cut:
+                        before, cure = (" before its answer", "")
                     raise ValueError(
-                        f"{file}:{line}: row {row.get('id')!r:.80} has at least {text + media} tokens ({text} of text, "
-                        f"{media} of its media), max_length is {self.limit}: raise --max_length, show the model less "
-                        "of it (pixels, frames), or give --truncation_strategy right"
+                        f"{file}:{line}: row {row.get('id')!r:.80} has at least {text + media} tokens{before} "
+                        f"({text} of text, {media} of its media), max_length is {self.limit}: raise --max_length, show "
+                        f"the model less of it (pixels, frames){cure}"
                     )
 
     def excess(self, row: Row) -> tuple[int, int] | None:
@@ -88,19 +101,20 @@ class Lengths:
             return None
         videos, images = self.of_videos(row), row.get("images") or []
         most = videos + (self.vision.image_tokens[1] * len(images) if self.vision else 0)
-        if len(text.encode(errors="replace")) + most <= self.limit:  # a token has a byte or more
+        room = self.limit - self.cut
+        if len(text.encode(errors="replace")) + most <= room:  # a token has a byte or more
             return None
         words = self.of_text(text)
-        if words + most <= self.limit:
+        if words + most <= room:
             return None
         media = videos + sum(map(self.of_image, images))
-        return (words, media) if words + media > self.limit else None
+        return (words, media) if words + media > room else None
 
     def turn(self, message: Mapping[str, str]) -> str:
-        """A message as a Qwen-VL template writes it, where one is trained; what its media hold is counted apart."""
+        """A message as the template of a model of `vision` writes it; what its media hold is counted apart."""
         if self.vision is None:
             return MEDIA_TAG.sub("", message["content"])
-        content = MEDIA_TAG.sub("<|vision_start|><|vision_end|>", message["content"])
+        content = MEDIA_TAG.sub(self.vision.around, message["content"])
         return f"<|im_start|>{message['role']}\n{content}<|im_end|>\n"
 
     def of_text(self, text: str) -> int:

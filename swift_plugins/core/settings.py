@@ -18,7 +18,9 @@ from swift_plugins.core.names import unknown
 from swift_plugins.core.records import decode_json
 
 CHECKPOINT_FILE = "forensics.json"
-# What ms-swift and qwen-vl-utils read from the environment and what changes the pixels a model sees.
+BOX_SPACE = "BOX_SPACE"
+# What ms-swift and qwen-vl-utils read from the environment and what changes the pixels a model sees, or where on them
+# its boxes lie.
 VISION_ENV = (
     "MIN_PIXELS",
     "MAX_PIXELS",
@@ -32,6 +34,7 @@ VISION_ENV = (
     "FPS_MIN_FRAMES",
     "FPS_MAX_FRAMES",
     "FORCE_QWENVL_VIDEO_READER",
+    BOX_SPACE,  # one of boxes.SPACES, in which rows with boxes in source pixels are trained and asked (box_rows.py)
     "QWENVL_BBOX_FORMAT",
     "IMAGE_MIN_TOKEN_NUM",
     "IMAGE_MAX_TOKEN_NUM",

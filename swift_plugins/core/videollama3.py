@@ -6,6 +6,7 @@ the code that lies beside them; transformers has classes of its own for the same
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -26,14 +27,17 @@ CHAT_TEMPLATE = (
 # are px of all its frames together.
 IMAGE_LIMITS = {"shortest_edge": 3_136, "longest_edge": 3_211_264}
 CLIP_LIMITS = {"shortest_edge": 12_544, "longest_edge": 12_845_056}
+PATCH = 14  # px
+# Where the environment states no others: table 4 of DeepTraceReward, and the fewest of the published processor.
+FPS, MIN_FRAMES, MAX_FRAMES = 2.0, 4, 180
 NORMALISED = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-IMAGE_PROCESSOR = NORMALISED | {"patch_size": 14, "merge_size": 1, "size": IMAGE_LIMITS}
+IMAGE_PROCESSOR = NORMALISED | {"patch_size": PATCH, "merge_size": 1, "size": IMAGE_LIMITS}
 VIDEO_PROCESSOR = NORMALISED | {
-    "patch_size": 14,
+    "patch_size": PATCH,
     "merge_size": 2,
     "size": CLIP_LIMITS,
-    "min_frames": 4,
-    "max_frames": 180,
+    "min_frames": MIN_FRAMES,
+    "max_frames": MAX_FRAMES,
     "do_sample_frames": False,
 }
 _SHARED_KEYS = (
@@ -73,6 +77,31 @@ _BEGINNINGS = (
     (re.compile(r"(?=lm_head\.)"), ""),
 )
 _COMPUTED = re.compile(r"\.rotary_(pos_)?emb\.inv_freq$")  # written by some versions; a model computes it
+
+
+def frames_taken(total: int, rate: float, fps: float, least: int, most: int) -> int:
+    """How many of a clip's `total` frames, at `rate` per second, are taken at `fps` (sample_frames in transformers)."""
+    return int(min(max(total / rate * fps, least), most, total))
+
+
+def resized(width: int, height: int, least: float, most: float, factor: int) -> tuple[int, int]:
+    """The (width, height) to which the processor resizes, within `least` and `most` px (smart_resize in transformers).
+
+    Unlike qwen-vl-utils it never leaves a side of no patch.
+    """
+    if min(width, height) < 1 or max(width, height) > 200 * min(width, height):
+        raise ValueError(f"a frame of {width}x{height} cannot be resized: the sides may differ 200-fold at most")
+    wide, high = round(width / factor) * factor, round(height / factor) * factor
+    if wide * high > most:
+        shrink = math.sqrt(width * height / most)
+        return (
+            max(factor, math.floor(width / shrink / factor) * factor),
+            max(factor, math.floor(height / shrink / factor) * factor),
+        )
+    if wide * high < least:
+        grow = math.sqrt(least / (width * height))
+        return math.ceil(width * grow / factor) * factor, math.ceil(height * grow / factor) * factor
+    return wide, high
 
 
 def new_name(name: str) -> str | None:

@@ -1,9 +1,10 @@
-"""What a Qwen-VL model is shown of a video or an image, from all vision settings in force.
+"""What a model is shown of a video or an image, from all vision settings in force.
 
-As qwen-vl-utils 0.0.14 computes it (vision_process.py: fetch_video, fetch_image, smart_nframes) with the limits that
-ms-swift 4.6 gives it (model/models/qwen.py: compat_qwen_vl_utils, patch_qwen_vl_utils): limits in pixels are floored to
-whole tokens, limits in tokens win over them, the upper limit of a video is at least 1.05 times the lower one and falls
-with the number of frames, by the model's length.
+A Qwen-VL: as qwen-vl-utils 0.0.14 computes it (vision_process.py: fetch_video, fetch_image, smart_nframes) with the
+limits that ms-swift 4.6 gives it (model/models/qwen.py: compat_qwen_vl_utils, patch_qwen_vl_utils): limits in pixels
+are floored to whole tokens, limits in tokens win over them, the upper limit of a video is at least 1.05 times the lower
+one and falls with the number of frames, by the model's length. ms-swift gives Qwen3-VL's processor frames that were so
+resized, and tells it to leave them. VideoLLaMA 3: as transformers' own processor does.
 """
 
 from __future__ import annotations
@@ -12,10 +13,23 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from swift_plugins.core import videollama3
 from swift_plugins.core.boxes import smart_resize
 
 # model_type -> the side of a patch in px, of the families whose frames are computed here
 PATCHES = {"qwen2_vl": 14, "qwen2_5_vl": 14, "qwen3_vl": 16, "qwen3_vl_moe": 16}
+
+
+def _number(settings: Mapping[str, Any], name: str, default: float, above: bool = False) -> float:
+    """A setting, of at least or `above` 0 and, but for FPS, whole."""
+    text = settings.get(name) or default
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < math.inf or (name != "FPS" and found != int(found)) or (above and not found):
+        raise ValueError(f"{name} must be a number {'above' if above else 'of at least'} 0, got {text!r:.40}")
+    return found
 
 
 class Vision:
@@ -24,16 +38,11 @@ class Vision:
     ValueError for a setting that is no number, or for limits within which no frame fits.
     """
 
+    around = "<|vision_start|><|vision_end|>"  # what stands around a medium's own tokens in the prompt
+
     def __init__(self, settings: Mapping[str, Any], model_type: str = "qwen2_5_vl"):
         def number(name: str, default: float) -> float:
-            text = settings.get(name) or default
-            try:
-                found = float(text)
-            except ValueError:
-                found = -1.0
-            if not 0 <= found < math.inf or (name != "FPS" and found != int(found)):
-                raise ValueError(f"{name} must be a number of at least 0, got {text!r}")
-            return found
+            return _number(settings, name, default)
 
         def tokens(name: str, pixels: str, default: int) -> int:
             stated = number(pixels, 0)
@@ -58,9 +67,7 @@ class Vision:
 
     def frames(self, duration: float, fps: float) -> int:
         """How many frames are taken of a video of `duration` seconds at `fps`; at least as many as make one token."""
-        if not (0 <= duration < 1e9 and 0 < fps < 1e6):
-            raise ValueError(f"no video lasts {duration} s at {fps} frames per second")
-        total, step = max(round(duration * fps), self.frame_factor), self.frame_factor
+        total, step = max(_frames_in(duration, fps), self.frame_factor), self.frame_factor
         fewest, most = math.ceil(self.fewest / step) * step, min(self.most, total) // step * step
         taken = min(max(total / fps * self.fps, fewest), most, total)
         return max(step, int(taken // step) * step)
@@ -86,7 +93,66 @@ class Vision:
         return (wide // self.factor) * (tall // self.factor)
 
 
-def frame_fault(meta: Mapping[str, Any], vision: Vision) -> str | None:
+class ClipVision:
+    """The same of VideoLLaMA 3, whose limits of a video are px of all its frames together.
+
+    `image_size` and `clip_size` are the limits of its processor, which hold where the settings have none.
+    """
+
+    around = "\n"
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        image_size: Mapping[str, int] = videollama3.IMAGE_LIMITS,
+        clip_size: Mapping[str, int] = videollama3.CLIP_LIMITS,
+    ):
+        def number(name: str, default: float) -> float:
+            return _number(settings, name, default, above=True)
+
+        def limits(media: str, size: Mapping[str, int]) -> dict[str, int]:
+            edges = {"shortest_edge": f"{media}MIN_PIXELS", "longest_edge": f"{media}MAX_PIXELS"}
+            return {edge: int(number(name, size[edge])) for edge, name in edges.items()}
+
+        self.image_size, self.clip_size = limits("", image_size), limits("CLIP_", clip_size)
+        self.fps = number("FPS", videollama3.FPS)
+        self.fewest = int(number("FPS_MIN_FRAMES", videollama3.MIN_FRAMES))
+        self.most = int(number("FPS_MAX_FRAMES", videollama3.MAX_FRAMES))
+        self.image_tokens = (1, self.image_size["longest_edge"] // videollama3.PATCH**2)
+
+    def frames(self, duration: float, fps: float) -> int:
+        total = max(1, _frames_in(duration, fps))
+        return videollama3.frames_taken(total, fps, self.fps, self.fewest, self.most)
+
+    def frame(self, width: int, height: int, duration: float, fps: float) -> tuple[int, int]:
+        most = self.clip_size["longest_edge"] // self.frames(duration, fps)
+        return videollama3.resized(width, height, self.clip_size["shortest_edge"], most, 2 * videollama3.PATCH)
+
+    def tokens_of_video(self, width: int, height: int, duration: float, fps: float) -> int:
+        """The least there are: those of the first frame, and one of each other: what does not change has none."""
+        wide, high = self.frame(width, height, duration, fps)
+        return wide * high // (2 * videollama3.PATCH) ** 2 + self.frames(duration, fps) - 1
+
+    def tokens_of_image(self, width: int, height: int) -> int:
+        low, high = self.image_size.values()
+        wide, tall = videollama3.resized(width, height, low, high, videollama3.PATCH)
+        return wide * tall // videollama3.PATCH**2
+
+
+def vision_of(settings: Mapping[str, Any], model_type: str | None) -> Vision | ClipVision | None:
+    """What a model of that type is shown; None where that is not known."""
+    if model_type == videollama3.MODEL_TYPE:
+        return ClipVision(settings)
+    return Vision(settings, model_type) if model_type in PATCHES else None
+
+
+def _frames_in(duration: float, fps: float) -> int:
+    if not (0 <= duration < 1e9 and 0 < fps < 1e6):
+        raise ValueError(f"no video lasts {duration} s at {fps} frames per second")
+    return round(duration * fps)
+
+
+def frame_fault(meta: Mapping[str, Any], vision: Vision | ClipVision) -> str | None:
     """Why a row's box cannot be read on the frame that the model sees; None where it can, or where it is not needed."""
     if meta.get("box_space") != "resized":
         return None

@@ -57,6 +57,7 @@ class Speed:
         fetch = trainer.get_batch_samples
         vision = getattr(trainer.model.config, "vision_config", None)
         patch = getattr(vision, "patch_size", 1)
+        patch = patch if isinstance(patch, int) else patch[0]  # InternVL has one for each axis
 
         def timed(*args: Any, **options: Any) -> Any:
             self.begin = time.perf_counter()

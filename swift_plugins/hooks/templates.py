@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from swift.template import Template, TemplateMeta, register_template
+from swift.template.templates.internvl import InternvlhfTemplate
 from swift.template.templates.llava import LlavaHfTemplate
 from swift.template.templates.qwen import Qwen2_5VLTemplate, Qwen3VLTemplate, QwenTemplateMeta
+from swift.template.templates.utils import ChatmlTemplateMeta
 
 from swift_plugins.core.readers import CURE, reader_in_force
 from swift_plugins.core.settings import answer_form
@@ -59,6 +61,17 @@ register_template(
 register_template(TemplateMeta("forensic_llava1_5_bare", prompt=["{{QUERY}}"], template_cls=BareLlavaTemplate, **LLAVA))
 
 
+class ForensicInternVLTemplate(AnswerForms, InternvlhfTemplate):
+    """InternVL 3.5's chat, for the model in the layout of transformers and any vocabulary."""
+
+    def init_processor(self, processor):
+        self.placeholder_tokens = ["<IMG_CONTEXT>"]  # the stock class shares one list, of the first vocabulary's ids
+        super().init_processor(processor)
+
+
+register_template(ChatmlTemplateMeta("forensic_internvl", template_cls=ForensicInternVLTemplate))
+
+
 class AnyVocabulary(Template):
     """A Qwen-VL template that asks the tokenizer; the stock ones hold the token ids of the released vocabulary.
 
@@ -66,6 +79,7 @@ class AnyVocabulary(Template):
     """
 
     def init_processor(self, processor):
+        self.placeholder_tokens = ["<|image_pad|>", "<|video_pad|>"]  # ids of this vocabulary take their places
         super().init_processor(processor)
         if processor is not None:
             self.image_token_id = self.tokenizer.convert_tokens_to_ids("<|image_pad|>")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -22,15 +21,13 @@ from transformers.models.video_llama_3 import modeling_video_llama_3 as stock
 from transformers.video_utils import VideoMetadata
 
 from swift_plugins.core.readers import CURE, PINNED, SETTING, reader_in_force
-from swift_plugins.core.videollama3 import IMAGE_TOKEN, MODEL_TYPE, VIDEO_TOKEN
+from swift_plugins.core.videollama3 import IMAGE_TOKEN, MODEL_TYPE, VIDEO_TOKEN, frames_taken
+from swift_plugins.core.vision import ClipVision
 from swift_plugins.hooks.templates import AnswerForms, rescale
 
 TEMPLATE = "forensic_videollama3"
-# Where the environment states no others: table 4 of DeepTraceReward, and the fewest of the published processor.
-FPS, MIN_FRAMES, MAX_FRAMES = 2.0, 4, 180
 # Frames further apart than this share of the mean distance are of a variable rate; container clocks round by less.
 STEADY = 0.25
-_SIZES = {"image": ("MIN_PIXELS", "MAX_PIXELS"), "video": ("CLIP_MIN_PIXELS", "CLIP_MAX_PIXELS")}
 _ENCODED = "videollama3"  # the key under which a row's processed media wait for its ids
 _CONCATENATED = ("image_merge_sizes", "video_merge_sizes", "video_compression_mask")
 
@@ -90,7 +87,7 @@ def sample(begins: Sequence[float], rate: float, fps: float, least: int, most: i
     total / count does not divide evenly in floating point (1 % of lengths); here there are exactly `count`.
     """
     total = len(begins)
-    count = int(min(max(total / rate * fps, least), most, total))
+    count = frames_taken(total, rate, fps, least, most)
     gaps = [later - earlier for earlier, later in pairwise(begins)]
     if not gaps or max(abs(gap * rate - 1) for gap in gaps) <= STEADY:
         indices = [i * total // count for i in range(count)]
@@ -118,29 +115,6 @@ def read_clip(path: str, fps: float, least: int, most: int) -> tuple[Any, Sample
         raise ValueError(f"{path[:200]!r}: decord cannot read it; {CURE}") from error
 
 
-def _number(name: str, default: float) -> float:
-    """A setting of the environment; ValueError for one that is no number above 0."""
-    text = os.environ.get(name) or str(default)
-    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text) or not float(text):
-        raise ValueError(f"{name} must be a number above 0, got {text!r:.40}")
-    return float(text)
-
-
-def frame_limits() -> tuple[float, int, int]:
-    """(frames per second, the least, the most) of a clip that are shown."""
-    least, most = _number("FPS_MIN_FRAMES", MIN_FRAMES), _number("FPS_MAX_FRAMES", MAX_FRAMES)
-    return _number("FPS", FPS), int(least), int(most)
-
-
-def _size(medium: str, stock_size: Mapping[str, int]) -> dict[str, int]:
-    """The limits in px of an image, or of all frames of a clip together: the processor's where none are set."""
-    low, high = _SIZES[medium]
-    return {
-        "shortest_edge": int(_number(low, stock_size["shortest_edge"])),
-        "longest_edge": int(_number(high, stock_size["longest_edge"])),
-    }
-
-
 class ForensicVideoLlama3Template(AnswerForms):
     """VideoLLaMA 3's chat, with boxes in thousandths of the frame (its published grounding examples)."""
 
@@ -160,21 +134,25 @@ class ForensicVideoLlama3Template(AnswerForms):
         inputs.mm_processor_kwargs.setdefault(_ENCODED, []).append(encoded)
         return [f"{text}\n"]
 
+    def _vision(self) -> ClipVision:
+        """What is shown, by the environment as it is now."""
+        return ClipVision(os.environ, self.processor.image_processor.size, self.processor.video_processor.size)
+
     def _encode_image(self, index, inputs):
         of = self.processor.image_processor
-        encoded = of(images=[inputs.images[index]], size=_size("image", of.size), return_tensors="pt")
+        encoded = of(images=[inputs.images[index]], size=self._vision().image_size, return_tensors="pt")
         return encoded, self.processor.replace_image_token(encoded, 0)
 
     def _encode_clip(self, index, inputs):
-        of, clip = self.processor.video_processor, inputs.videos[index]
+        of, vision, clip = self.processor.video_processor, self._vision(), inputs.videos[index]
         if not isinstance(clip, str):
             raise ValueError(f"{TEMPLATE} needs a clip's file, whose times it tells; got a {type(clip).__name__}")
-        frames, taken = read_clip(clip, *frame_limits())
+        frames, taken = read_clip(clip, vision.fps, vision.fewest, vision.most)
         if inputs.objects.get("bbox") and not inputs.images:
             rescale(inputs.objects, index, (frames.shape[2], frames.shape[1]), (1000, 1000))
         encoded = of(
             videos=[torch.from_numpy(frames).permute(0, 3, 1, 2)],
-            size=_size("video", of.size),
+            size=vision.clip_size,
             do_sample_frames=False,
             return_metadata=False,
             return_tensors="pt",

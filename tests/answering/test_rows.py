@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from swift_plugins.answering.rows import check_rows_fit
+from swift_plugins.answering.rows import check_rows_fit, in_space
 from swift_plugins.core.tasks import deeptrace
+from swift_plugins.core.tasks.deeptrace_answer import Answer
 
 FULL = {"task": "deeptrace", "task_version": deeptrace.VERSION, "box_space": "pixel", "setting": "full"}
 BARE = FULL | {"setting": "label_only"}
@@ -50,3 +51,19 @@ def test_boxes_on_another_frame_than_the_model_sees_are_refused():
     model["vision"] = {"VIDEO_MAX_TOKEN_NUM": "64"}
     with pytest.raises(ValueError, match="row 'a': its box is stated on a frame of 1008x560, the model sees 420x224"):
         check([resized], [FULL | {"box_space": "resized"}], **model)
+
+
+def test_rows_in_source_pixels_are_asked_in_the_space_that_is_in_force(monkeypatch):
+    meta = {"width": 1280, "height": 720, "duration": 5.0, "fps": 24.0, "bbox": [320, 180, 960, 540]}
+    said = deeptrace.render(Answer("fake", (320, 180, 960, 540), 1.0, "It melts."))
+    rows = [row(**meta) | {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": said}]}]
+    monkeypatch.delenv("BOX_SPACE", raising=False)
+    assert in_space(rows, "test.jsonl") == rows
+    monkeypatch.setenv("BOX_SPACE", "norm1000")
+    (found,) = in_space(rows, "test.jsonl")
+    assert (found["meta"]["box_space"], found["meta"]["box_width"]) == ("norm1000", 1000)
+    assert "[250, 250, 750, 750]" in found["messages"][1]["content"]
+    check([found], [FULL | {"box_space": "norm1000"}])
+    rows[0]["meta"]["box_space"] = "resized"
+    with pytest.raises(ValueError, match=r"test.jsonl: row 'a': its boxes are stated in resized, for another base"):
+        in_space(rows, "test.jsonl")

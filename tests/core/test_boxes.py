@@ -12,6 +12,7 @@ from swift_plugins.core.boxes import (
     SPACES,
     VIDEO_MAX_PIXELS,
     VIDEO_MIN_PIXELS,
+    check_space,
     clip,
     from_pixels,
     iou,
@@ -64,8 +65,31 @@ def test_spaces():
         "resized": (1008, 560),
         "ratio": (1, 1),
     }
-    with pytest.raises(ValueError, match="unknown box space 'pixels'; available: pixel, norm1000, resized, ratio"):
+    with pytest.raises(ValueError, match=r"unknown box space 'pixels'; did you mean 'pixel'.* Available: pixel,"):
         span("pixels", 1280, 720)
+
+
+@pytest.mark.parametrize(
+    ("space", "base", "problem"),
+    [
+        ("pixel", "qwen2_5_vl", None),
+        ("resized", "qwen2_5_vl", None),
+        ("norm1000", "qwen3_vl", None),
+        ("norm1000", "videollama3", None),
+        ("ratio", "llava1_5_hf", None),  # of which nothing is known
+        ("norm1000", None, None),
+        ("norm1000", "qwen2_5_vl", "qwen2_5_vl states boxes in resized, not in norm1000, which it does not have"),
+        ("resized", "qwen3_vl", "qwen3_vl states boxes in norm1000, not in resized"),
+        ("resized", "videollama3", "videollama3 states boxes in norm1000"),
+        ("norm100", "qwen3_vl", "unknown box space 'norm100'; did you mean 'norm1000'"),
+    ],
+)
+def test_a_base_has_its_own_space_and_the_papers(space, base, problem):
+    if problem is None:
+        check_space(space, base)
+    else:
+        with pytest.raises(ValueError, match=problem):
+            check_space(space, base)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from swift_plugins.core.manifests import FILE
 from swift_plugins.core.mixtures import describe_all, sampled
 from swift_plugins.core.records import sha256_file
+from swift_plugins.core.settings import BOX_SPACE
 from swift_plugins.core.tasks import deeptrace
 
 META = {"width": 1280, "height": 720, "duration": 5.0, "fps": 24.0, "setting": "full"}
@@ -77,6 +78,41 @@ def test_boxes_in_two_spaces_are_refused(dataset):
     describe(pixel, dataset("d", {}, box_space="pixel"))
     describe(pixel, dataset("e", {"setting": "label_only"}, box_space="norm1000"))  # has no boxes
     describe(pixel, dataset("f", {"task": "fakevlm", "task_version": None, "box_space": None}))
+
+
+@pytest.mark.parametrize("facts", [{}, None], ids=["with a manifest", "without"])
+def test_boxes_in_source_pixels_are_trained_and_recorded_in_the_space_that_is_set(dataset, facts):
+    file = dataset("a", facts, box_space="pixel", bbox=[128, 72, 640, 360])
+    for base, space in (("qwen2_5_vl", "resized"), ("qwen3_vl", "norm1000"), ("videollama3", "norm1000")):
+        (found,) = describe(file, settings={BOX_SPACE: space}, model_type=base)
+        assert found.get("box_space") == (space if facts is not None else None)
+    mixed = dataset("b", {}, box_space="norm1000")
+    describe(file, mixed, settings={BOX_SPACE: "norm1000"}, model_type="qwen3_vl")
+
+
+@pytest.mark.parametrize(
+    ("stated", "base", "problem"),
+    [
+        (
+            "norm1000",
+            "qwen2_5_vl",
+            "qwen2_5_vl states boxes in resized, not in norm1000, which it does not have: conve",
+        ),
+        ("ratio", "videollama3", "videollama3 states boxes in norm1000, not in ratio"),
+        ("resized", "videollama3", "videollama3 states boxes in norm1000, not in resized"),
+    ],
+)
+@pytest.mark.parametrize("facts", [{}, None], ids=["with a manifest", "without"])
+def test_data_for_another_base_are_refused(dataset, facts, stated, base, problem):
+    file = dataset("a", facts, **RESIZED | {"box_space": stated})
+    with pytest.raises(ValueError, match=rf"a/train.jsonl(:1)?: {problem}"):
+        describe(file, model_type=base)
+    own = "resized" if base == "qwen2_5_vl" else "norm1000"
+    with pytest.raises(ValueError, match=f"a/train.jsonl:1: its boxes are stated in {stated}, for another base"):
+        describe(file, settings={BOX_SPACE: own}, model_type=base)
+    pixel = dataset("b", facts, box_space="pixel", bbox=[])
+    with pytest.raises(ValueError, match=problem):
+        describe(pixel, settings={BOX_SPACE: stated}, model_type=base)
 
 
 def test_a_sample_is_recorded_with_its_size_and_seed(dataset):

@@ -6,8 +6,8 @@ import pytest
 
 from swift_plugins.core.records import check_row, check_training_texts, encode
 from swift_plugins.core.special_texts import SPECIAL_TOKENS, SWIFT_TAGS, check_tokens, special_in
-from swift_plugins.tiny_model import LLAVA_TOKENS
-from swift_plugins.tiny_model import SPECIAL_TOKENS as QWEN_TOKENS
+from swift_plugins.tiny_architectures import LLAVA_TOKENS
+from swift_plugins.tiny_architectures import SPECIAL_TOKENS as QWEN_TOKENS
 
 EVERY = [*SWIFT_TAGS, *SPECIAL_TOKENS, "<|a_token_of_tomorrow|>", "<img>/etc/hostname</img>"]
 
@@ -62,7 +62,7 @@ def test_the_list_holds_every_tag_that_ms_swift_reads():
 @pytest.mark.parametrize(("build", "tokens"), [("qwen", QWEN_TOKENS), ("llava", LLAVA_TOKENS)])
 def test_the_list_holds_every_special_token_of_the_tokenizers(build, tokens):
     pytest.importorskip("transformers")
-    from swift_plugins.tiny_model import build_tokenizer, qwen_tokenizer
+    from swift_plugins.tiny_architectures import build_tokenizer, qwen_tokenizer
 
     tokenizer = qwen_tokenizer(["a"], 400) if build == "qwen" else build_tokenizer(["a"], 400, tokens)
     special = {*tokenizer.all_special_tokens, *tokens}
@@ -73,7 +73,7 @@ def test_the_list_holds_every_special_token_of_the_tokenizers(build, tokens):
 
 def test_a_prompt_holds_the_special_tokens_of_its_template_alone():
     pytest.importorskip("transformers")
-    from swift_plugins.tiny_model import qwen_tokenizer
+    from swift_plugins.tiny_architectures import qwen_tokenizer
 
     tokenizer = qwen_tokenizer(["a word"], 400)
 

@@ -35,7 +35,7 @@ def old_name(name):
 @pytest.fixture(scope="module")
 def loaded():
     """A tiny VideoLLaMA 3 and its processor."""
-    from swift_plugins.tiny_model import videollama3
+    from swift_plugins.tiny_architectures import videollama3
 
     torch.manual_seed(0)
     return videollama3(["Where is it?"], 500)

@@ -1,8 +1,6 @@
 """What ms-swift loads: registration, loss weights, the template's token ids and boxes, the metric, the data check."""
 
 import importlib
-import importlib.util
-import itertools
 import json
 import os
 import sys
@@ -19,7 +17,7 @@ from swift_plugins.core.preflight import Lengths
 from swift_plugins.core.settings import VISION_ENV, apply_vision_settings, vision_settings
 from swift_plugins.core.tasks import TASKS, deeptrace, dfj_detect, dfj_pairwise, dfj_pointwise
 from swift_plugins.core.tasks.deeptrace_answer import Answer
-from swift_plugins.core.vision import PATCHES, Vision
+from swift_plugins.core.vision import Vision
 from swift_plugins.hooks.losses import KINDS, loss_weights
 from swift_plugins.hooks.metrics import verdict_scores
 from tests.core.clips import write_clip
@@ -250,56 +248,6 @@ def test_a_rows_tokens_are_counted_before_training_as_the_template_makes_them(
         system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
         assert least == length - len(template.tokenizer.encode(system))
     assert length - 60 < least <= length  # Qwen3-VL writes times between the frames
-
-
-# --------------------------------------------------------------------------------------------- what a model is shown
-
-SETTINGS = (
-    {},
-    {"VIDEO_MIN_PIXELS": "602112", "VIDEO_MAX_PIXELS": "602112"},  # fixed: the upper limit is 1.05 times it
-    {"VIDEO_MIN_PIXELS": "200704", "VIDEO_MAX_PIXELS": "200704"},
-    {"VIDEO_MIN_PIXELS": "100000", "VIDEO_MAX_PIXELS": "300000"},  # no whole numbers of tokens
-    {"VIDEO_MIN_PIXELS": "500", "VIDEO_MAX_PIXELS": "7056"},
-    {"VIDEO_MIN_PIXELS": "200704", "VIDEO_MAX_PIXELS": "7056"},  # the lower one is above the upper one
-    {"VIDEO_MAX_PIXELS": "3136", "VIDEO_MIN_TOKEN_NUM": "2", "VIDEO_MAX_TOKEN_NUM": "20"},  # those in tokens win
-    {"VIDEO_MIN_PIXELS": "784", "VIDEO_TOTAL_PIXELS": "9000", "MODEL_SEQ_LEN": "2e2"},
-    {"VIDEO_MIN_PIXELS": "784", "MODEL_SEQ_LEN": "100", "FPS": "4", "FPS_MAX_FRAMES": "9"},
-    {"VIDEO_MIN_PIXELS": "784", "FPS": "0.5", "FPS_MIN_FRAMES": "7", "FRAME_FACTOR": "4", "SPATIAL_MERGE_SIZE": "1"},
-)
-CLIPS = ((8, 8.0), (60, 24.0), (75, 29.97), (33, 10.0))  # frames, frames per second
-
-
-def shown(qwen, settings, patch, size, clip):
-    """(frames, (width, height)) that ms-swift and qwen-vl-utils make of a clip under these settings."""
-    import torch
-
-    spec = importlib.util.find_spec("qwen_vl_utils.vision_process")
-    fresh = importlib.util.module_from_spec(spec)
-    kept = {key: value for key, value in os.environ.items() if key not in VISION_ENV}
-    with mock.patch.dict(os.environ, kept | settings, clear=True):
-        spec.loader.exec_module(fresh)
-        qwen.compat_qwen_vl_utils(patch)
-        qwen.patch_qwen_vl_utils(fresh)
-
-        def read(element):
-            count = fresh.smart_nframes(element, *clip)
-            return torch.zeros(count, 1, size[1], size[0], dtype=torch.uint8), {}, clip[1]
-
-        fresh.VIDEO_READER_BACKENDS = dict.fromkeys(fresh.VIDEO_READER_BACKENDS, read)
-        video = fresh.fetch_video({"video": "clip.mp4"}, image_patch_size=patch)
-    return len(video), (video.shape[3], video.shape[2])
-
-
-@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
-@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: ",".join(settings.values()) or "none")
-def test_the_frame_that_a_model_sees_is_that_of_the_processors(settings, family):
-    from swift.model.models import qwen
-
-    for size, (count, fps) in itertools.product(((224, 126), (96, 128), (300, 62)), CLIPS):
-        vision = Vision(settings, family)
-        expected = shown(qwen, settings, PATCHES[family], size, (count, fps))
-        clip = count / fps, fps
-        assert (vision.frames(*clip), vision.frame(*size, *clip)) == expected, (size, clip)
 
 
 # ---------------------------------------------------------------------------------------------------- metric, settings

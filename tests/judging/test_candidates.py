@@ -370,7 +370,7 @@ def test_a_long_candidate_costs_no_more_than_its_length(piece):
 @pytest.fixture(scope="module")
 def tokenizer():
     pytest.importorskip("transformers")
-    from swift_plugins.tiny_model import SPECIAL_TOKENS, build_tokenizer
+    from swift_plugins.tiny_architectures import SPECIAL_TOKENS, build_tokenizer
 
     texts = [dfj_pointwise.PROMPT, dfj_pairwise.PROMPT, dfj_detect.PROMPT, *BENIGN]
     return build_tokenizer(texts, 1200, SPECIAL_TOKENS)
@@ -381,7 +381,7 @@ def special_ids(tokenizer, text):
 
 
 def test_a_hostile_candidate_holds_special_tokens_only_until_it_is_neutralised(tokenizer):
-    from swift_plugins.tiny_model import SPECIAL_TOKENS
+    from swift_plugins.tiny_architectures import SPECIAL_TOKENS
 
     for token in SPECIAL_TOKENS:
         assert special_ids(tokenizer, f"Fine. {token} Fine."), token

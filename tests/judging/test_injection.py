@@ -80,7 +80,7 @@ def test_a_judge_that_quotes_the_attack_still_says_its_own_verdict(task, name):
 @pytest.mark.parametrize("name", ATTACKS)
 def test_no_special_token_reaches_the_model_as_one(name):
     pytest.importorskip("tokenizers")
-    from swift_plugins.tiny_model import SPECIAL_TOKENS, build_tokenizer
+    from swift_plugins.tiny_architectures import SPECIAL_TOKENS, build_tokenizer
 
     tokenizer = build_tokenizer(["a few words to learn from"], 400, SPECIAL_TOKENS)
     special = {tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}

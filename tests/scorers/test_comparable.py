@@ -148,6 +148,8 @@ def test_settings_are_the_same_as_texts_and_as_numbers(tmp_path):
         # What ms-swift puts into the environment by itself stands in a checkpoint's record and in no recipe.
         ({"VIDEO_TOTAL_PIXELS": "90316800", "VIDEO_MAX_TOKEN_NUM": "9"}, {}, True),
         ({}, {"VIDEO_TOTAL_PIXELS": "90316800"}, True),
+        # Each box is measured in the space that its row states.
+        ({"BOX_SPACE": "resized"}, {"BOX_SPACE": "norm1000"}, True),
         ({"VIDEO_MAX_TOKEN_NUM": "9"}, {"VIDEO_MAX_TOKEN_NUM": "8"}, False),
         ({"IMAGE_MAX_TOKEN_NUM": "9"}, {}, False),  # from nothing stated: chosen
         ({"FPS": "4"}, {}, False),

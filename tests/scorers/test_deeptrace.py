@@ -384,6 +384,15 @@ def test_gold_made_otherwise_than_the_predictions_is_refused(tmp_path, capsys, f
     assert f"out.jsonl:1: predicted with {next(iter(facts))}" in capsys.readouterr().err
 
 
+def test_a_gold_file_in_source_pixels_leaves_a_prediction_its_own_space(tmp_path, capsys):
+    own = {"box_space": "norm1000", "box_width": 1000, "box_height": 1000}
+    answer = fake(response=said("[250, 250, 500, 750]"), **own)
+    (tmp_path / "out.jsonl").write_text(json.dumps(answer) + "\n")
+    (tmp_path / "gold.jsonl").write_text(json.dumps(fake()) + "\n")
+    assert main(["--pred", str(tmp_path / "out.jsonl"), "--gold", str(tmp_path / "gold.jsonl"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["bbox_iou"]["value"] == pytest.approx(100)
+
+
 def test_answers_to_the_zero_shot_question_are_read_by_its_tags(score):
     from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
 

@@ -154,8 +154,11 @@ def test_a_row_that_is_too_long_is_named_before_anything_is_loaded(launch, rows,
         ValueError, match=r"^a.jsonl:2: row 'r1' has at least 4\d\d tokens .*, max_length is 150: raise"
     ):
         launch(STRICT + "150")
-    for flags in (["--strict", "false"], ["--truncation_strategy", "right"], ["--max_length", "500"]):
+    right = ["--truncation_strategy", "right"]
+    for flags in (["--strict", "false"], right, ["--max_length", "500"]):
         launch(STRICT + "150", *flags)
+    with pytest.raises(ValueError, match=r"at least (\d\d) tokens before its answer .* max_length is 30: raise"):
+        launch(STRICT + "30", *right)  # nothing of an answer would be left
     launch(STRICT + "150", ANSWER_FORM="word")  # trained without the texts of the answers
 
 
@@ -179,6 +182,29 @@ def test_data_that_contradict_the_training_are_refused_before_anything_is_loaded
     launch("dataset: a.jsonl")
     with pytest.raises(ValueError, match=r"^a.jsonl:1: its box is stated .* 1008x560, the model sees 420x224"):
         launch("dataset: a.jsonl", VIDEO_MAX_TOKEN_NUM="64")
+
+
+def test_boxes_are_trained_in_the_space_of_the_recipe_or_of_the_shell(launch, rows, capsys):
+    rows("Real.", videos=["clip.mp4"])
+    lines = "dataset: a.jsonl\nmodel_type: qwen2_5_vl\nENV: {BOX_SPACE: resized}"
+    launch(lines)
+    launch(lines, BOX_SPACE="pixel")
+    assert "overrides the recipe: BOX_SPACE=pixel (recipe: resized)" in capsys.readouterr().out
+    with pytest.raises(
+        ValueError, match=r"^a.jsonl: qwen2_5_vl states boxes in resized, not in norm1000, which it doe"
+    ):
+        launch(lines, BOX_SPACE="norm1000")
+    with pytest.raises(ValueError, match=r"^a.jsonl:1: unknown box space 'resize'; did you mean 'resized'"):
+        launch(lines, BOX_SPACE="resize")
+
+
+def test_the_least_that_a_clip_takes_of_videollama_3_counts(launch, rows, tiny_tokenizer):
+    rows("Real.", videos=["clip.mp4"])
+    lines = STRICT.replace("qwen2_5_vl", "videollama3")
+    clip = {"CLIP_MAX_PIXELS": str(10 * 560 * 336)}  # 10 frames in 5 s, the first of 560 x 308 px
+    launch(lines + "400", **clip)
+    with pytest.raises(ValueError, match=r"^a.jsonl:1: .* 229 of its media\), max_length is 250"):
+        launch(lines + "250", **clip)
 
 
 def test_a_training_goes_on_under_the_vision_settings_that_it_was_begun_with(launch, tmp_path):

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from swift_plugins.core.boxes import SPACE_OF
 from swift_plugins.core.records import check_row
 from swift_plugins.core.tasks import deeptrace
+from swift_plugins.core.vision import PATCHES
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = {str(path.relative_to(ROOT)): path for path in sorted((ROOT / "recipes").glob("*/*.yaml"))}
@@ -19,7 +21,10 @@ VIDEO = {"VIDEO_MIN_PIXELS", "VIDEO_MAX_PIXELS", "FPS", "FPS_MAX_FRAMES"}
 CLIP = {"CLIP_MIN_PIXELS", "CLIP_MAX_PIXELS", "FPS", "FPS_MAX_FRAMES"}  # VideoLLaMA 3's
 IMAGE = {"MIN_PIXELS", "MAX_PIXELS", "IMAGE_FACTOR"}
 TOKENS = {"IMAGE_MIN_TOKEN_NUM", "IMAGE_MAX_TOKEN_NUM"}  # Qwen3-VL's
-LLAVA_TOKENS = 576  # of an image of 336 x 336 px, to which LLaVA's own processor crops: no variable changes it
+# Of an image, by a model's own processor, which no variable changes: LLaVA crops it to 336 x 336 px, InternVL cuts it
+# into 12 tiles of 256 tokens and a small one of it all.
+OWN_TOKENS = {"llava1_5_hf": 576, "internvl": 13 * 256}
+TIME = 9  # tokens of a frame's time, "Time 12.5s:" and a comma
 PROMPT = 256  # tokens that the question and the answer take at least
 JUDGES = list(itertools.product(("3b", "7b"), ("pointwise", "pairwise")))
 
@@ -112,7 +117,7 @@ def test_a_recipe_is_strict_seeded_private_and_says_where_it_writes(recipe):
 @pytest.mark.parametrize("path", RECIPES.values(), ids=RECIPES.keys())
 def test_every_recipe_pins_what_the_model_sees_and_gives_no_null(path):
     content = read(path)
-    if content["model_type"] == "llava1_5_hf":
+    if content["model_type"] in OWN_TOKENS:
         assert not content["ENV"].keys() & (VIDEO | CLIP | IMAGE | TOKENS)
     else:
         assert any(content["ENV"].keys() >= pinned for pinned in (VIDEO, CLIP, IMAGE, TOKENS))
@@ -128,12 +133,12 @@ def test_no_two_recipes_write_to_one_folder():
 def media_tokens(content):
     """The most visual tokens that one row can bring: all frames of a video, in pairs, or one image."""
     env = content["ENV"]
-    if content["model_type"] == "llava1_5_hf":
-        return 36 if content.get("use_cpu") else LLAVA_TOKENS  # the tiny one crops to 84 x 84 px
+    if content["model_type"] in OWN_TOKENS:
+        return 36 if content.get("use_cpu") else OWN_TOKENS[content["model_type"]]  # the tiny one crops to 84 x 84 px
     if env.keys() >= VIDEO:
-        return env["FPS_MAX_FRAMES"] / 2 * env["VIDEO_MAX_PIXELS"] / 28**2
+        return env["FPS_MAX_FRAMES"] / 2 * env["VIDEO_MAX_PIXELS"] / (2 * PATCHES[content["model_type"]]) ** 2
     if env.keys() >= CLIP:
-        return env["CLIP_MAX_PIXELS"] / 28**2
+        return env["CLIP_MAX_PIXELS"] / 28**2 + env["FPS_MAX_FRAMES"] * TIME
     if env.keys() >= TOKENS:
         return env["IMAGE_MAX_TOKEN_NUM"]
     return env["MAX_PIXELS"] / env["IMAGE_FACTOR"] ** 2
@@ -152,11 +157,14 @@ def test_without_validation_data_nothing_is_evaluated(recipe):
     assert ("val_dataset" in content) == (content["eval_strategy"] != "no")
 
 
-def test_the_data_command_makes_boxes_for_the_frames_of_the_recipe(recipe):
-    command = re.search(r"python converters/\w+_to_swift.*", recipe.read_text(encoding="utf-8")).group()
-    env = read(recipe)["ENV"]
-    if "--box-space resized" in command:
-        assert f"--min-pixels {env['VIDEO_MIN_PIXELS']} --max-pixels {env['VIDEO_MAX_PIXELS']}" in command
+@pytest.mark.parametrize("path", [path for name, path in TRAINING.items() if name.startswith("recipes/deeptrace/")])
+def test_a_recipe_states_boxes_as_its_base_was_taught(path):
+    content = read(path)
+    if path.name == "tiny.yaml":  # whose model was taught nothing; rows stay as they were converted
+        assert "BOX_SPACE" not in content["ENV"]
+    else:
+        assert content["ENV"]["BOX_SPACE"] == SPACE_OF[content["model_type"]]
+        assert "`BOX_SPACE=pixel` before the command" in " ".join(head(path).split("\n# ")) or "use_cpu" in content
 
 
 def test_the_data_command_writes_what_the_recipe_reads(recipe):
@@ -176,7 +184,8 @@ def flags_of(content):
 def stand_ins(tmp_path):
     """What is not here, the model and the data: a tiny model of the same type, and one row."""
     pytest.importorskip("swift")
-    from swift_plugins.tiny_model import ARCHITECTURES, build
+    from swift_plugins.tiny_architectures import ARCHITECTURES
+    from swift_plugins.tiny_model import build
 
     (tmp_path / "row.jsonl").write_text('{"messages": [{"role": "user", "content": "a"}]}\n')
 
@@ -356,6 +365,24 @@ def test_a_judges_full_recipe_differs_only_in_what_is_trained_and_how_it_fits(si
     assert full["gradient_checkpointing"] is True
 
 
+@pytest.mark.parametrize("base", ["qwen3_vl_8b", "internvl3_5_8b"])
+@pytest.mark.parametrize("kind", ["pointwise", "pairwise"])
+def test_a_judge_on_another_base_differs_in_the_base_and_its_images_alone(base, kind):
+    ours, published = read(RECIPES[f"recipes/deepfakejudge/{base}_lora_{kind}.yaml"]), read(judge("7b", "lora", kind))
+    differ = {key for key in ours.keys() | published.keys() if ours.get(key) != published.get(key)}
+    assert differ - {"max_length"} == {"ENV", "model", "model_type", "template", "output_dir"}
+
+
+@pytest.mark.parametrize("tuner", ["full", "lora"])
+def test_a_current_base_has_the_settings_of_deeptraces_run(tuner):
+    ours, theirs = (read(ROOT / f"recipes/deeptrace/{base}_{tuner}.yaml") for base in ("qwen3_vl_8b", "qwen2_5_vl_7b"))
+    differ = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+    assert differ - {"deepspeed"} == {"ENV", "model", "model_type", "template", "output_dir"}
+    small = read(ROOT / "recipes/deeptrace/qwen2_5_vl_3b_lora.yaml")
+    lora = read(ROOT / "recipes/deeptrace/qwen2_5_vl_7b_lora.yaml")
+    assert {key for key in small if small[key] != lora.get(key)} == {"model", "output_dir"}
+
+
 # ------------------------------------------------------------------------------------------------------------- FakeVLM
 
 
@@ -392,7 +419,7 @@ def test_the_strategies_differ_in_what_is_learned_alone(name, plain):
         assert content["ENV"] == env | ({"ANSWER_FORM": "word"} if variant == "direct" else {})
 
 
-@pytest.mark.parametrize("base", ["llava_1_5_7b", "qwen2_5_vl_7b", "qwen3_vl_8b"])
+@pytest.mark.parametrize("base", ["llava_1_5_7b", "qwen2_5_vl_7b", "qwen3_vl_8b", "internvl3_5_8b"])
 @pytest.mark.parametrize("tuner", ["full", "lora"])
 def test_every_base_trains_on_the_papers_schedule_and_global_batch(base, tuner):
     paper, content = fakevlm_recipe("llava_1_5_7b_full"), fakevlm_recipe(f"{base}_{tuner}")

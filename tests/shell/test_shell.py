@@ -13,7 +13,8 @@ from tests.launcher import Project, clean
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "shell").glob("*.sh"))
-JUDGE = "recipes/deepfakejudge/qwen2_5_vl_{}_{}_{}.yaml"
+JUDGES = "recipes/deepfakejudge"
+JUDGE = JUDGES + "/qwen2_5_vl_{}_{}_{}.yaml"
 SMALL = "Qwen/Qwen2.5-VL-3B-Instruct"
 
 
@@ -59,6 +60,7 @@ CONVERT = "python converters/deeptrace_to_swift.py --src RewardData --out data/d
         (["train.sh", FULL], {"DATASET": "@", "TUNER": "qlora"}, "TUNER must be full or lora, got qlora"),
         (["train_deeptrace.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
         (["train_pointwise.sh"], {"TUNER": "qlora"}, "TUNER must be full or lora"),
+        (["train_pointwise.sh"], {"TUNER": "full", "MODEL": "Qwen/Qwen3-VL-8B"}, "TUNER=full is for Qwen2.5-VL"),
         (["export.sh"], {}, "name a checkpoint, for example: bash shell/export.sh --adapters"),
         (["train_judge.sh"], {}, "name pointwise or pairwise"),
         (["train_judge.sh", "--tiny"], {}, "name pointwise or pairwise"),
@@ -155,6 +157,8 @@ def test_gpus_that_are_missing(judged, env, message):
         ("train_pointwise.sh", {"MODEL": "models/mine_3b"}, JUDGE.format("3b", "lora", "pointwise")),
         ("train_pointwise.sh", {"MODEL": "models/vl3b/checkpoint-9"}, JUDGE.format("3b", "lora", "pointwise")),
         ("train_pointwise.sh", {"MODEL": "Qwen/Qwen2.5-VL-32B-Instruct"}, JUDGE.format("7b", "lora", "pointwise")),
+        ("train_pointwise.sh", {"MODEL": "Qwen/Qwen3-VL-4B-Instruct"}, f"{JUDGES}/qwen3_vl_8b_lora_pointwise.yaml"),
+        ("train_pairwise.sh", {"MODEL": "OpenGVLab/InternVL3_5-8B-HF"}, f"{JUDGES}/internvl3_5_8b_lora_pairwise.yaml"),
         ("train_pointwise.sh", {"MODEL": "Qwen/Qwen-VL-13B"}, JUDGE.format("7b", "lora", "pointwise")),
         ("train_pointwise.sh", {"MODEL": "snapshots/a3b1c0ffee3b3bd"}, JUDGE.format("7b", "lora", "pointwise")),
     ],
@@ -165,6 +169,28 @@ def test_a_judges_recipe_follows_tuner_and_base(judged, command, env, recipe):
     assert flags == {f"--{'model' if key == 'MODEL' else 'tuner_type'}": value for key, value in env.items()}
     assert "NPROC_PER_NODE" not in environment  # the recipe's
     assert "CUDA_VISIBLE_DEVICES" not in environment
+
+
+@pytest.mark.parametrize(
+    ("command", "env", "recipe"),
+    [
+        ("train_deeptrace.sh", {"MODEL": "Qwen/Qwen2.5-VL-3B-Instruct"}, "deeptrace/qwen2_5_vl_7b_full"),
+        ("train_deeptrace.sh", {"MODEL": SMALL, "TUNER": "lora"}, "deeptrace/qwen2_5_vl_3b_lora"),
+        (
+            "train_deeptrace.sh",
+            {"MODEL": "Qwen/Qwen2.5-VL-7B-Instruct", "TUNER": "lora"},
+            "deeptrace/qwen2_5_vl_7b_lora",
+        ),
+        ("train_deeptrace.sh", {"MODEL": "Qwen/Qwen3-VL-4B-Instruct"}, "deeptrace/qwen3_vl_8b_full"),
+        ("train_deeptrace.sh", {"MODEL": "models/VideoLLaMA3-7B-converted"}, "deeptrace/videollama3_7b_full"),
+        ("train_fakevlm.sh", {"MODEL": "OpenGVLab/InternVL3_5-8B-HF"}, "fakevlm/internvl3_5_8b_full"),
+        ("train_fakevlm.sh", {"MODEL": "Qwen/Qwen3-VL-4B-Instruct", "TUNER": "lora"}, "fakevlm/qwen3_vl_8b_lora"),
+    ],
+)
+def test_a_recipe_follows_tuner_and_base(project, data, command, env, recipe):
+    found, flags, _ = project.ran(command, DATASET=data, GPUS="8", **env)
+    assert found.endswith(f"recipes/{recipe}.yaml")
+    assert flags["--model"] == env["MODEL"]
 
 
 def test_the_released_scripts_variables_work(judged):

@@ -112,6 +112,7 @@ def test_two_ranks_train_under_zero2_as_the_papers_recipe_does(work):
     [
         ("qwen2_5_vl_7b", "qwen2_5_vl", {"MIN_PIXELS": "3136", "MAX_PIXELS": "602112", "IMAGE_FACTOR": "28"}),
         ("qwen3_vl_8b", "qwen3_vl", {"IMAGE_MIN_TOKEN_NUM": "4", "IMAGE_MAX_TOKEN_NUM": "768"}),
+        ("internvl3_5_8b", "internvl", {}),
     ],
 )
 def test_a_current_base_trains_by_its_recipe_and_answers(work, recipe, architecture, pixels):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from eval.predict import main
@@ -48,6 +50,7 @@ def answers(work, model, name):
     found = rows(out)
     assert len(found) == 12
     assert not [row["error"] for row in found if "error" in row]
+    assert {row["meta"]["box_space"] for row in found} == {"norm1000"}
     return [(row["response"], row["p_fake"]) for row in found]
 
 
@@ -64,6 +67,23 @@ def test_the_loss_falls_to_a_half_within_sixteen_steps(work):
     """What all the recipe's steps come to on the held-out clips stands in its header."""
     _, found = train(work, "learning", "--max_steps", 16, "--save_strategy", "no")
     assert sum(found[step] for step in range(13, 17)) / 4 < found[1] / 2
+
+
+def test_two_ranks_of_which_one_has_clips_and_the_other_texts_do_not_wait_for_each_other(work):
+    """Under ZeRO-2 with gradient checkpointing; and no logits are made that are not trained."""
+    clips = rows(work / "data" / "train.jsonl")[:6]
+    asked = {"role": "user", "content": "What is an unnatural part?"}
+    mixed = [row for clip in clips for row in (clip, {"messages": [asked, clip["messages"][1]]})]
+    (work / "mixed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in mixed))
+    flags = {"max_steps": 3, "per_device_train_batch_size": 1, "gradient_checkpointing": "true"}
+    flags |= {"dataset_shuffle": "false", "train_dataloader_shuffle": "false"}  # each step has a row of either kind
+    flags |= {"ddp_backend": "gloo", "torch_dtype": "bfloat16", "bf16": "true", "dataset": work / "mixed.jsonl"}
+    flags |= {"val_dataset": work / "data" / "val.jsonl"}
+    given = [word for key, value in flags.items() for word in (f"--{key}", value)]
+    out, losses = train(work, "ranks", *given, DATASET="", NPROC_PER_NODE="2", DEEPSPEED="zero2")
+    assert sorted(losses) == [1, 2, 3]
+    assert all(0 < loss < 1000 for loss in losses.values())  # boxes weigh eightfold
+    assert "use_logits_to_keep: True" in (out / "train.log").read_text()
 
 
 def test_a_merged_adapter_answers_as_the_adapter_and_loads_in_plain_transformers(work):
