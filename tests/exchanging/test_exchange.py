@@ -301,14 +301,11 @@ def test_every_task_has_its_words_for_the_parts(task, row, text):
     assert get_task(task).GRAMMARS["trained"](found).answer is not None
 
 
-OUTPUTS = Path("/work/shared/data/deeptrace_outputs")
-
-
-@pytest.mark.skipif(not OUTPUTS.is_dir(), reason="the published outputs of models are not here")
 @pytest.mark.parametrize("name", ["qwen2.5-vl-3b-v2-test", "smolvlm2-500m-test"])
-def test_published_outputs_of_models_are_taken_by_their_video(bring, name):
-    rows = [json.loads(line) for line in (OUTPUTS / f"{name}.jsonl").read_text().splitlines()]
+def test_published_outputs_of_models_are_taken_by_their_video(bring, published, name):
+    outputs = published / "deeptrace_outputs" / f"{name}.jsonl"
+    rows = [json.loads(line) for line in outputs.read_text().splitlines()]
     label = {row["video_id"]: "real" if row["video_id"].startswith("0_30_s_academic") else "fake" for row in rows}
-    found = bring(OUTPUTS / f"{name}.jsonl", gold=[gold_row(1, video, said) for video, said in label.items()])
+    found = bring(outputs, gold=[gold_row(1, video, said) for video, said in label.items()])
     assert responses(found) == [row["raw_output"] for row in rows]
     assert not any(row.get("error") for row in found)
