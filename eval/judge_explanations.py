@@ -102,8 +102,8 @@ def main(argv: list[str] | None = None) -> int:
         "--repeats",
         type=whole_number(),
         default=1,
-        help="judge each explanation so many times: its score is the median, of an even number the lower one, and the "
-        "report has Krippendorff's alpha (default 1)",
+        help="judge each explanation so many times, which differ where --temperature is above 0: its score is the "
+        "median, of an even number the lower one, and the report has Krippendorff's alpha (default 1)",
     )
     parser.add_argument(
         "--candidates",
