@@ -15,7 +15,8 @@ Images: what was lost is lost before the PNG, and the file's format tells nothin
 They are not turned by their EXIF orientation, as ms-swift does not turn them.
 Videos: every copy is H.264 by the same settings, upright and without sound, so h264 at strength 1 is a canonical
 encoding of all. Frames keep their times, so that an onset stays true. Size, rate, length and box, in meta and in the
-answer, are the copy's; where a crop leaves less than half of a box, the row is rejected.
+answer, are the copy's. Where a crop leaves less than half of a box, the truth is the verdict alone (meta.trace says
+"cropped away"), and neither box nor onset nor explanation is scored; the others' boxes are clipped.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import io
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from eval.perturbing.clips import CLIP_KINDS, ClipKind, part_shown, whole, write_clip
 from eval.perturbing.kinds import KINDS, Kind, parameter, perturb, size_after
@@ -19,13 +19,15 @@ from swift_plugins.core.images import rgb
 from swift_plugins.core.media import Media
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import Row, atomic_write, media_of, sha256_file
+from swift_plugins.core.tasks import deeptrace
+from swift_plugins.core.tasks.deeptrace_answer import Answer
 
 Variant = tuple[str, int]  # kind and strength
 IMAGES, VIDEOS = "images", "videos"
 BYTES_PER_PIXEL = 2  # of a PNG of a photograph, measured: 1.2 after a strong blur, 3 with strong noise
 BYTES_PER_CLIP_PIXEL = 0.1  # of a frame of an H.264 file at CRF 12, about
 CLIP_LIMIT = 600.0  # seconds for one copy of a video
-KEPT = 0.5  # of a box: where less of it is left, the answer is no longer to be seen
+KEPT = 0.5  # of a box: where less of it is left, the trace is no longer shown
 PNG = {"compress_level": 1, "compress_type": 3}  # by run lengths (zlib's Z_RLE): 8 times faster, hardly larger
 CLEAN = {"perturbation": "none", "strength": 0, "parameter": ""}
 
@@ -119,8 +121,8 @@ def write_copies(rows: Iterable[Row], sources: Mapping[str, Source], args: argpa
         ]
         failed |= failures(images, run_guarded(write_image, jobs, args.workers), "image")
     if clips := [file for file in todo if file.suffix == ".mp4"]:
-        jobs = [(path, str(file), *variant) for file in clips for path, variant in [todo[file]]]
-        failed |= failures(clips, run_guarded(write_clip, jobs, args.workers, CLIP_LIMIT), "video")
+        clip_jobs = [(path, str(file), *variant) for file in clips for path, variant in [todo[file]]]
+        failed |= failures(clips, run_guarded(write_clip, clip_jobs, args.workers, CLIP_LIMIT), "video")
     return failed
 
 
@@ -216,8 +218,16 @@ def of_clip(row: Row, source: Media, found: Media | str, variant: Variant) -> Ro
     try:
         box = boxes.to_pixels(meta["bbox"], source.width, source.height, meta["width"], meta["height"])
         there, left = part_shown(*variant, source.width, source.height).moved(box)
-        if left >= KEPT:
-            return moved(row, there, *size)
+        return moved(row, there, *size) if left >= KEPT else moved(without_trace(row), None, *size)
     except (KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
         return f"bad box: {error!r:.80}"
-    return f"no trace: {100 * left:.0f} % of its box is left, at least {100 * KEPT:.0f} % are asked for"
+
+
+def without_trace(row: Row) -> Row:
+    """The row of a copy that no longer shows the trace: its truth is the verdict alone, which is all that is scored."""
+    verdict = deeptrace.render(Answer(row["meta"]["label"]))
+    messages = [
+        message | ({"content": verdict} if message["role"] == "assistant" else {}) for message in row["messages"]
+    ]
+    unseen: dict[str, Any] = {"start": None, "categories": [], "explanation": "", "trace": "cropped away"}
+    return row | {"messages": messages, "meta": row["meta"] | unseen}

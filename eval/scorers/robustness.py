@@ -18,8 +18,9 @@ from swift_plugins.core.records import Row
 POLICY = (
     "headline, slices, baselines and confusion are of the clean rows alone; per kind and strength the metrics on "
     "its rows, and their difference to the clean rows of the same media, with the interval and the test of the "
-    "comparisons, p not adjusted for the number of tests; files named by --baseline have the same beside it and are "
-    "compared with this run on the clean rows"
+    "comparisons, p not adjusted for the number of tests; box, onset and explanation are of the traces that a copy "
+    "still shows (see n); files named by --baseline have the same beside it and are compared with this run on the "
+    "clean rows"
 )
 
 

@@ -158,6 +158,29 @@ def test_sizes_are_even_and_foretold(tmp_path):
         part_shown("crop", 5, 20, 20)
 
 
+def test_a_video_whose_size_changes_is_refused(tmp_path):
+    parts = [
+        Path(make_clip(tmp_path / f"{i}.ts", muxer="mpegts", frames=4, start=0.4 * i, sizes=[size]))
+        for i, size in enumerate([(96, 64), (192, 128)])
+    ]
+    (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(ValueError, match="the size changes: from 96x64 to 192x128"):
+        write_clip(str(tmp_path / "both.ts"), str(tmp_path / "x.mp4"), "h264", 1)
+    assert not list(tmp_path.glob("*x.mp4*"))
+
+
+def test_colours_stay_what_they_were_whatever_matrix_the_source_states(tmp_path):
+    with av.open(str(tmp_path / "hd.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.colorspace = 1  # BT.709
+        red = av.VideoFrame.from_image(Image.new("RGB", (96, 64), (220, 30, 40)))
+        for packet in (*stream.encode(red.reformat(format="yuv420p", dst_colorspace=1)), *stream.encode()):
+            container.mux(packet)
+    (_, shown), *_ = frames_of(copy_of(str(tmp_path / "hd.mp4"), tmp_path, "h264", 1))
+    assert shown.getpixel((48, 32)) == pytest.approx((220, 30, 40), abs=4)
+
+
 def test_boxes_by_hand():
     crop = part_shown("crop", 5, 96, 64)  # shows 24..72, 16..48
     assert crop.moved((24, 16, 72, 48)) == ((0, 0, 48, 32), 1)
@@ -188,6 +211,7 @@ def test_rows_follow_their_copies(clip, tmp_path):
         deeptrace_row(clip, "v/2", corner),
         deeptrace_row(clip, "n", BOX, box_space="norm1000", box_width=1000, box_height=1000),
         deeptrace_row(clip, "r"),
+        deeptrace_row(clip, "bare", BOX, width=None),
     ]
     data, out = write_rows(tmp_path / "test.jsonl", rows), tmp_path / "out"
     assert run(data, out, "--kinds", "crop,frame_rate", "--strengths", "3") == 0
@@ -206,9 +230,13 @@ def test_rows_follow_their_copies(clip, tmp_path):
     assert said["v/1/frame_rate/3"].bbox == tuple(BOX)
     assert found["v/1/frame_rate/3"]["meta"]["fps"] == pytest.approx(2.5)
     assert found["v/1/crop/3"]["videos"] == found["r/crop/3"]["videos"]  # rows of one video share its copies
-    (reject,) = [row for _, row in read_rows(out / "rejects.jsonl")]
-    assert reject["id"] == "v/2/crop/3"
-    assert reject["reason"] == "no trace: 43 % of its box is left, at least 50 % are asked for"
+    gone = found["v/2/crop/3"]["meta"]  # 20 x 13 of 30 x 20 px are left of its box
+    assert (gone["trace"], gone["bbox"], gone["start"], gone["explanation"]) == ("cropped away", [], None, "")
+    assert (said["v/2/crop/3"], gone["label"]) == (Answer("fake"), "fake")
+    assert said["v/2/frame_rate/3"].bbox == tuple(corner)
+    rejects = {row["id"]: row["reason"] for _, row in read_rows(out / "rejects.jsonl")}
+    assert list(rejects) == ["bare/crop/3", "bare/frame_rate/3"]
+    assert rejects["bare/crop/3"].startswith("bad box: ")
     assert restated(found["v/1/crop/3"], {BOX_SPACE: "ratio"})["meta"]["box_width"] == 1
 
 
@@ -278,8 +306,11 @@ def test_boxes_for_the_frames_of_one_base_are_refused(clip, tmp_path, capsys):
 
 
 def test_from_the_command_to_the_table(clip, tmp_path):
-    """The detector answers as the truth says, but takes every crop for real and puts no box right in a h264."""
-    rows = [deeptrace_row(clip, "f", BOX), deeptrace_row(clip, "r")]
+    """The detector answers as the truth says, but takes the smaller crops for real and puts no box right in a h264.
+
+    The trace of the second fake is cropped away: the verdict counts, and nothing else is asked of it.
+    """
+    rows = [deeptrace_row(clip, "f", BOX), deeptrace_row(clip, "g", [0, 0, 24, 16]), deeptrace_row(clip, "r")]
     data, out = write_rows(tmp_path / "test.jsonl", rows), tmp_path / "out"
     assert command.main(["--data", str(data), "--out", str(out), "--kinds", "h264,crop", "--strengths", "1,4"]) == 0
     answered = []
@@ -288,7 +319,7 @@ def test_from_the_command_to_the_table(clip, tmp_path):
         if row["meta"]["perturbation"] == "crop" and row["meta"]["strength"] == 4:
             response = deeptrace.REAL_ANSWER
         elif row["meta"]["perturbation"] == "h264" and row["meta"]["label"] == "fake":
-            response = deeptrace.render(Answer("fake", (0, 0, 24, 16), 1.6, "it melts"))
+            response = deeptrace.render(Answer("fake", (80, 50, 96, 64), 1.6, "it melts"))
         answered.append(row | {"labels": row["messages"][1]["content"], "response": response})
     report = score_rows(tmp_path, answered, "--gold", out / "test.jsonl", "--out", tmp_path / "report")
     kinds = report["robustness"]["kinds"]
@@ -297,9 +328,11 @@ def test_from_the_command_to_the_table(clip, tmp_path):
         return [point["metrics"][name]["value"] for point in kinds[kind]]
 
     assert curve("h264", "accuracy") == [100, 100, 100]
-    assert curve("crop", "accuracy") == [100, 100, 50]
+    assert curve("crop", "accuracy") == [100, 100, pytest.approx(100 / 3, abs=1e-4)]
+    assert [point["metrics"]["bbox_iou"]["n"] for point in kinds["crop"]] == [2, 2, 1]
+    assert kinds["crop"][2]["minus_clean"]["accuracy"] == {"n": 3, "only_this": 0, "only_other": 2}
     assert curve("h264", "bbox_iou") == [100, 0, 0]
     assert curve("crop", "bbox_iou") == [100, pytest.approx(100, abs=4), 0]
     assert curve("h264", "time_distance") == [0, pytest.approx(50), pytest.approx(50)]
     page = (tmp_path / "report" / "report.md").read_text()
-    assert "| crop 4 | the middle 0.65 of each side | 2 |" in page
+    assert "| crop 4 | the middle 0.65 of each side | 3 |" in page
