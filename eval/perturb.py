@@ -1,16 +1,22 @@
-"""Write perturbed copies of a test set's images, to see how far a detector's answers hold.
+"""Write perturbed copies of a test set's images and videos, to see how far a detector's answers hold.
 
     python eval/perturb.py --data data/fakeclue/test.jsonl --out data/fakeclue_perturbed
     python eval/predict.py --model CKPT --data data/fakeclue_perturbed/test.jsonl --out out.jsonl
     python eval/score.py --pred out.jsonl --out report
 
-Takes a converter's rows of one image each. DIR/test.jsonl holds each row as it is, on its own file, and one row for
-every kind and strength, on a PNG in DIR/images: what was lost is lost before, and the file's format tells nothing.
-meta.perturbation ("none" for the row itself), meta.strength (0 to 5) and meta.parameter say what was done; all else in
-meta, its sizes too, is of the source. Kinds and levels are this project's own, listed in eval/perturbing/kinds.py and
-in DIR/manifest.json; images are not turned by their EXIF orientation, as ms-swift does not turn them. The same seed
-gives the same files in any order and number of workers. Killed and started again it goes on; rejects.jsonl tells of
-every row that could not be made.
+Takes a converter's rows of one image or one video each. DIR/test.jsonl holds each row as it is, on its own file, and
+one row for every kind and strength, on a PNG in DIR/images or an MP4 in DIR/videos. meta.perturbation ("none" for the
+row itself), meta.strength (0 to 5) and meta.parameter say what was done. Kinds and levels are this project's own,
+listed in eval/perturbing/kinds.py and clips.py and in DIR/manifest.json. The same seed gives the same files in any
+order and number of workers. Killed and started again it goes on; rejects.jsonl tells of every row that could not be
+made.
+
+Images: what was lost is lost before the PNG, and the file's format tells nothing. The sizes in meta are the source's.
+They are not turned by their EXIF orientation, as ms-swift does not turn them.
+Videos: every copy is H.264 by the same settings, upright and without sound, so h264 at strength 1 is a canonical
+encoding of all. Frames keep their times, so that an onset stays true. Size, rate, length and box, in meta and in the
+answer, are the copy's. Where a crop leaves less than half of a box, the truth is the verdict alone (meta.trace says
+"cropped away"), and neither box nor onset nor explanation is scored; the others' boxes are clipped.
 """
 
 from __future__ import annotations
@@ -23,7 +29,8 @@ from pathlib import Path
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from eval.perturbing.copies import examine, outcomes, write_images
+from eval.perturbing.clips import CLIP_KINDS, NAMES
+from eval.perturbing.copies import examine, look_at, outcomes, path_of, variants_of, write_copies
 from eval.perturbing.kinds import KINDS, STRENGTHS
 from eval.perturbing.rows import MANIFEST, ROWS, begin, load, settings_of, write_rows
 from swift_plugins.core import next_steps
@@ -36,17 +43,19 @@ from swift_plugins.core.tasks import get_task
 
 
 def perturb_file(args: argparse.Namespace) -> None:
-    variants = [(kind, strength) for kind in args.kinds for strength in args.strengths]
-    rows = load(args.data, args.limit, variants)
-    settings = settings_of(args, variants)
+    rows = load(args)
+    settings = settings_of(args, any(row.get("videos") for _, row in rows))
     with held(args.out):
         begin(args.out, settings)
-        sources = examine((row["images"][0] for _, row in rows), args.workers)
-        failed = write_images(sources, variants, args)
+        bare = [row for _, row in rows]
+        sources = examine(bare, args.workers)
+        failed, seen = write_copies(bare, sources, args), look_at(bare, sources, args)
         found = (
             (line, row_id, result)
             for line, row in rows
-            for row_id, result in outcomes(row, sources[row["images"][0]], variants, failed, args.out)
+            for row_id, result in outcomes(
+                row, sources[path_of(row)], variants_of(row, args.kinds, args.strengths), failed, seen, args.out
+            )
         )
         counts, reasons = write_rows(found, args)
         task = get_task(rows[0][1]["task"])
@@ -66,11 +75,11 @@ def perturb_file(args: argparse.Namespace) -> None:
                 "task": task.NAME,
                 "task_version": task.VERSION,
                 "media_checked": "decode",
-                "licence": "the images are altered copies of the source's: its terms hold for them too",
+                "licence": "images and videos are altered copies of the source's: its terms hold for them too",
             },
         )
     say(
-        f"{counts.total()} rows to {args.out / ROWS}: {len(rows)} source rows x (1 + {len(variants)}), "
+        f"{counts.total()} rows to {args.out / ROWS}: of {len(rows)} source rows, each clean and perturbed, "
         f"{reasons.total()} rejected"
     )
     for reason, n in reasons.most_common():
@@ -80,13 +89,13 @@ def perturb_file(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="JSONL of a converter, one image a row")
+    parser.add_argument("--data", type=Path, required=True, help="JSONL of a converter, one image or video a row")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write or continue")
     parser.add_argument(
         "--kinds",
-        type=names_of(list(KINDS), "kind"),
-        default=list(KINDS),
-        help=f"comma-separated, of {', '.join(KINDS)} (default all)",
+        type=names_of(NAMES, "kind"),
+        help=f"comma-separated, for images of {', '.join(KINDS)}, for videos of {', '.join(CLIP_KINDS)} (default all "
+        "of the rows' media)",
     )
     parser.add_argument(
         "--strengths",

@@ -1,31 +1,39 @@
-"""Perturbed copies of images: made once each, in guarded processes, and the rows that show them."""
+"""Perturbed copies of images and videos: made once each, in guarded processes, and the rows that show them."""
 
 from __future__ import annotations
 
 import argparse
 import io
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from eval.perturbing.kinds import KINDS, parameter, perturb, size_after
+from eval.perturbing.clips import CLIP_KINDS, ClipKind, part_shown, whole, write_clip
+from eval.perturbing.kinds import KINDS, Kind, parameter, perturb, size_after
+from swift_plugins.core import boxes
+from swift_plugins.core.box_rows import moved, space_of
 from swift_plugins.core.checks import check_many
 from swift_plugins.core.guarded import run_guarded
 from swift_plugins.core.images import rgb
 from swift_plugins.core.media import Media
 from swift_plugins.core.printable import say
-from swift_plugins.core.records import Row, atomic_write, sha256_file
+from swift_plugins.core.records import Row, atomic_write, media_of, sha256_file
+from swift_plugins.core.tasks import deeptrace
+from swift_plugins.core.tasks.deeptrace_answer import Answer
 
 Variant = tuple[str, int]  # kind and strength
-ROWS, REJECTS, MANIFEST, IMAGES = "test.jsonl", "rejects.jsonl", "manifest.json", "images"
+IMAGES, VIDEOS = "images", "videos"
 BYTES_PER_PIXEL = 2  # of a PNG of a photograph, measured: 1.2 after a strong blur, 3 with strong noise
+BYTES_PER_CLIP_PIXEL = 0.1  # of a frame of an H.264 file at CRF 12, about
+CLIP_LIMIT = 600.0  # seconds for one copy of a video
+KEPT = 0.5  # of a box: where less of it is left, the trace is no longer shown
 PNG = {"compress_level": 1, "compress_type": 3}  # by run lengths (zlib's Z_RLE): 8 times faster, hardly larger
 CLEAN = {"perturbation": "none", "strength": 0, "parameter": ""}
 
 
 class Source(NamedTuple):
-    """An image: a hash of its content, after which its copies are named, and its size; or why it is of no use."""
+    """A medium: a hash of its content, after which its copies are named, and its facts; or why it is of no use."""
 
     digest: str
     media: Media | None
@@ -36,24 +44,43 @@ def variant_id(row: Row, variant: Variant) -> str:
     return f"{row['id']}/{variant[0]}/{variant[1]}"
 
 
-def examine(paths: Iterable[str], workers: int) -> dict[str, Source]:
-    """Decode each image once, in guarded processes."""
+def kinds_of(row: Row) -> Mapping[str, Kind | ClipKind]:
+    """The kinds of perturbation that there are for a row's medium."""
+    return CLIP_KINDS if row.get("videos") else KINDS
+
+
+def variants_of(row: Row, kinds: Sequence[str], strengths: Sequence[int]) -> list[Variant]:
+    """What is done to a row's medium, of the kinds asked for."""
+    return [(kind, strength) for kind in kinds if kind in kinds_of(row) for strength in strengths]
+
+
+def path_of(row: Row) -> str:
+    """The path of the one medium of a row."""
+    (path,) = media_of(row)
+    return path
+
+
+def examine(rows: Iterable[Row], workers: int) -> dict[str, Source]:
+    """Decode each medium once, in guarded processes: path -> what it is."""
     from tqdm import tqdm
 
-    paths = sorted(set(paths))
+    is_video = {path_of(row): bool(row.get("videos")) for row in rows}
+    paths = sorted(is_video)
+    unit = "video" if all(is_video.values()) else "image"
     found = {}
-    for path, media in tqdm(check_many(paths, "decode", workers), total=len(paths), unit="image", desc="check images"):
+    for path, media in tqdm(check_many(paths, "decode", workers), total=len(paths), unit=unit, desc="check media"):
         if isinstance(media, str):
             found[path] = Source("", None, media)
-        elif media.is_video:
-            found[path] = Source("", None, "a video, not an image")
+        elif media.is_video != is_video[path]:
+            found[path] = Source("", None, "a video, not an image" if media.is_video else "an image, not a video")
         else:
             found[path] = Source(sha256_file(path), media)
     return found
 
 
 def file_of(out: Path, source: Source, variant: Variant) -> Path:
-    return out / IMAGES / variant[0] / str(variant[1]) / f"{source.digest[:32]}.png"
+    folder, suffix = (VIDEOS, "mp4") if source.media and source.media.is_video else (IMAGES, "png")
+    return out / folder / variant[0] / str(variant[1]) / f"{source.digest[:32]}.{suffix}"
 
 
 def write_image(source: str, target: str, kind: str, strength: int, seed: int, name: str) -> OSError | None:
@@ -72,61 +99,135 @@ def write_image(source: str, target: str, kind: str, strength: int, seed: int, n
     return None
 
 
-def write_images(
-    sources: dict[str, Source], variants: Sequence[Variant], args: argparse.Namespace
-) -> dict[tuple[str, Variant], str]:
-    """Write the images that are not there yet; (digest, variant) -> why there is none, for those that failed."""
-    from tqdm import tqdm
-
-    paths = {source.digest: (path, source) for path, source in sources.items() if source.media}
-    wanted = {
-        (digest, variant): file_of(args.out, source, variant)
-        for digest, (_, source) in paths.items()
-        for variant in variants
-    }
-    for variant in variants:
-        folder = args.out / IMAGES / variant[0] / str(variant[1])
+def write_copies(rows: Iterable[Row], sources: Mapping[str, Source], args: argparse.Namespace) -> dict[Path, str]:
+    """Write the copies that are not there yet; file -> why there is none, for those that failed."""
+    wanted: dict[Path, tuple[str, Variant]] = {}  # copies of the same content are one
+    for row in rows:
+        if (source := sources[path_of(row)]).media:
+            variants = variants_of(row, args.kinds, args.strengths)
+            wanted |= {file_of(args.out, source, variant): (path_of(row), variant) for variant in variants}
+    for folder in dict.fromkeys(path.parent for path in wanted):
         folder.mkdir(parents=True, exist_ok=True)
         for torn in folder.glob(".*.tmp"):  # of a run that was killed
             torn.unlink()
-    todo = [key for key, path in wanted.items() if not path.exists()]
-    say(disk_estimate(((paths[digest][1].media, variant) for digest, variant in todo), args.out))
-    jobs = [(paths[digest][0], str(wanted[digest, variant]), *variant, args.seed, digest) for digest, variant in todo]
-    results = tqdm(run_guarded(write_image, jobs, args.workers), total=len(jobs), unit="image", desc="perturb")
-    failed = {}
-    for key, result in zip(todo, results, strict=True):
-        if isinstance(result, OSError):
-            raise result
-        if isinstance(result, str):
-            failed[key] = result
+    todo = {path: key for path, key in wanted.items() if not path.exists()}
+    say(disk_estimate([(sources[path].media, variant) for path, variant in todo.values()], args.out))
+    failed: dict[Path, str] = {}
+    if images := [file for file in todo if file.suffix == ".png"]:
+        jobs = [
+            (path, str(file), *variant, args.seed, sources[path].digest)
+            for file in images
+            for path, variant in [todo[file]]
+        ]
+        failed |= failures(images, run_guarded(write_image, jobs, args.workers), "image")
+    if clips := [file for file in todo if file.suffix == ".mp4"]:
+        clip_jobs = [(path, str(file), *variant) for file in clips for path, variant in [todo[file]]]
+        failed |= failures(clips, run_guarded(write_clip, clip_jobs, args.workers, CLIP_LIMIT), "video")
     return failed
 
 
-def disk_estimate(todo: Iterable[tuple[Media | None, Variant]], out: Path) -> str:
-    count = pixels = 0
+def failures(files: Sequence[Path], results: Iterable[OSError | str | None], unit: str) -> dict[Path, str]:
+    """file -> why it could not be written; raises what is not the source's fault."""
+    from tqdm import tqdm
+
+    failed = {}
+    for file, result in zip(files, tqdm(results, total=len(files), unit=unit, desc="perturb"), strict=True):
+        if isinstance(result, OSError):
+            raise result
+        if isinstance(result, str):
+            failed[file] = result
+    return failed
+
+
+def disk_estimate(todo: Sequence[tuple[Media | None, Variant]], out: Path) -> str:
+    clips = pixels = 0
+    size = 0.0
     for media, variant in todo:
         assert media is not None
-        width, height = size_after(*variant, media.width, media.height)
-        count, pixels = count + 1, pixels + width * height
+        if media.is_video:
+            clips += 1
+            size += media.width * media.height * (media.frames or 1) * BYTES_PER_CLIP_PIXEL
+        else:
+            width, height = size_after(*variant, media.width, media.height)
+            pixels += width * height
+    counts = ((len(todo) - clips, "image"), (clips, "video"))
+    named = " and ".join(f"{n} {name}s" for n, name in counts if n) or "0 files"
     free = shutil.disk_usage(out).free
     return (
-        f"{count} images to write, about {pixels * BYTES_PER_PIXEL / 1e9:.2f} GB at {BYTES_PER_PIXEL} bytes a "
-        f"pixel; {free / 1e9:.1f} GB are free"
+        f"{named} to write, about {(size + pixels * BYTES_PER_PIXEL) / 1e9:.2f} GB at {BYTES_PER_PIXEL} bytes a pixel "
+        f"of an image and {BYTES_PER_CLIP_PIXEL} of a video's; {free / 1e9:.1f} GB are free"
     )
 
 
+def look_at(rows: Iterable[Row], sources: Mapping[str, Source], args: argparse.Namespace) -> dict[Path, Media | str]:
+    """file -> what a copied video is, by its header, or why it is none; of those that are there."""
+    files = {
+        file_of(args.out, sources[path_of(row)], variant)
+        for row in rows
+        if row.get("videos") and sources[path_of(row)].media
+        for variant in variants_of(row, args.kinds, args.strengths)
+    }
+    there = sorted(str(file) for file in files if file.exists())
+    return {Path(path): found for path, found in check_many(there, "header", args.workers)}
+
+
 def outcomes(
-    row: Row, source: Source, variants: Sequence[Variant], failed: dict[tuple[str, Variant], str], out: Path
+    row: Row,
+    source: Source,
+    variants: Sequence[Variant],
+    failed: Mapping[Path, str],
+    seen: Mapping[Path, Media | str],
+    out: Path,
 ) -> Iterator[tuple[str, Row | str]]:
     """(id, the row or the reason why there is none) of a row's clean and perturbed ones, in order."""
     yield row["id"], source.problem or row | {"meta": row["meta"] | CLEAN}
     for variant in variants:
-        row_id, (kind, strength) = variant_id(row, variant), variant
-        if problem := source.problem or failed.get((source.digest, variant)):
+        row_id, (kind, strength), file = variant_id(row, variant), variant, file_of(out, source, variant)
+        if problem := source.problem or failed.get(file):
             yield row_id, problem
             continue
-        facts = {"perturbation": kind, "strength": strength, "parameter": parameter(kind, strength)}
-        if KINDS[kind].size and "regions" in row["meta"]:
+        facts = {"perturbation": kind, "strength": strength, "parameter": parameter(kind, strength, kinds_of(row))}
+        if moves(row, kind) and "regions" in row["meta"]:
             facts["regions"] = ""  # they are for people to look at, and no longer where they were
-        path = str(file_of(out.resolve(), source, variant))
-        yield row_id, row | {"id": row_id, "images": [path], "meta": row["meta"] | facts}
+        copy = row | {"id": row_id, "meta": row["meta"] | facts}
+        path = str(file.resolve())
+        if row.get("videos"):
+            assert source.media is not None
+            yield row_id, of_clip(copy | {"videos": [path]}, source.media, seen[file], variant)
+        else:
+            yield row_id, copy | {"images": [path]}
+
+
+def moves(row: Row, kind: str) -> bool:
+    """Whether a kind moves what a row's medium shows to other pixels."""
+    one = kinds_of(row)[kind]
+    return one.part is not whole if isinstance(one, ClipKind) else one.size is not None
+
+
+def of_clip(row: Row, source: Media, found: Media | str, variant: Variant) -> Row | str:
+    """A row of a copied video, its size, rate, length and box that of the copy; or the reason why there is none."""
+    if isinstance(found, str):
+        return f"the copy is of no use: {found}"
+    meta, size = row["meta"], (found.width, found.height)
+    facts = {"width": found.width, "height": found.height, "fps": found.rate, "duration": found.duration}
+    row = row | {"meta": meta | {key: value for key, value in facts.items() if key in meta}}
+    if space_of(row) is None:
+        return row
+    if not meta.get("bbox"):
+        return moved(row, None, *size)
+    try:
+        box = boxes.to_pixels(meta["bbox"], source.width, source.height, meta["width"], meta["height"])
+        there, left = part_shown(*variant, source.width, source.height).moved(box)
+        return moved(row, there, *size) if left >= KEPT else moved(without_trace(row), None, *size)
+    except (KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
+        return f"bad box: {error!r:.80}"
+
+
+def without_trace(row: Row) -> Row:
+    """The row of a copy that no longer shows the trace: its truth is the verdict alone, which is all that is scored."""
+    verdict = deeptrace.render(Answer(row["meta"]["label"]))
+    messages = [
+        message | ({"content": verdict} if message["role"] == "assistant" else {}) for message in row["messages"]
+    ]
+    unseen: dict[str, Any] = {"start": None, "categories": [], "explanation": "", "trace": "cropped away"}
+    return row | {"messages": messages, "meta": row["meta"] | unseen}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -127,9 +127,9 @@ KINDS = {
 }
 
 
-def parameter(kind: str, strength: int) -> str:
+def parameter(kind: str, strength: int, kinds: Mapping[str, Any] = KINDS) -> str:
     """What a kind's strength (1..5) is, in words."""
-    return KINDS[kind].text.format(KINDS[kind].levels[strength - 1])
+    return kinds[kind].text.format(kinds[kind].levels[strength - 1])
 
 
 def size_after(kind: str, strength: int, width: int, height: int) -> Size:

@@ -4,38 +4,47 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.perturbing.copies import Variant, variant_id
+from eval.perturbing.clips import CLIP_KINDS, NAMES
+from eval.perturbing.copies import Variant, kinds_of, moves, variant_id, variants_of
 from eval.perturbing.kinds import KINDS, codec_versions, parameter
+from swift_plugins.core.box_rows import space_of
 from swift_plugins.core.records import (
     Row,
     atomic_files,
     jsonl_writer,
+    media_of,
     read_json,
     read_training_rows,
     sha256_file,
     spread,
     write_json,
 )
-from swift_plugins.core.settings import library_versions
+from swift_plugins.core.settings import BOX_SPACE, library_versions
 from swift_plugins.core.tasks import get_task, made_for
 
-ROWS, REJECTS, MANIFEST, IMAGES = "test.jsonl", "rejects.jsonl", "manifest.json", "images"
+ROWS, REJECTS, MANIFEST = "test.jsonl", "rejects.jsonl", "manifest.json"
 SETTINGS = ("options", "levels", "sources", "versions")  # of the manifest: what the files in DIR depend on
 
 
-def load(path: Path, limit: int | None, variants: Sequence[Variant]) -> list[tuple[int, Row]]:
-    """(line, row) of the rows to perturb; ValueError for what cannot be perturbed or would not be told apart."""
+def load(args: argparse.Namespace) -> list[tuple[int, Row]]:
+    """(line, row) of the rows to perturb; without --kinds args.kinds becomes all kinds of their media.
+
+    ValueError for what cannot be perturbed or would not be told apart.
+    """
+    path = args.data
     rows = list(read_training_rows(path))
     if not rows:
         raise ValueError(f"{path}: no rows")
+    known = {kind for _, row in rows for kind in kinds_of(row)}
+    args.kinds = args.kinds or [kind for kind in NAMES if kind in known]
     seen: dict[str, int] = {}
     for line, row in rows:
         try:
-            check_row_fits(row, rows[0][1], variants)
+            check_row_fits(row, rows[0][1], variants := variants_of(row, args.kinds, args.strengths))
             for row_id in (row["id"], *(variant_id(row, variant) for variant in variants)):
                 if (before := seen.setdefault(row_id, line)) != line:
                     raise ValueError(f"the row would have the id {row_id!r}, as a row of line {before}")
@@ -43,7 +52,7 @@ def load(path: Path, limit: int | None, variants: Sequence[Variant]) -> list[tup
             raise ValueError(f"{path}:{line}: {error}") from None
     # From all over each label's rows, so that each keeps its share.
     by_label = sorted(range(len(rows)), key=lambda i: str(rows[i][1]["meta"].get("label")))
-    return [rows[i] for i in sorted(by_label[place] for place in spread(len(rows), limit))]
+    return [rows[i] for i in sorted(by_label[place] for place in spread(len(rows), args.limit))]
 
 
 def check_row_fits(row: Row, first: Row, variants: Sequence[Variant]) -> None:
@@ -52,30 +61,44 @@ def check_row_fits(row: Row, first: Row, variants: Sequence[Variant]) -> None:
         raise ValueError(f"rows of several tasks, {first['task']} and {task.NAME}; perturb them apart")
     if made_for(meta.get("task_version", task.VERSION)) != made_for(task.VERSION):
         raise ValueError(f"made for {task.NAME} {meta['task_version']}, this is version {task.VERSION}: convert again")
-    if len(row.get("images", [])) != 1 or row.get("videos"):
+    if len(media_of(row)) != 1:
         raise ValueError(
-            f"only rows of exactly one image can be perturbed, this one has {len(row.get('images', []))} "
+            f"only rows of exactly one image or one video can be perturbed, this one has {len(row.get('images', []))} "
             f"images and {len(row.get('videos', []))} videos"
         )
+    if not variants:
+        raise ValueError(f"no kind asked for is one of its medium: use --kinds {','.join(kinds_of(row))}")
     if "perturbation" in meta:
         raise ValueError("the row has a meta.perturbation already: name the file of a converter")
-    moving = {kind for kind, _ in variants if KINDS[kind].size}
-    if moving and meta.get("bbox"):
-        staying = ",".join(kind for kind in KINDS if not KINDS[kind].size)
+    check_box(row, {kind for kind, _ in variants})
+
+
+def check_box(row: Row, kinds: Collection[str]) -> None:
+    """ValueError for a row with a box that could not follow its medium."""
+    moving, space = {kind for kind in kinds if moves(row, kind)}, space_of(row)
+    if row.get("videos") and space == "resized":
+        raise ValueError(
+            "its boxes are stated in resized, for the frames that one base sees of this very video: convert without "
+            f"--box-space, and let {BOX_SPACE} state them"
+        )
+    if moving and row["meta"].get("bbox") and not (row.get("videos") and space):
+        staying = ",".join(kind for kind in kinds_of(row) if not moves(row, kind))
         raise ValueError(f"the row states a box, which {', '.join(sorted(moving))} would move: use --kinds {staying}")
 
 
-def settings_of(args: argparse.Namespace, variants: Sequence[Variant]) -> dict[str, Any]:
+def settings_of(args: argparse.Namespace, with_videos: bool) -> dict[str, Any]:
     """What the files in DIR depend on, and what is known before they are made."""
-    levels: dict[str, dict[str, str]] = {}
-    for kind, strength in variants:
-        levels.setdefault(kind, {})[str(strength)] = parameter(kind, strength)
+    levels = {
+        kind: {str(strength): parameter(kind, strength, CLIP_KINDS | KINDS) for strength in args.strengths}
+        for kind in args.kinds
+    }
+    versions = library_versions(("swift-forensics", "pillow", "numpy")) | codec_versions()
     options = {"kinds": args.kinds, "strengths": args.strengths, "seed": args.seed, "limit": args.limit}
     return {
         "options": options,
         "levels": levels,
         "sources": {args.data.name: sha256_file(args.data)},
-        "versions": library_versions(("swift-forensics", "pillow", "numpy")) | codec_versions(),
+        "versions": versions | (library_versions(("av",)) if with_videos else {}),
     }
 
 
@@ -111,5 +134,5 @@ def write_rows(found: Iterable[tuple[int, str, Row | str]], args: argparse.Names
                 counts[result["meta"]["perturbation"], str(result["meta"].get("label"))] += 1
                 rows.write(result)
         if not counts:
-            raise ValueError(f"{args.data}: not one row has a usable image; {reasons.most_common(1)[0][0]}")
+            raise ValueError(f"{args.data}: not one row has a usable medium; {reasons.most_common(1)[0][0]}")
     return counts, reasons

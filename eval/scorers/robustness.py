@@ -1,4 +1,4 @@
-"""How scores hold on perturbed images: the rows of eval/perturb.py beside the same rows on untouched images."""
+"""How scores hold on perturbed images and videos: the rows of eval/perturb.py beside the same on untouched ones."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from swift_plugins.core.records import Row
 
 POLICY = (
     "headline, slices, baselines and confusion are of the clean rows alone; per kind and strength the metrics on "
-    "its rows, and their difference to the clean rows of the same images, with the interval and the test of the "
-    "comparisons, p not adjusted for the number of tests; files named by --baseline have the same beside it and are "
-    "compared with this run on the clean rows"
+    "its rows, and their difference to the clean rows of the same media, with the interval and the test of the "
+    "comparisons, p not adjusted for the number of tests; box, onset and explanation are of the traces that a copy "
+    "still shows (see n); files named by --baseline have the same beside it and are compared with this run on the "
+    "clean rows"
 )
 
 
@@ -41,7 +42,7 @@ class Plan:
 
 
 def plan_of(rows: Sequence[tuple[str, Row]]) -> Plan | None:
-    """Sort the rows, each with its "file:line", by what was done to their images; None where nothing was.
+    """Sort the rows, each with its "file:line", by what was done to their media; None where nothing was.
 
     ValueError if only some rows say it, or if a clean row is missing.
     """
@@ -51,7 +52,7 @@ def plan_of(rows: Sequence[tuple[str, Row]]) -> Plan | None:
     clean = {row["id"]: i for i, (_, row) in enumerate(rows) if told[i][0] == "none"}
     if not clean:
         raise ValueError(
-            f"{rows[0][0]}: every row is of a perturbed image: there is no clean row to compare with, "
+            f"{rows[0][0]}: every row is of a perturbed medium: there is no clean row to compare with, "
             "predict on the whole test.jsonl of eval/perturb.py"
         )
     points: dict[tuple[str, int], Point] = {}
@@ -150,7 +151,7 @@ def score_rows(
     found = measure(scorer, cases, plan, named, followed(scorer, report["metrics"]))
     report["remarks"] = [
         f"all but the robustness is of the {found['n_clean']} clean rows alone; {found['n_perturbed']} more, of which "
-        f"{found['n_unparsed']} unparsed, are of perturbed images",
+        f"{found['n_unparsed']} unparsed, are of perturbed media",
         *report["remarks"],
     ]
     report["policy"] |= {"robustness": POLICY, "comparisons": COMPARISONS}

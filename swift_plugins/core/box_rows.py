@@ -45,15 +45,30 @@ def restated(row: Row, settings: Mapping[str, Any]) -> Row:
         seen = None
         if space == "resized":
             seen = Vision(settings).frame(width, height, meta["duration"], meta["fps"])
-        span = boxes.span(space, width, height, seen)
-        box = meta.get("bbox") and boxes.from_pixels(meta["bbox"], width, height, *span)
-        messages = [_answered(message, box) for message in row.get("messages") or ()]
+        return _stated(row, space, boxes.span(space, width, height, seen))
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"its box cannot be stated in {space}: its meta lacks what that takes: {error!r:.80}"
         ) from None
+
+
+def moved(row: Row, box: boxes.Box | None, width: int, height: int) -> Row:
+    """The row of a copy of its video, of width x height px, in which its box, in px, lies elsewhere; the space stays.
+
+    ValueError for a row whose space spans the frame that one base sees, which this frame's size alone does not tell.
+    """
+    space = space_of(row)
+    assert space is not None
+    meta = row["meta"] | {"bbox": list(box or ()), "width": width, "height": height}
+    return _stated(row | {"meta": meta}, space, boxes.span(space, width, height))
+
+
+def _stated(row: Row, space: str, span: tuple[int, int]) -> Row:
+    """The row with the box of its meta stated in this space, in its answer too."""
+    meta = row["meta"]
+    box = meta.get("bbox") and boxes.from_pixels(meta["bbox"], meta["width"], meta["height"], *span)
     return row | {
-        "messages": messages,
+        "messages": [_answered(message, box) for message in row.get("messages") or ()],
         "meta": meta | {"box_space": space, "box_width": span[0], "box_height": span[1]},
     }
 

@@ -76,7 +76,7 @@ def test_the_headline_is_that_of_the_clean_rows_and_every_row_is_accounted_for(t
     assert (found["n_clean"], found["n_perturbed"], found["n_unparsed"]) == (4, 10, 1)
     assert found["n_clean"] + found["n_perturbed"] == len(ROWS)
     assert report["remarks"][0] == (
-        "all but the robustness is of the 4 clean rows alone; 10 more, of which 1 unparsed, are of perturbed images"
+        "all but the robustness is of the 4 clean rows alone; 10 more, of which 1 unparsed, are of perturbed media"
     )
     assert "robustness" in report["policy"]
     assert "robustness" not in clean
@@ -220,7 +220,7 @@ def test_a_file_of_clean_rows_alone_is_scored_as_ever(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        (ROWS[4:], ":1: every row is of a perturbed image: there is no clean row to compare with"),
+        (ROWS[4:], ":1: every row is of a perturbed medium: there is no clean row to compare with"),
         (ROWS[1:5], ":4: the clean row of 'a/jpeg/3', 'a', is missing"),
         ([*ROWS[:1], dfj_row("dfj_detect", "x", "<answer>fake</answer>")], ":2: meta.perturbation and parameter"),
         ([verdict("a", "real", "real", strength=0, kind="jpeg")], ":1: meta.strength is 0 for perturbation 'none'"),
