@@ -222,7 +222,7 @@ def test_a_served_judge_answers_as_its_checkpoint(copy, server):
         cwd=copy,
     ).stdout
     assert json.loads(said)["judge_response"] == row["response"]
-    asked = f"{server[-1]}@{server[3]}"
+    asked = f"{server[-1]}@{server[2].removeprefix('--base-url=')}"
     out = home / "served_judge_data"
     few = ("--limit", 1, "--tries", 1, "--split", "1:0:0", "--max-tokens", 32, "--out", out)
     gold = home / "data" / "reason" / "test.jsonl"
