@@ -45,8 +45,10 @@ def environment() -> Iterator[None]:
 
     So is what ms-swift wrote of it into qwen-vl-utils, which it does once in a process, with the first model it loads.
     """
-    with mock.patch.dict(os.environ):
+    own = os.environ
+    with mock.patch.dict(own):
         yield
+        os.environ = own  # noqa: B003 - `datasets` puts a copy in its place when several processes read rows
     if reader := sys.modules.get("qwen_vl_utils.vision_process"):
         vars(reader).pop("_patch", None)
         importlib.reload(reader)

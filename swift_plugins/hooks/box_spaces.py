@@ -35,5 +35,6 @@ def _restated_first(preprocess: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+MessagesPreprocessor.vision = {}  # until the rows of a dataset are read
 MessagesPreprocessor.prepare_dataset = _settings_first(MessagesPreprocessor.prepare_dataset)  # type: ignore[method-assign]
 MessagesPreprocessor.preprocess = _restated_first(MessagesPreprocessor.preprocess)  # type: ignore[method-assign]
