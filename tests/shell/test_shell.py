@@ -182,6 +182,8 @@ def test_a_judges_recipe_follows_tuner_and_base(judged, command, env, recipe):
             "deeptrace/qwen2_5_vl_7b_lora",
         ),
         ("train_deeptrace.sh", {"MODEL": "Qwen/Qwen3-VL-4B-Instruct"}, "deeptrace/qwen3_vl_8b_full"),
+        ("train_deeptrace.sh", {"MODEL": "Qwen/Qwen3.5-9B"}, "deeptrace/qwen3_5_9b_full"),
+        ("train_deeptrace.sh", {"MODEL": "models/qwen3_5_4b", "TUNER": "lora"}, "deeptrace/qwen3_5_9b_lora"),
         ("train_deeptrace.sh", {"MODEL": "models/VideoLLaMA3-7B-converted"}, "deeptrace/videollama3_7b_full"),
         ("train_fakevlm.sh", {"MODEL": "OpenGVLab/InternVL3_5-8B-HF"}, "fakevlm/internvl3_5_8b_full"),
         ("train_fakevlm.sh", {"MODEL": "Qwen/Qwen3-VL-4B-Instruct", "TUNER": "lora"}, "fakevlm/qwen3_vl_8b_lora"),
