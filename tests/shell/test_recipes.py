@@ -365,11 +365,11 @@ def test_a_judges_full_recipe_differs_only_in_what_is_trained_and_how_it_fits(si
     assert full["gradient_checkpointing"] is True
 
 
-@pytest.mark.parametrize("base", ["qwen3_vl_8b", "internvl3_5_8b"])
+@pytest.mark.parametrize("base", ["qwen3_vl_8b_lora", "qwen3_vl_8b_full", "internvl3_5_8b_lora"])
 @pytest.mark.parametrize("kind", ["pointwise", "pairwise"])
 def test_a_judge_on_another_base_differs_in_the_base_and_its_images_alone(base, kind):
-    ours, published = read(RECIPES[f"recipes/deepfakejudge/{base}_lora_{kind}.yaml"]), read(judge("7b", "lora", kind))
-    differ = {key for key in ours.keys() | published.keys() if ours.get(key) != published.get(key)}
+    ours, theirs = read(RECIPES[f"recipes/deepfakejudge/{base}_{kind}.yaml"]), read(judge("7b", base[-4:], kind))
+    differ = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
     assert differ - {"max_length"} == {"ENV", "model", "model_type", "template", "output_dir"}
 
 
