@@ -86,6 +86,38 @@ SIZES: dict[str, dict[str, Any]] = {
             "deepstack_visual_indexes": [5, 11, 17],
         },
     },
+    "qwen3.5-9b": {
+        "text_config": {
+            "vocab_size": 248320,
+            "hidden_size": 4096,
+            "intermediate_size": 12288,
+            "num_hidden_layers": 32,  # of which every fourth has full attention
+            "num_attention_heads": 16,
+            "num_key_value_heads": 4,
+            "head_dim": 256,
+            "linear_num_key_heads": 16,
+            "linear_num_value_heads": 32,
+            "linear_key_head_dim": 128,
+            "linear_value_head_dim": 128,
+            "max_position_embeddings": 262144,
+            "rope_parameters": {
+                "rope_type": "default",
+                "mrope_section": [11, 11, 10],
+                "mrope_interleaved": True,
+                "rope_theta": 1e7,
+                "partial_rotary_factor": 0.25,
+            },
+            "tie_word_embeddings": False,
+        },
+        "vision_config": {
+            "depth": 27,
+            "hidden_size": 1152,
+            "intermediate_size": 4304,
+            "num_heads": 16,
+            "out_hidden_size": 4096,
+            "num_position_embeddings": 2304,
+        },
+    },
     "videollama3-7b": {
         "text_config": _QWEN2_7B
         | {
@@ -192,11 +224,12 @@ def shape_of(config: Any) -> Shape:
     """How the work of a model with this configuration is counted; no weights are made."""
     parts = parts_of(on_paper(config))
     text, vision = config.text_config, config.vision_config
+    kinds = getattr(text, "layer_types", None) or ["full_attention"] * text.num_hidden_layers
     whole = getattr(vision, "fullatt_block_indexes", None) or []
     merge = getattr(vision, "spatial_merge_size", 2 if config.model_type == "video_llama_3" else 1)
     return Shape(
         **parts,
-        language_layers=text.num_hidden_layers,
+        language_layers=sum(kind != "linear_attention" for kind in kinds),
         language_width=text.num_attention_heads
         * (getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads),
         vision_layers=getattr(vision, "depth", None) or vision.num_hidden_layers,

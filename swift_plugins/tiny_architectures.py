@@ -31,12 +31,24 @@ CHAT_TEMPLATE = (
     "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+# Qwen3.5 thinks before it answers, unless it is told not to.
+THINKING_CHAT_TEMPLATE = CHAT_TEMPLATE.removesuffix("{% endif %}") + (
+    "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% else %}<think>\n{% endif %}{% endif %}"
+)
 FRAME_PIXELS = 84 * 84
 MAX_LENGTH = 4096  # tokens
 LLAVA_TOKENS = ["<unk>", "<s>", "</s>", "<pad>", "<image>"]
 LLAVA_SIDE, LLAVA_PATCH = 84, 14  # px; 36 image tokens
 INTERNVL_SIDE, INTERNVL_TILES = 56, 4  # px of a tile, of which an image has at most so many, and a small one of it all
 INIT_STD = 0.08  # about 1/sqrt(width); the 0.02 of wide models leaves narrow ones nearly linear and slow to learn
+# A vision tower, by the names of most of them.
+TOWER: dict[str, Any] = {
+    "hidden_size": 96,
+    "intermediate_size": 192,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "initializer_range": INIT_STD,
+}
 
 
 def build_tokenizer(texts: list[str], vocab_size: int, special_tokens: list[str], **options: Any):
@@ -64,7 +76,7 @@ def build_tokenizer(texts: list[str], vocab_size: int, special_tokens: list[str]
 
 
 def qwen_vl_config(tokenizer, text: dict[str, Any], vision: dict[str, Any]) -> dict[str, Any]:
-    """What the configurations of Qwen2.5-VL and Qwen3-VL share, with what sets each apart."""
+    """What the configurations of Qwen2.5-VL, Qwen3-VL and Qwen3.5 share, with what sets each apart."""
     token = tokenizer.convert_tokens_to_ids
     text = text | {
         "vocab_size": len(tokenizer),
@@ -147,29 +159,51 @@ def qwen2_5_vl(texts: list[str], vocab_size: int):
     return Qwen2_5_VLForConditionalGeneration(config), processor
 
 
-def qwen3_vl(texts: list[str], vocab_size: int):
-    """(model, processor) of a Qwen3-VL of about 1.6 million parameters; the caller sets the seed of its weights."""
-    from transformers import (
-        Qwen2VLImageProcessor,
-        Qwen3VLConfig,
-        Qwen3VLForConditionalGeneration,
-        Qwen3VLProcessor,
-        Qwen3VLVideoProcessor,
-    )
+def qwen3_processor(tokenizer):
+    """The processor of Qwen3-VL and Qwen3.5, for small frames."""
+    from transformers import Qwen2VLImageProcessor, Qwen3VLProcessor, Qwen3VLVideoProcessor
 
-    tokenizer = qwen_tokenizer(texts, vocab_size)
     size = {"shortest_edge": 32 * 32, "longest_edge": 96 * 96}
-    processor = Qwen3VLProcessor(
+    return Qwen3VLProcessor(
         image_processor=Qwen2VLImageProcessor(size=size, patch_size=16),
         video_processor=Qwen3VLVideoProcessor(size=size),
         tokenizer=tokenizer,
-        chat_template=CHAT_TEMPLATE,
+        chat_template=tokenizer.chat_template,
     )
+
+
+def qwen3_vl(texts: list[str], vocab_size: int):
+    """(model, processor) of a Qwen3-VL of about 1.6 million parameters; the caller sets the seed of its weights."""
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    tokenizer = qwen_tokenizer(texts, vocab_size)
     rope = {"rope_type": "default", "mrope_section": [4, 6, 6], "mrope_interleaved": True, "rope_theta": 10000.0}
     text = {"rope_parameters": rope, "head_dim": 32}
     vision = {"patch_size": 16, "num_position_embeddings": 36, "deepstack_visual_indexes": [0, 1]}
     config = Qwen3VLConfig(**qwen_vl_config(tokenizer, text, vision))
-    return Qwen3VLForConditionalGeneration(config), processor
+    return Qwen3VLForConditionalGeneration(config), qwen3_processor(tokenizer)
+
+
+def qwen3_5(texts: list[str], vocab_size: int):
+    """(model, processor) of a Qwen3.5 of about 1.4 million parameters; the caller sets the seed of its weights.
+
+    Two layers of linear attention and one of full attention, where the released models have three to one.
+    """
+    from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
+
+    tokenizer = qwen_tokenizer(["<think>\n\n</think>\n\n"] * 100 + texts, vocab_size, THINKING_CHAT_TEMPLATE)
+    rope = {"rope_type": "default", "mrope_section": [2, 1, 1], "mrope_interleaved": True, "rope_theta": 10000.0}
+    text = {
+        "rope_parameters": rope | {"partial_rotary_factor": 0.25},
+        "head_dim": 32,
+        "layer_types": ["linear_attention", "linear_attention", "full_attention"],
+        "linear_num_key_heads": 4,
+        "linear_num_value_heads": 8,
+        "linear_key_head_dim": 16,
+        "linear_value_head_dim": 16,
+    }
+    config = Qwen3_5Config(**qwen_vl_config(tokenizer, text, {"patch_size": 16, "num_position_embeddings": 36}))
+    return Qwen3_5ForConditionalGeneration(config), qwen3_processor(tokenizer)
 
 
 def videollama3(texts: list[str], vocab_size: int):
@@ -195,17 +229,9 @@ def videollama3(texts: list[str], vocab_size: int):
         chat_template=VIDEOLLAMA3_CHAT,
     )
     shared = qwen_vl_config(tokenizer, {"model_type": "qwen2"}, {})
-    vision = {
-        "hidden_size": 96,
-        "intermediate_size": 192,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "patch_size": 14,
-        "initializer_range": INIT_STD,
-    }
     config = VideoLlama3Config(
         text_config=shared["text_config"],
-        vision_config=vision,
+        vision_config=TOWER | {"patch_size": 14},
         image_token_id=shared["image_token_id"],
         video_token_id=shared["video_token_id"],
         tie_word_embeddings=True,
@@ -235,17 +261,9 @@ def internvl(texts: list[str], vocab_size: int):
         chat_template=CHAT_TEMPLATE,
     )
     text = {"model_type": "qwen3", "head_dim": 32}
-    vision = {
-        "hidden_size": 96,
-        "intermediate_size": 192,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "image_size": [INTERNVL_SIDE] * 2,
-        "initializer_range": INIT_STD,
-    }
     config = InternVLConfig(
         text_config=qwen_vl_config(tokenizer, text, {})["text_config"],
-        vision_config=vision,
+        vision_config=TOWER | {"image_size": [INTERNVL_SIDE] * 2},
         image_token_id=tokenizer.context_image_token_id,
         image_seq_length=processor.image_seq_length,
         tie_word_embeddings=True,
@@ -322,6 +340,7 @@ def llava1_5(texts: list[str], vocab_size: int):
 ARCHITECTURES = {
     "qwen2_5_vl": (qwen2_5_vl, "Qwen2.5-VL"),
     "qwen3_vl": (qwen3_vl, "Qwen3-VL"),
+    "qwen3_5": (qwen3_5, "Qwen3.5"),
     "videollama3": (videollama3, "VideoLLaMA 3"),
     "internvl": (internvl, "InternVL 3.5"),
     "llava1_5": (llava1_5, "LLaVA-1.5"),

@@ -4,7 +4,7 @@ Inside the project a box is (x0, y0, x1, y1) in pixels of the source frame. A sp
 that its coordinates span, so one formula converts them all:
 
     pixel     the source frame, as DeepTraceReward trains (section 3.2)
-    norm1000  0..1000 on each axis (Qwen2-VL and Qwen3-VL)
+    norm1000  0..1000 on each axis (Qwen2-VL, Qwen3-VL and Qwen3.5)
     resized   the frame that a Qwen2.5-VL model sees after its smart resize
     ratio     0..1 on each axis, written with three decimals
 """
@@ -21,12 +21,14 @@ SPACES = ("pixel", "norm1000", "resized", "ratio")
 PIXEL = SPACES[0]  # the paper's, and that of rows which training may state in another one
 # model_type -> the space in which a base was taught to state boxes. Qwen2.5-VL: pixels of the resized input
 # (QwenLM/Qwen2.5-VL issue 957). Qwen2-VL (arXiv 2409.12191, section 2.3) and Qwen3-VL (its README, and issues 1623 and
-# 1741 there): 0..1000. VideoLLaMA 3: 0..1000, in its published notebook on referring and grounding.
+# 1741 there): 0..1000, and Qwen3.5 as these (QwenLM/Qwen3.8-Flash-Next issue 4). VideoLLaMA 3: 0..1000, in its
+# published notebook on referring and grounding.
 SPACE_OF = {
     "qwen2_vl": "norm1000",
     "qwen2_5_vl": "resized",
     "qwen3_vl": "norm1000",
     "qwen3_vl_moe": "norm1000",
+    "qwen3_5": "norm1000",
     "videollama3": "norm1000",
 }
 PATCH = 28  # Qwen2.5-VL: patches of 14 px, merged 2 x 2

@@ -64,7 +64,7 @@ class Shape:
     language: int  # parameters of the language model's layers
     connector: int  # of the projector or merger, met by each token of a medium
     vision: int  # of the vision tower, met by each patch
-    language_layers: int
+    language_layers: int  # those whose attention is not linear
     language_width: int  # heads x their size
     vision_layers: int
     vision_width: int
@@ -78,10 +78,10 @@ def training_flops(shape: Shape, per_row: Mapping[str, float], full: bool, visio
 
     Forward, a multiplication and an addition for each parameter that a token or patch meets (Kaplan et al. 2020,
     section 2.1), and for attention 4 x width for each pair of positions in each layer, half of the pairs where it is
-    causal (Chowdhery et al. 2022, appendix B; Dao 2023, section 4.1); embeddings, norms and the head, which sees the
-    answer alone, are left out. Training is 3 times that where all is trained; 2 times where adapters are, since frozen
-    weights have no gradients of their own; once for a vision tower and connector below which nothing is (`vision`
-    false). What gradient checkpointing computes again does not count (MFU, not HFU).
+    causal (Chowdhery et al. 2022, appendix B; Dao 2023, section 4.1); embeddings, norms, the states of linear attention
+    and the head, which sees the answer alone, are left out. Training is 3 times that where all is trained; 2 times
+    where adapters are, since frozen weights have no gradients of their own; once for a vision tower and connector below
+    which nothing is (`vision` false). What gradient checkpointing computes again does not count (MFU, not HFU).
     """
     tokens, pairs = per_row["tokens"], per_row["tokens_squared"] / 2
     language = 2 * shape.language * tokens + 4 * shape.language_width * shape.language_layers * pairs

@@ -3,8 +3,8 @@
 A Qwen-VL: as qwen-vl-utils 0.0.14 computes it (vision_process.py: fetch_video, fetch_image, smart_nframes) with the
 limits that ms-swift 4.6 gives it (model/models/qwen.py: compat_qwen_vl_utils, patch_qwen_vl_utils): limits in pixels
 are floored to whole tokens, limits in tokens win over them, the upper limit of a video is at least 1.05 times the lower
-one and falls with the number of frames, by the model's length. ms-swift gives Qwen3-VL's processor frames that were so
-resized, and tells it to leave them. VideoLLaMA 3: as transformers' own processor does.
+one and falls with the number of frames, by the model's length. ms-swift gives the processor of Qwen3-VL and Qwen3.5
+frames that were so resized, and tells it to leave them. VideoLLaMA 3: as transformers' own processor does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from swift_plugins.core import videollama3
 from swift_plugins.core.boxes import smart_resize
 
 # model_type -> the side of a patch in px, of the families whose frames are computed here
-PATCHES = {"qwen2_vl": 14, "qwen2_5_vl": 14, "qwen3_vl": 16, "qwen3_vl_moe": 16}
+PATCHES = {"qwen2_vl": 14, "qwen2_5_vl": 14, "qwen3_vl": 16, "qwen3_vl_moe": 16, "qwen3_5": 16}
 
 
 def _number(settings: Mapping[str, Any], name: str, default: float, above: bool = False) -> float:

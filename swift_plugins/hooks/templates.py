@@ -5,7 +5,7 @@ from __future__ import annotations
 from swift.template import Template, TemplateMeta, register_template
 from swift.template.templates.internvl import InternvlhfTemplate
 from swift.template.templates.llava import LlavaHfTemplate
-from swift.template.templates.qwen import Qwen2_5VLTemplate, Qwen3VLTemplate, QwenTemplateMeta
+from swift.template.templates.qwen import Qwen2_5VLTemplate, Qwen3_5Template, Qwen3VLTemplate, QwenTemplateMeta
 from swift.template.templates.utils import ChatmlTemplateMeta
 
 from swift_plugins.core.readers import CURE, reader_in_force
@@ -109,6 +109,24 @@ class ForensicQwen3VLTemplate(AnswerForms, AnyVocabulary, Qwen3VLTemplate):
 register_template(
     QwenTemplateMeta(
         "forensic_qwen3_vl", template_cls=ForensicQwen3VLTemplate, default_system=None, thinking_prefix="<think>\n"
+    )
+)
+
+
+class ForensicQwen3_5Template(ForensicQwen3VLTemplate, Qwen3_5Template):
+    """Qwen3.5's template, the same way, for answers without thoughts.
+
+    The empty thought of its own chat template stands in the prompt, not in the answer as in the stock template: the
+    answer alone is learned, weighted and read, and it begins with its verdict.
+    """
+
+
+register_template(
+    QwenTemplateMeta(
+        "forensic_qwen3_5",
+        prompt=["<|im_start|>user\n{{QUERY}}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"],
+        template_cls=ForensicQwen3_5Template,
+        default_system=None,
     )
 )
 

@@ -104,7 +104,8 @@ def test_a_recipe_is_refused_where_the_settings_are_recorded(run, tmp_path):
     [
         ("qwen2_5_vl", "recipes/deeptrace/qwen2_5_vl_7b_full.yaml"),
         ("llava", "recipes/fakevlm/llava_1_5_7b_full.yaml"),
-        ("qwen3_vl", "recipes/fakevlm/qwen3_vl_8b_full.yaml"),
+        ("qwen3_vl", "recipes/deeptrace/qwen3_vl_8b_full.yaml"),
+        ("qwen3_5", "recipes/deeptrace/qwen3_5_9b_full.yaml"),
         ("other", "RECIPE.yaml"),
     ],
 )

@@ -16,6 +16,7 @@ pytest.importorskip("swift")
 import torch
 from swift.model.models import qwen
 from transformers import Qwen2VLVideoProcessor, Qwen3VLVideoProcessor, VideoLlama3VideoProcessor
+from transformers.models.auto.video_processing_auto import VIDEO_PROCESSOR_MAPPING_NAMES
 
 from swift_plugins.core.box_rows import restated
 from swift_plugins.core.boxes import SPACE_OF
@@ -102,6 +103,12 @@ def test_the_frame_that_a_qwen_vl_sees_is_that_of_the_processors(family, setting
     stated = restated(row, settings | {BOX_SPACE: SPACE_OF[family]})["meta"]
     across = ours[1] if family == "qwen2_5_vl" else (1000, 1000)
     assert (stated["box_width"], stated["box_height"]) == across
+
+
+def test_qwen3_5_sees_what_qwen3_vl_sees():
+    assert VIDEO_PROCESSOR_MAPPING_NAMES["qwen3_5"] == VIDEO_PROCESSOR_MAPPING_NAMES["qwen3_vl"]
+    assert issubclass(qwen.Qwen3_5Loader, qwen.Qwen3VLLoader)  # which gives qwen-vl-utils the side of a patch
+    assert (PATCHES["qwen3_5"], SPACE_OF["qwen3_5"]) == (PATCHES["qwen3_vl"], SPACE_OF["qwen3_vl"])
 
 
 @profile(max_examples=40)

@@ -34,7 +34,8 @@ def test_everything_is_registered():
     assert "forensics" in callbacks_map
     assert set(TASKS) <= set(loss_scale_map)
     assert "verdict" in eval_metrics_map
-    assert {"forensic_qwen2_5_vl", "forensic_qwen3_vl", "forensic_llava1_5"} <= TEMPLATE_MAPPING.keys()
+    names = ("qwen2_5_vl", "qwen3_vl", "qwen3_5", "llava1_5")
+    assert {f"forensic_{name}" for name in names} <= TEMPLATE_MAPPING.keys()
 
 
 def test_registering_does_not_shadow_modules_by_those_of_the_plugin_folder():
@@ -118,7 +119,7 @@ def test_what_is_no_weight_is_refused(monkeypatch, text):
 # ------------------------------------------------------------------------------------------------------------ template
 
 
-@pytest.fixture(scope="module", params=["qwen2_5_vl", "qwen3_vl"])
+@pytest.fixture(scope="module", params=["qwen2_5_vl", "qwen3_vl", "qwen3_5"])
 def architecture(request):
     return request.param
 
@@ -195,11 +196,28 @@ def test_boxes_on_a_video_reach_the_model_in_pixels_of_the_resized_frame(templat
         assert str(number) in text
 
 
-@pytest.mark.parametrize("architecture", ["qwen3_vl"], indirect=True)
-def test_boxes_on_a_video_reach_qwen3_vl_in_thousandths_of_the_frame(template, clip, monkeypatch):
+@pytest.mark.parametrize("architecture", ["qwen3_vl", "qwen3_5"], indirect=True)
+def test_boxes_on_a_video_reach_qwen3_in_thousandths_of_the_frame(template, clip, monkeypatch):
     encoded = encode(template, clip, {"bbox": [[112, 28, 168, 84]], "ref": []}, monkeypatch)
     text = template.tokenizer.decode([t for t in encoded["labels"] if t >= 0])
     assert "(500,250),(750,750)" in text
+
+
+@pytest.mark.parametrize("architecture", ["qwen3_5"], indirect=True)
+def test_qwen3_5_is_asked_not_to_think_and_learns_the_answer_alone(template, clip, monkeypatch):
+    """By the prompt of its own chat template, before an answer and in training."""
+    from swift.template import TemplateInputs
+
+    encoded = encode(template, clip, None, monkeypatch)
+    assert template.tokenizer.decode([t for t in encoded["labels"] if t >= 0]) == f"{ANSWER}<|im_end|>\n"
+    chat = [{"role": "user", "content": "Real?"}]
+    options = {"add_generation_prompt": True, "enable_thinking": False, "tokenize": False}
+    prompt = template.processor.apply_chat_template(chat, **options)
+    for turns, mode in ((chat, "transformers"), ([*chat, {"role": "assistant", "content": ANSWER}], "train")):
+        template.set_mode(mode)
+        text = template.tokenizer.decode(template.encode(TemplateInputs.from_dict({"messages": turns}))["input_ids"])
+        assert text.startswith(prompt)
+        assert text.removeprefix(prompt) == ("" if mode == "transformers" else f"{ANSWER}<|im_end|>\n")
 
 
 @pytest.mark.parametrize("architecture", ["qwen2_5_vl"], indirect=True)
@@ -247,7 +265,7 @@ def test_a_rows_tokens_are_counted_before_training_as_the_template_makes_them(
     if architecture == "qwen2_5_vl":  # whose template has a system turn of its own
         system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
         assert least == length - len(template.tokenizer.encode(system))
-    assert length - 60 < least <= length  # Qwen3-VL writes times between the frames
+    assert length - 70 < least <= length  # Qwen3 writes times between the frames, Qwen3.5 an empty thought, too
 
 
 # ---------------------------------------------------------------------------------------------------- metric, settings

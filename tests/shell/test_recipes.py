@@ -365,17 +365,18 @@ def test_a_judges_full_recipe_differs_only_in_what_is_trained_and_how_it_fits(si
     assert full["gradient_checkpointing"] is True
 
 
-@pytest.mark.parametrize("base", ["qwen3_vl_8b", "internvl3_5_8b"])
+@pytest.mark.parametrize("base", ["qwen3_vl_8b_lora", "qwen3_vl_8b_full", "internvl3_5_8b_lora"])
 @pytest.mark.parametrize("kind", ["pointwise", "pairwise"])
 def test_a_judge_on_another_base_differs_in_the_base_and_its_images_alone(base, kind):
-    ours, published = read(RECIPES[f"recipes/deepfakejudge/{base}_lora_{kind}.yaml"]), read(judge("7b", "lora", kind))
-    differ = {key for key in ours.keys() | published.keys() if ours.get(key) != published.get(key)}
+    ours, theirs = read(RECIPES[f"recipes/deepfakejudge/{base}_{kind}.yaml"]), read(judge("7b", base[-4:], kind))
+    differ = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
     assert differ - {"max_length"} == {"ENV", "model", "model_type", "template", "output_dir"}
 
 
+@pytest.mark.parametrize("base", ["qwen3_vl_8b", "qwen3_5_9b"])
 @pytest.mark.parametrize("tuner", ["full", "lora"])
-def test_a_current_base_has_the_settings_of_deeptraces_run(tuner):
-    ours, theirs = (read(ROOT / f"recipes/deeptrace/{base}_{tuner}.yaml") for base in ("qwen3_vl_8b", "qwen2_5_vl_7b"))
+def test_a_current_base_has_the_settings_of_deeptraces_run(base, tuner):
+    ours, theirs = (read(ROOT / f"recipes/deeptrace/{name}_{tuner}.yaml") for name in (base, "qwen2_5_vl_7b"))
     differ = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
     assert differ - {"deepspeed"} == {"ENV", "model", "model_type", "template", "output_dir"}
     small = read(ROOT / "recipes/deeptrace/qwen2_5_vl_3b_lora.yaml")

@@ -18,6 +18,7 @@ RELEASED = {
     "Qwen/Qwen2.5-VL-3B-Instruct": ("qwen2_5_vl", 3_754_622_976),
     "Qwen/Qwen3-VL-8B-Instruct": ("qwen3_vl", 8_767_123_696),
     "Qwen/Qwen3-VL-4B-Instruct": ("qwen3_vl", 4_437_815_808),
+    "Qwen/Qwen3.5-9B": ("qwen3_5", 9_653_104_368 - 243_290_624),  # but for its layer that predicts the token after next
     "./videollama3-7b": ("videollama3", 8_044_744_944),
     "llava-hf/llava-1.5-7b-hf": ("llava1_5", 7_063_427_072),
 }

@@ -67,6 +67,7 @@ def train(recipe: str, model: Path, data: Path, out: Path, *flags: object) -> di
     ("recipe", "architecture", "space"),
     [
         ("deeptrace/qwen3_vl_8b_lora", "qwen3_vl", "norm1000"),
+        ("deeptrace/qwen3_5_9b_lora", "qwen3_5", "norm1000"),
         ("deeptrace/qwen2_5_vl_3b_lora", "qwen2_5_vl", "resized"),
         ("deepfakejudge/qwen3_vl_8b_lora_pointwise", "qwen3_vl", None),
         ("deepfakejudge/internvl3_5_8b_lora_pairwise", "internvl", None),
