@@ -6,7 +6,7 @@
 
 The frames are those that the model's own template takes by the recipe's, or the checkpoint's, settings, found by the
 hash of the clip's content; what another rule takes of the same clip is added when it is first asked for. A run that was
-stopped goes on. Several may write to one folder on a shared disk: --shard 0/4 … --shard 3/4.
+stopped goes on. Several may write to one folder on a shared disk: --shard 1/4 … --shard 4/4.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from swift_plugins.answering.clips import Cached, cache_clip
+from swift_plugins.answering.options import shard_to_do
+from swift_plugins.answering.shards import Shard, shard
 from swift_plugins.core.commands import run, whole_number
 from swift_plugins.core.frame_cache import LOSSLESS, SETTING, FrameCache, summary
 from swift_plugins.core.guarded import run_guarded
@@ -34,8 +36,8 @@ TRIED = 8  # clips from which size and time of the others are told
 TIME_LIMIT = 600.0  # seconds for one clip, and for loading the libraries
 
 
-def clips_of(files: list[Path], limit: int | None, shard: tuple[int, int]) -> list[str]:
-    """The clips of the rows, each once, in order; of a shard every N-th. A list of frames needs no cache."""
+def clips_of(files: list[Path], limit: int | None, part: Shard | None) -> list[str]:
+    """The clips of the rows, each once, in order; of a shard its part. A list of frames needs no cache."""
     found: dict[str, None] = {}
     for file in files:
         for _, row in read_training_rows(file):
@@ -43,15 +45,8 @@ def clips_of(files: list[Path], limit: int | None, shard: tuple[int, int]) -> li
     if not found:
         raise ValueError(f"{', '.join(map(str, files))}: no row has a video file")
     clips = list(found)
-    return [clips[i] for i in spread(len(clips), limit)][shard[0] :: shard[1]]
-
-
-def part(text: str) -> tuple[int, int]:
-    """A type for argparse: I/N, the I-th of N parts, counted from 0."""
-    first, slash, count = text.partition("/")
-    if not (slash and first.isdecimal() and count.isdecimal() and int(first) < int(count)):
-        raise argparse.ArgumentTypeError(f"must be I/N with I from 0 to N - 1, got {text!r:.40}")
-    return int(first), int(count)
+    chosen = [clips[i] for i in spread(len(clips), limit)]
+    return part.of(chosen) if part else chosen
 
 
 def tell_before(tried: list[Cached], seconds: float, left: int, workers: int, out: Path) -> None:
@@ -66,7 +61,7 @@ def tell_before(tried: list[Cached], seconds: float, left: int, workers: int, ou
 
 
 def main_of(args: argparse.Namespace) -> int:
-    clips = clips_of(args.data, args.limit, args.shard)
+    clips = clips_of(args.data, args.limit, shard_to_do(args.shard))
     FrameCache.make(args.out, args.quality, f"decord {version('decord')}")
     jobs = [(clip, args.model, args.recipe, str(args.out), i < TRIED) for i, clip in enumerate(clips)]
     failed, measured = 0, []
@@ -114,10 +109,15 @@ def main(argv: list[str] | None = None) -> int:
         default=LOSSLESS,
         choices=range(101),
         metavar="0..100",
-        help="of JPEG; 0 (default): lossless PNG, some five times larger, with which nothing changes",
+        help="of JPEG; 0 (default): lossless PNG, some three times as large as 95, with which nothing changes",
     )
     parser.add_argument("--limit", type=whole_number(), help="so many clips, from all over the files")
-    parser.add_argument("--shard", type=part, default=(0, 1), metavar="I/N", help="the I-th of N parts (default 0/1)")
+    parser.add_argument(
+        "--shard",
+        type=shard,
+        metavar="I/N",
+        help="only the I-th of N parts (default the task of a Slurm array, or RANK of WORLD_SIZE, where they are set)",
+    )
     parser.add_argument("--workers", type=whole_number(), default=os.cpu_count() or 1, help="processes (default all)")
     return run(main_of, parser.parse_args(argv))
 

@@ -74,7 +74,7 @@ class Pictured(NamedTuple):
 def read_pictured(args: argparse.Namespace) -> tuple[list[Pictured], list[tuple[str, str, str]]]:
     """(the rows of this run whose image can be shown, (place, id, reason) of the others)."""
     rows = [(f"{args.data}:{line}", row) for line, row in read_some(args.data, args.limit)]
-    rows = rows if args.shard is None else rows[args.shard.number - 1 :: args.shard.of_all]
+    rows = rows if args.shard is None else args.shard.of(rows)
     if not rows:
         raise ValueError(f"{args.data}: no rows")
     paths = sorted({row["images"][0] for _, row in rows if len(row.get("images", [])) == 1})
@@ -105,7 +105,7 @@ def holding(args: argparse.Namespace) -> Iterator[None]:
 def files_of(args: argparse.Namespace, stem: str) -> list[Path]:
     """The files of a name that a run reads: the one that it writes, and, where it is no shard, those of shards."""
     if args.shard is not None:
-        return [args.out / f"{stem}.{args.shard.number}-of-{args.shard.of_all}.jsonl"]
+        return [args.shard.place(args.out / f"{stem}.jsonl")]
     return [args.out / f"{stem}.jsonl", *sorted(args.out.glob(f"{stem}.*-of-*.jsonl"))]
 
 
