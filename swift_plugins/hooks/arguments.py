@@ -3,12 +3,14 @@
 `swift infer`, deploy, app and export load the plug-ins that a checkpoint's args.json names, but know nothing of the
 vision settings, without which the model sees other frames than it was trained on and answers at random. Here they are
 put into effect, and what `swift export` makes of a checkpoint carries the record along. Training goes by its recipe;
-of its validation files those without a row are left out, on which ms-swift would stop.
+of its validation files those without a row are left out, on which ms-swift would stop. The processes that read its rows
+are forked, also where that is no longer Python's default: one started anew would have none of the plug-ins.
 """
 
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +32,8 @@ def _settled_first(prepare: Callable[[Any], None]) -> Callable[[Any], None]:
     @functools.wraps(prepare)
     def call(self: Any) -> None:
         if isinstance(self, SftArguments):
+            if "fork" in multiprocessing.get_all_start_methods():
+                multiprocessing.set_start_method("fork", force=True)
             files = [(stated, sampled(stated)[0]) for stated in self.val_dataset]
             self.val_dataset = [stated for stated, file in files if not os.path.isfile(file) or has_lines(file)]
         else:

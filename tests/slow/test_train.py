@@ -17,7 +17,9 @@ from eval.predict import main
 from eval.score import main as score
 from swift_plugins.core.speed import SPEED_FILE, told
 from swift_plugins.progress import STAGES
+from swift_plugins.tiny_model import main as make_model
 from tests.launcher import called, losses, python, rows, run
+from tests.slow import forks
 from tests.slow.engines import stand_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,22 +34,33 @@ def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     python("converters/sample_deeptrace.py", "--out", folder / "raw", "--train", 128, "--val", 16, "--test", 24)
     python("converters/deeptrace_to_swift.py", "--src", folder / "raw", "--out", folder / "data")
-    python("swift_plugins/tiny_model.py", "--data", folder / "data" / "train.jsonl", "--out", folder / "model")
+    called(make_model, "--data", folder / "data" / "train.jsonl", "--out", folder / "model")
     return folder
 
 
-def train(work, name, *flags, **env):
+EACH_STEP = ("--logging_steps", 1, "--eval_strategy", "no")
+
+
+def variables(work, **env):
+    return {"MODEL": str(work / "model"), "DATASET": str(work / "data")} | env
+
+
+def launched(work, name, *flags, **env):
     """Run the launcher; returns its output folder and the logged losses by step. It ends with the speed."""
     out = work / name
-    env = {"MODEL": str(work / "model"), "DATASET": str(work / "data"), "OUTPUT_DIR": str(out)} | env
-    done = run("bash", "shell/train.sh", RECIPE, "--logging_steps", 1, "--eval_strategy", "no", *flags, **env)
+    done = run("bash", "shell/train.sh", RECIPE, *EACH_STEP, *flags, **variables(work, OUTPUT_DIR=str(out), **env))
     assert f"speed: {told(json.loads((out / SPEED_FILE).read_text()))}\n" in done.stdout
     return out, losses(out)
 
 
+def train(work, name, *flags, **env):
+    """As `launched`, in a fork."""
+    return work / name, forks.train("deeptrace/tiny", work / name, *EACH_STEP, *flags, **variables(work, **env))
+
+
 @pytest.fixture(scope="module")
 def full(work):
-    return train(work, "full", "--max_steps", 8, "--save_steps", 4)
+    return launched(work, "full", "--max_steps", 8, "--save_steps", 4)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +124,7 @@ def test_two_ranks_train_under_zero2_on_a_sample_without_rows_to_validate_on(wor
         "--bf16",
         "true",
     ]
-    out, losses = train(
+    out, losses = launched(
         work, "zero2", *flags, "--per_device_train_batch_size", 4, DATASET="", NPROC_PER_NODE="2", DEEPSPEED="zero2"
     )
     assert len(losses) == 2
@@ -125,12 +138,12 @@ def test_two_ranks_train_under_zero2_on_a_sample_without_rows_to_validate_on(wor
 
 def test_the_loss_of_digits_is_the_same_on_two_ranks_that_accumulate(work):
     model = work / "digits"
-    python("swift_plugins/tiny_model.py", "--data", work / "data" / "train.jsonl", "--out", model, "--split-digits")
+    called(make_model, "--data", work / "data" / "train.jsonl", "--out", model, "--split-digits")
     flags = ["--loss_type", "forensics", "--max_steps", 2, "--save_steps", 2]
     weights = {"MODEL": str(model), "WEIGHT_NUMBERS": "20"}
     _, whole = train(work, "whole", *flags, "--per_device_train_batch_size", 8, **weights)
     parts = ["--per_device_train_batch_size", 2, "--gradient_accumulation_steps", 2, "--ddp_backend", "gloo"]
-    _, cut = train(work, "cut", *flags, *parts, NPROC_PER_NODE="2", **weights)
+    _, cut = launched(work, "cut", *flags, *parts, NPROC_PER_NODE="2", **weights)
     # A warm-up's first step changes nothing, and two ranks share the rows of the two steps out in another order.
     assert sum(cut.values()) == pytest.approx(sum(whole.values()), rel=1e-4)
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from eval.predict import main
-from tests.launcher import called, losses, python, rows, run
+from swift_plugins.tiny_model import main as make_model
+from tests.launcher import called, python, rows
+from tests.slow import forks
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("swift")
@@ -58,9 +60,7 @@ def made(tmp_path_factory):
 def train(recipe: str, model: Path, data: Path, out: Path, *flags: object) -> dict[int, float]:
     """Four steps of a recipe; returns the logged losses by step."""
     few = [word for key, value in SMALL.items() for word in (f"--{key}", value)]
-    env = {"MODEL": str(model), "DATASET": str(data), "OUTPUT_DIR": str(out), "NUM_GPUS": "1"}
-    run("bash", "shell/train.sh", f"recipes/{recipe}.yaml", *few, *flags, **env)
-    return losses(out)
+    return forks.train(recipe, out, *few, *flags, MODEL=str(model), DATASET=str(data), NUM_GPUS="1")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_base_trains_by_its_recipe_resumes_and_answers(made, tmp_path, recipe,
     folder = made(recipe.split("/")[0])
     data = folder / "data" / (recipe.rsplit("_", 1)[1] if space is None else "")
     make = ("--architecture", architecture, "--data", data / "train.jsonl", "--out", tmp_path / "model")
-    python("swift_plugins/tiny_model.py", *make)
+    called(make_model, *make)
     out = tmp_path / "whole"
     whole = train(recipe, tmp_path / "model", data, out)
     assert whole[4] < whole[1]

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from eval.predict import main
+from swift_plugins.tiny_model import main as make_model
 from tests import launcher
 from tests.launcher import called, python, run
+from tests.slow import forks
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("swift")
@@ -27,35 +29,18 @@ def work(tmp_path_factory) -> Path:
 
 def tiny(work, architecture, name):
     """An untrained tiny model of an architecture, in a folder of this name."""
-    python(
-        "swift_plugins/tiny_model.py",
-        "--architecture",
-        architecture,
-        "--data",
-        work / "data" / "train.jsonl",
-        "--out",
-        work / name,
-    )
+    data = work / "data" / "train.jsonl"
+    called(make_model, "--architecture", architecture, "--data", data, "--out", work / name)
     return work / name
 
 
+STEPS = ("--max_steps", 4, "--save_steps", 2, "--logging_steps", 1)
+
+
 def train(work, recipe, name, *flags, **env):
-    """Run the launcher for 4 steps; returns the output folder and the logged losses by step."""
-    env = {"MODEL": str(work / "model"), "DATASET": str(work / "data"), "OUTPUT_DIR": str(work / name)} | env
-    run(
-        "bash",
-        "shell/train.sh",
-        f"recipes/fakevlm/{recipe}.yaml",
-        "--max_steps",
-        4,
-        "--save_steps",
-        2,
-        "--logging_steps",
-        1,
-        *flags,
-        **env,
-    )
-    return work / name, launcher.losses(work / name)
+    """Four steps of a recipe; returns the output folder and the logged losses by step."""
+    env = {"MODEL": str(work / "model"), "DATASET": str(work / "data")} | env
+    return work / name, forks.train(f"fakevlm/{recipe}", work / name, *STEPS, *flags, **env)
 
 
 def predict(work, checkpoint, *flags):
@@ -102,7 +87,11 @@ def test_the_template_of_training_is_the_one_that_asks(work, lora):
 def test_two_ranks_train_under_zero2_as_the_papers_recipe_does(work):
     """CLIP's last layer, which LLaVA does not read, has no gradient."""
     flags = ["--ddp_backend", "gloo", "--torch_dtype", "bfloat16", "--bf16", "true", "--per_device_train_batch_size", 4]
-    out, losses = train(work, "tiny", "zero2", *flags, NPROC_PER_NODE="2", DEEPSPEED="zero2")
+    out = work / "zero2"
+    env = {"MODEL": str(work / "model"), "DATASET": str(work / "data"), "OUTPUT_DIR": str(out)}
+    env |= {"NPROC_PER_NODE": "2", "DEEPSPEED": "zero2"}
+    run("bash", "shell/train.sh", "recipes/fakevlm/tiny.yaml", *STEPS, *flags, **env)
+    losses = launcher.losses(out)
     assert losses[4] < losses[1]
     assert len(list((out / "checkpoint-4").glob("global_step4/*optim_states.pt"))) == 2
 

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from eval.predict import main
+from swift_plugins.tiny_model import main as make_model
 from tests.launcher import called, losses, python, rows, run
+from tests.slow import forks
 
-RECIPE = "recipes/deeptrace/tiny_videollama3.yaml"
 pytestmark = pytest.mark.slow
 pytest.importorskip("swift")
 
@@ -23,24 +24,17 @@ def work(tmp_path_factory):
         "converters/deeptrace_to_swift.py", "--src", folder / "raw", "--out", folder / "data", "--box-space", "norm1000"
     )
     architecture = ("--architecture", "videollama3")
-    python(
-        "swift_plugins/tiny_model.py",
-        *architecture,
-        "--data",
-        folder / "data" / "train.jsonl",
-        "--out",
-        folder / "model",
-    )
+    called(make_model, *architecture, "--data", folder / "data" / "train.jsonl", "--out", folder / "model")
     return folder
+
+
+STEPS = ("--max_steps", 4, "--save_steps", 2, "--logging_steps", 1, "--eval_strategy", "no")
 
 
 def train(work, name, *flags, **env):
     """Four steps of the recipe; returns its output folder and the logged losses by step."""
-    out = work / name
-    env = {"MODEL": str(work / "model"), "DATASET": str(work / "data"), "OUTPUT_DIR": str(out)} | env
-    steps = ("--max_steps", 4, "--save_steps", 2, "--logging_steps", 1, "--eval_strategy", "no")
-    run("bash", "shell/train.sh", RECIPE, *steps, *flags, **env)
-    return out, losses(out)
+    env = {"MODEL": str(work / "model"), "DATASET": str(work / "data")} | env
+    return work / name, forks.train("deeptrace/tiny_videollama3", work / name, *STEPS, *flags, **env)
 
 
 def answers(work, model, name):
@@ -80,9 +74,12 @@ def test_two_ranks_of_which_one_has_clips_and_the_other_texts_do_not_wait_for_ea
     flags |= {"ddp_backend": "gloo", "torch_dtype": "bfloat16", "bf16": "true", "dataset": work / "mixed.jsonl"}
     flags |= {"val_dataset": work / "data" / "val.jsonl"}
     given = [word for key, value in flags.items() for word in (f"--{key}", value)]
-    out, losses = train(work, "ranks", *given, DATASET="", NPROC_PER_NODE="2", DEEPSPEED="zero2")
-    assert sorted(losses) == [1, 2, 3]
-    assert all(0 < loss < 1000 for loss in losses.values())  # boxes weigh eightfold
+    out = work / "ranks"
+    env = {"MODEL": str(work / "model"), "OUTPUT_DIR": str(out), "NPROC_PER_NODE": "2", "DEEPSPEED": "zero2"}
+    run("bash", "shell/train.sh", "recipes/deeptrace/tiny_videollama3.yaml", *STEPS, *given, **env)
+    found = losses(out)
+    assert sorted(found) == [1, 2, 3]
+    assert all(0 < loss < 1000 for loss in found.values())  # boxes weigh eightfold
     assert "use_logits_to_keep: True" in (out / "train.log").read_text()
 
 
