@@ -14,6 +14,11 @@ from swift_plugins.core import records
 DEAD = "4194305"  # above the largest number that Linux gives a process
 
 
+def beside(name: str, pid: object = DEAD) -> str:
+    """The name under which a process of this machine, by default one that was killed, writes a file aside."""
+    return f".{name}.{records._place()}-{pid}.tmp"
+
+
 def states_of(run: Callable[[], object], out: Path, aside: Path) -> list[Path]:
     """Copies, in the folder `aside`, of `out` as it is before each step of `run` that makes what is written last.
 
@@ -23,8 +28,8 @@ def states_of(run: Callable[[], object], out: Path, aside: Path) -> list[Path]:
 
     def keep() -> None:
         copy = shutil.copytree(out, aside / str(len(kept)))
-        for path in [*copy.rglob(f".*.{os.getpid()}.tmp")]:
-            path.rename(path.with_name(path.name.replace(str(os.getpid()), DEAD)))
+        for path in [*copy.rglob(f".*-{os.getpid()}.tmp")]:
+            path.rename(path.with_name(path.name.replace(f"-{os.getpid()}.tmp", f"-{DEAD}.tmp")))
         kept.append(copy)
 
     def keeping(step: Callable[..., None]) -> Callable[..., None]:
@@ -48,6 +53,6 @@ def contents(out: Path) -> dict[str, bytes]:
 
 def put(state: Path, out: Path) -> None:
     """Make the folder what it was in that state, as another process finds it."""
-    records._leftovers.cache_clear()
+    records._remove_leftovers_once.cache_clear()
     shutil.rmtree(out)
     shutil.copytree(state, out)

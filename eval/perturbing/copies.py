@@ -18,7 +18,7 @@ from swift_plugins.core.guarded import run_guarded
 from swift_plugins.core.images import rgb
 from swift_plugins.core.media import Media
 from swift_plugins.core.printable import say
-from swift_plugins.core.records import Row, atomic_write, media_of, sha256_file
+from swift_plugins.core.records import Row, atomic_write, media_of, remove_leftovers, sha256_file
 from swift_plugins.core.tasks import deeptrace
 from swift_plugins.core.tasks.deeptrace_answer import Answer
 
@@ -108,8 +108,7 @@ def write_copies(rows: Iterable[Row], sources: Mapping[str, Source], args: argpa
             wanted |= {file_of(args.out, source, variant): (path_of(row), variant) for variant in variants}
     for folder in dict.fromkeys(path.parent for path in wanted):
         folder.mkdir(parents=True, exist_ok=True)
-        for torn in folder.glob(".*.tmp"):  # of a run that was killed
-            torn.unlink()
+        remove_leftovers(folder)
     todo = {path: key for path, key in wanted.items() if not path.exists()}
     say(disk_estimate([(sources[path].media, variant) for path, variant in todo.values()], args.out))
     failed: dict[Path, str] = {}

@@ -15,10 +15,12 @@ from swift_plugins.core.box_rows import space_of
 from swift_plugins.core.records import (
     Row,
     atomic_files,
+    is_unused,
     jsonl_writer,
     media_of,
     read_json,
     read_training_rows,
+    remove_leftovers,
     sha256_file,
     spread,
     write_json,
@@ -105,9 +107,7 @@ def settings_of(args: argparse.Namespace, with_videos: bool) -> dict[str, Any]:
 def begin(out: Path, settings: dict[str, Any]) -> None:
     """Make --out this run's: a new or empty folder, or that of an earlier run with the same settings."""
     path = out / MANIFEST
-    for name in (MANIFEST, ROWS, REJECTS):
-        for torn in out.glob(f".{name}.*.tmp"):  # of a run that was killed
-            torn.unlink()
+    remove_leftovers(out)
     if path.is_file() and "levels" in (before := read_json(path)):
         if changed := [key for key in SETTINGS if before.get(key) != settings[key]]:
             raise ValueError(
@@ -115,7 +115,7 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
                 "delete it or name another --out"
             )
         return
-    if any(out.iterdir()):
+    if not is_unused(out):
         raise ValueError(f"{out} holds other things: name a new or empty folder")
     write_json(path, settings)
 

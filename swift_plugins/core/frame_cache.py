@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from swift_plugins.core.records import encode_line, read_json, write_json
+from swift_plugins.core.records import atomic_write, encode_line, is_unused, read_json, write_json
 
 SETTING = "FRAME_CACHE"  # the variable that names the folder
 LOSSLESS = 0  # the quality of pictures that are the decoded frames
@@ -52,11 +51,11 @@ class FrameCache:
     def make(cls, folder: str | Path, quality: int, decoder: str) -> FrameCache:
         """Make a cache, or open one that was made with the same quality by the same decoder; ValueError for others."""
         home = Path(folder)
-        if not (home / _HOME).is_file():
-            if home.is_dir() and any(home.iterdir()):
-                raise ValueError(f"{folder} holds other files: name a new folder for the cache")
+        if is_unused(home):
             home.mkdir(parents=True, exist_ok=True)
             write_json(home / _HOME, {"form": _FORM, "quality": quality, "decoder": decoder})
+        elif not (home / _HOME).is_file():
+            raise ValueError(f"{folder} holds other files: name a new folder for the cache")
         cache = cls(folder)
         if (cache.quality, cache.decoder) != (quality, decoder):
             raise ValueError(
@@ -82,16 +81,10 @@ class FrameCache:
         """OSError where it cannot be written; what was there before is then whole."""
         target = self.path(clip.sha256)
         target.parent.mkdir(exist_ok=True)
-        # A name of its own, not of the process: processes of several machines may write to a shared disk at once.
-        aside = tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", suffix=".tmp", delete=False)  # noqa: SIM115
-        try:
-            with aside, zipfile.ZipFile(aside, "w") as file:
-                file.writestr(_CLIP, encode_line(msgspec.to_builtins(clip)))
-                for number in sorted(pictures):
-                    file.writestr(str(number), pictures[number])
-            os.replace(aside.name, target)
-        finally:
-            Path(aside.name).unlink(missing_ok=True)
+        with atomic_write(target) as aside, zipfile.ZipFile(aside, "w") as file:
+            file.writestr(_CLIP, encode_line(msgspec.to_builtins(clip)))
+            for number in sorted(pictures):
+                file.writestr(str(number), pictures[number])
 
     def encode(self, frame: Any) -> bytes:
         """An array (height, width, 3), uint8, as a PNG, or as a JPEG of the cache's quality, in full colour."""

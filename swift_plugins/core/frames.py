@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from swift_plugins.core.checks import check_media
 from swift_plugins.core.media import open_video
-from swift_plugins.core.records import atomic_write, sha256_file
+from swift_plugins.core.records import atomic_write, remove_leftovers, sha256_file
 from swift_plugins.core.videos import read_timeline, seen_stream, upright
 
 CUT_LIMIT = 600.0  # seconds for all frames of one video
@@ -59,8 +59,7 @@ def cut_frames(path: str, folder: str, rule: FrameRule) -> list[tuple[int, str]]
     check_media(path, "decode")
     digest = sha256_file(path)
     os.makedirs(folder, exist_ok=True)
-    for left in Path(folder).glob(".*.tmp"):  # of a run that was killed
-        left.unlink()
+    remove_leftovers(Path(folder))
     with open_video(path) as container:
         count = len(read_timeline(container, seen_stream(container)).seconds)
     if rule.kind == "index" and rule.n >= count:

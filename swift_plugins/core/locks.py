@@ -12,11 +12,16 @@ import swift_plugins  # noqa: F401
 
 
 def lock(descriptor: int, path: Path) -> None:
-    """Hold an open file or folder until it is closed; ValueError where another process does."""
+    """Hold an open file or folder until it is closed; ValueError where another process does, or nothing can be held.
+
+    Between machines that share a disk a file is held where the disk knows locks, a folder of NFS is not.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         raise ValueError(f"{path} is being written by another process") from None
+    except OSError as error:
+        raise ValueError(f"{path} is on a disk without locks ({error.strerror}): write to another disk") from None
 
 
 @contextlib.contextmanager

@@ -13,8 +13,10 @@ import functools
 import hashlib
 import json
 import os
+import platform
 import random
 import re
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,7 +35,9 @@ _BUFFER = 256 * 1024  # bytes; the default of 8 KB would be a system call every 
 _ROW_FORM = (("id", str), ("task", str), ("messages", list), ("meta", dict))
 _ROLES = (["user", "assistant"], ["user"], ["system", "user", "assistant"], ["system", "user"])
 MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
-_ASIDE = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]{1,10})\.tmp", re.S)  # beside NAME while it is written
+# Beside a file while it is written: its name, where the writer runs (see _place) and its process id.
+_ASIDE = re.compile(r"\..+\.(?P<place>[0-9a-f]{12})-(?P<pid>[0-9]{1,10})\.tmp", re.S)
+_STALE = 7 * 24 * 3600  # seconds without a write after which a file of another place has no writer any more
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:")
 
 _encoder = msgspec.json.Encoder()
@@ -183,14 +187,34 @@ def check_training_texts(path: str | os.PathLike) -> None:
             raise ValueError(f"{path}:{line}: {error}") from None
 
 
-@functools.lru_cache(maxsize=64)
-def _leftovers(folder: Path) -> dict[str, list[Path]]:
-    """name -> what killed processes left aside of a file of that name, found once a folder: it may hold many files."""
-    found: dict[str, list[Path]] = {}
+@functools.cache
+def _place() -> str:
+    """Where this process's id is its own: this machine since it was started and, in a container, that container.
+
+    Several machines may write to one disk, and each may have a process of the same id.
+    """
+    told = [platform.node()]
+    with contextlib.suppress(OSError):  # only Linux tells
+        told += [Path("/proc/sys/kernel/random/boot_id").read_text(), os.readlink("/proc/self/ns/pid")]
+    return sha256_text("\0".join(told))[:12]
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left aside in a folder: those of this place at once, others' after a week."""
     for path in folder.iterdir():
-        if (match := _ASIDE.fullmatch(path.name)) and not _alive(int(match["pid"])):
-            found.setdefault(match["name"], []).append(path)
-    return found
+        if not (match := _ASIDE.fullmatch(path.name)):
+            continue
+        with contextlib.suppress(FileNotFoundError):  # its writer has put it in its place
+            left = not _alive(int(match["pid"])) if match["place"] == _place() else _age(path) > _STALE
+            if left:
+                path.unlink()
+
+
+_remove_leftovers_once = functools.lru_cache(maxsize=1024)(remove_leftovers)  # a folder may hold many files
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _alive(pid: int) -> bool:
@@ -203,17 +227,21 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def is_unused(folder: Path) -> bool:
+    """Whether a folder is not there, or holds nothing but what is written aside, or was by a process that is gone."""
+    return not folder.is_dir() or all(_ASIDE.fullmatch(path.name) for path in folder.iterdir())
+
+
 @contextlib.contextmanager
 def atomic_files(paths: Sequence[Path], outdated: Path | None = None) -> Iterator[list[BinaryIO]]:
     """Open a file beside each path for writing; they take their places together if the block ends without an error.
 
     `outdated`, which tells of the files before, is removed when the new ones are safe on the disk. What killed
-    processes have left beside a path is removed first.
+    processes have left in a folder is removed before the first file is written to it.
     """
-    aside = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
+    aside = [path.with_name(f".{path.name}.{_place()}-{os.getpid()}.tmp") for path in paths]
     for path in paths:
-        for left in _leftovers(path.parent.absolute()).pop(path.name, []):
-            left.unlink(missing_ok=True)
+        _remove_leftovers_once(path.parent.absolute())
     try:
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(open(path, "wb", buffering=_BUFFER)) for path in aside]

@@ -20,6 +20,7 @@ from converters.layouts.ffpp_frames import FaceForensics
 from swift_plugins.core.frames import FrameRule, cut_frames, frame_rule
 from swift_plugins.core.records import check_row, read_rows
 from swift_plugins.core.tasks import fakevlm
+from tests.killing import beside
 
 FRAMES = 12
 PAIRS = {"train": [["071", "054"]], "val": [["720", "672"]], "test": [["953", "974"]]}
@@ -249,7 +250,7 @@ def test_cutting_goes_on_where_it_was_stopped(tmp_path):
     paths[1].write_bytes(whole[: len(whole) // 2])  # truncated
     Image.new("RGB", (8, 8)).save(paths[2])  # of another video
     paths[3].unlink()
-    (folder / ".009.png.123.tmp").write_bytes(whole[:20])  # what a killed writer leaves
+    (folder / beside("009.png")).write_bytes(whole[:20])  # what a killed writer leaves
     assert [path for _, path in cut_frames(clip, str(folder), rule)] == list(map(str, paths))
     assert [number_in(path) for path in paths] == [0, 3, 6, 9]
     assert paths[0].stat().st_mtime_ns == before[paths[0]]

@@ -6,7 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from swift_plugins.core import records
 from swift_plugins.core.frame_cache import Clip, FrameCache, decode
+from tests.killing import beside
 
 DIGEST = "ab" * 32
 FRAME = np.random.default_rng(0).integers(0, 256, (6, 10, 3), np.uint8)
@@ -62,6 +64,21 @@ def test_a_file_of_another_clip_is_not_there(cache):
     other = "ab" + "cd" * 31
     cache.path(DIGEST).rename(cache.path(other))
     assert cache.read(other) is None
+
+
+def test_what_a_killed_writer_left_is_cleaned_up_by_the_next(cache):
+    home = cache.path(DIGEST).parent
+    home.mkdir()
+    (home / beside("abcd.zip")).write_bytes(b"half")
+    records._remove_leftovers_once.cache_clear()  # as in another process
+    cache.write(clip(), {})
+    assert [path.name for path in home.iterdir()] == [f"{DIGEST}.zip"]
+
+
+def test_a_cache_that_was_killed_as_it_was_made_is_made(tmp_path):
+    (tmp_path / beside("cache.json")).write_bytes(b"half")
+    FrameCache.make(tmp_path, 0, "decord 1")
+    assert [path.name for path in tmp_path.iterdir()] == ["cache.json"]
 
 
 def test_a_folder_that_is_no_cache_or_another_one_is_refused(cache, tmp_path):

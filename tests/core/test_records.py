@@ -5,24 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swift_plugins.core import records
 from swift_plugins.core.records import (
     MAX_LINE,
     atomic_write,
     check_row,
     encode,
     encode_line,
+    is_unused,
     jsonl_writer,
     read_rows,
     sha256_file,
     sha256_text,
     write_json,
 )
+from tests.killing import DEAD, beside
 
 
 def names(folder) -> list[str]:
@@ -57,16 +60,46 @@ def test_atomic_write_leaves_nothing_behind(tmp_path, error):
 
 
 def test_what_a_killed_writer_left_aside_is_removed(tmp_path):
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    for name, pid in (("kept", dead.pid), ("kept", os.getppid()), ("other", dead.pid), ("kept.x", dead.pid)):
-        (tmp_path / f".{name}.{pid}.tmp").write_bytes(b"half")
-    (tmp_path / f".kept.{dead.pid}x.tmp").write_bytes(b"of somebody else")
+    left = [beside("kept"), beside("other"), beside("kept.x")]
+    others = [
+        beside("kept", os.getppid()),
+        f".kept.{DEAD}.tmp",
+        "kept.tmp",
+    ]  # of a living process, and of somebody else
+    for name in [*left, *others]:
+        (tmp_path / name).write_bytes(b"half")
     (tmp_path / "many").mkdir()
     with atomic_write(tmp_path / "kept") as file:
         file.write(b"new")
-    left = {f".kept.{os.getppid()}.tmp", f".other.{dead.pid}.tmp", f".kept.x.{dead.pid}.tmp", f".kept.{dead.pid}x.tmp"}
-    assert set(names(tmp_path)) == left | {"kept", "many"}
+    assert names(tmp_path) == sorted([*others, "kept", "many"])
+
+
+def test_what_another_machine_writes_to_the_same_disk_stays_until_it_is_old(tmp_path):
+    """Whether its writer lives cannot be told from here; the process of that id here is another one."""
+    fresh, old = (f".rows.jsonl.{place}-{DEAD}.tmp" for place in ("0123456789ab", "ba9876543210"))
+    for name in (fresh, old):
+        (tmp_path / name).write_bytes(b"half")
+    os.utime(tmp_path / old, (time.time() - 8 * 24 * 3600,) * 2)
+    write_json(tmp_path / "rows.jsonl", {})
+    assert names(tmp_path) == [fresh, "rows.jsonl"]
+
+
+def test_processes_of_two_machines_that_have_one_id_write_to_files_of_their_own(tmp_path, monkeypatch):
+    with atomic_write(tmp_path / "a") as here:
+        monkeypatch.setattr(records, "_place", lambda: "0123456789ab")
+        with atomic_write(tmp_path / "a") as there:
+            here.write(b"here")
+            there.write(b"there, longer")
+        assert (tmp_path / "a").read_bytes() == b"there, longer"
+    assert (tmp_path / "a").read_bytes() == b"here"
+
+
+def test_a_folder_with_nothing_but_what_is_written_aside_is_unused(tmp_path):
+    assert is_unused(tmp_path / "none")
+    (tmp_path / beside("rows.jsonl")).write_bytes(b"")
+    assert is_unused(tmp_path)
+    (tmp_path / ".rows.jsonl.1.tmp").write_bytes(b"")
+    assert not is_unused(tmp_path)
 
 
 JSON = st.recursive(

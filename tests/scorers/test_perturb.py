@@ -22,6 +22,7 @@ from swift_plugins.core.images import rgb
 from swift_plugins.core.locks import held
 from swift_plugins.core.records import read_rows, sha256_file
 from swift_plugins.core.tasks import dfj_detect
+from tests.killing import beside
 from tests.scoring import write_rows
 
 STAYING = [kind for kind in KINDS if not KINDS[kind].size]
@@ -274,7 +275,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_files(tmp_path, monkeypatch
     assert not (out / "test.jsonl").exists()
     assert "files" not in json.loads((out / "manifest.json").read_text())
     done = next(iter(out.rglob("*.png")))
-    (done.parent / ".x.png.1.tmp").write_bytes(b"half")
+    (done.parent / beside("x.png")).write_bytes(b"half")
     before = done.stat().st_mtime_ns
     capsys.readouterr()
     assert run(data, out, *options) == 0

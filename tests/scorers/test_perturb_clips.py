@@ -22,6 +22,7 @@ from swift_plugins.core.tasks.deeptrace_answer import Answer
 from swift_plugins.core.videos import frame_at, open_video, read_timeline, seen_stream, upright
 from tests.core.clips import number_of
 from tests.core.clips import write_clip as make_clip
+from tests.killing import beside
 from tests.scorers.test_perturb import rows_of, run, source_row
 from tests.scoring import score_rows, write_rows
 
@@ -259,7 +260,7 @@ def test_a_damaged_video_costs_its_own_rows_and_a_killed_run_goes_on(clip, tmp_p
         assert run(data, out, *options) == 130
     done = next(out.rglob("*.mp4"))
     before = done.stat().st_mtime_ns
-    (done.parent / ".x.mp4.1.tmp").write_bytes(b"half")
+    (done.parent / beside("x.mp4")).write_bytes(b"half")
     capsys.readouterr()
     assert run(data, out, *options) == 0
     assert "1 videos to write" in capsys.readouterr().out
