@@ -13,19 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from eval.estimates.auc import auc
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import Column, ratio, share, shares
-from eval.scorers import base, deeptrace_page, deeptrace_tables, explanations
+from eval.scorers import deeptrace_page, deeptrace_tables, explanations, verdicts
 from eval.scorers.base import Figure, Metric, lower, most_frequent, parse
 from eval.scorers.deeptrace_constant import best_constant, scaled
 from eval.scorers.deeptrace_tables import OVERALL_PARTS, overall_of
+from eval.scorers.verdicts import Verdict, VerdictScorer
 from swift_plugins.core import boxes
 from swift_plugins.core.measures import traces
-from swift_plugins.core.measures.fields import number_within
 from swift_plugins.core.measures.texts import rouge_l
 from swift_plugins.core.measures.traces import Gold
-from swift_plugins.core.measures.verdicts import counted_p_fake, is_right
 from swift_plugins.core.tasks import Parsed, deeptrace
 from swift_plugins.core.tasks.deeptrace_answer import Answer
 from swift_plugins.core.tasks.deeptrace_zero_shot import ZERO_SHOT_QUESTION
@@ -59,11 +57,11 @@ METRICS = {
     "whole_frame_rate": lower(note="answered boxes that are the whole frame"),
     "no_onset_rate": lower(note="answers FAKE without an onset"),
     "real_rate": Metric(note="answers REAL", direction=0),
-    "auc": Metric(note="by P(fake)", both_classes=True),
+    **verdicts.DEPLOYED,
 }
 WHOLE = 0.99  # of the frame
-POLICY = {
-    "unparsed": "wrong in every metric, never dropped",
+POLICY = verdicts.DEPLOYED_POLICY | {
+    "unparsed": "wrong in every metric, with a P(fake) of 1 or 0 for the opposite of the truth, never dropped",
     "missing_or_broken_box": "IoU 0, distance 100",
     "missing_or_broken_onset": "distance 100",
     "real_answer_to_a_fake_row": "IoU 0, distances 100, explanation 0",
@@ -75,13 +73,11 @@ POLICY = {
     "failures": "whole_frame_rate (section 3.3): of the boxes answered to fake rows those of 99 % of the frame; "
     "no_onset_rate: of the answers FAKE to fake rows with a true onset those without a usable one; real_rate: of the "
     "parsed answers those of REAL, beside the share of the real rows",
-    "auc": "area under the ROC curve of p_fake; ties count half; of an unparsed answer it is 1 or 0, the opposite of "
-    "the truth",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Case(base.Case):
+class Case(Verdict):
     """A scored row. `bbox` is the answer's box in ratios of the frame; iou and rouge_l are 0..1, distances 0..100."""
 
     gold: Gold
@@ -91,15 +87,6 @@ class Case(base.Case):
     time_distance: float
     rouge_l: float
     names_category: bool
-    p_fake: float | None = None  # as it counts; None where the back end gave none
-
-    @property
-    def answered(self) -> str | None:
-        return self.parsed.answer.verdict if self.parsed.answer else None
-
-    @property
-    def right(self) -> bool:
-        return is_right(self.label, self.answered)
 
     @property
     def written(self) -> str:
@@ -129,14 +116,15 @@ class Case(base.Case):
         }
 
 
-def measure_row(row: dict[str, Any], gold: Gold, parsed: Parsed) -> Case:
-    """Compare one answer with the truth."""
+def measure_row(row: dict[str, Any], gold: Gold, parsed: Parsed, p_fake: float | None = None) -> Case:
+    """Compare one answer, and the P(fake) that counts for it, with the truth."""
     answer = parsed.answer or Answer("real")  # an unparsed answer claims nothing; it is not right either way
     bbox, explanation = traces.answered_box(answer.bbox, row["meta"]), answer.explanation or ""
     problems = parsed.problems + traces.space_problem(answer.bbox, bbox, row["meta"])
     return Case(
         row,
         replace(parsed, problems=problems),
+        p_fake,
         gold,
         bbox,
         iou=traces.bbox_iou(gold.bbox, bbox),
@@ -229,15 +217,7 @@ def overall_of_totals(totals: np.ndarray) -> np.ndarray:
     return overall_of(*(ratio(totals[..., i : i + 2]) for i in (0, 2, 4, 6)))
 
 
-def auc_of(cases: Sequence[Case], rows: np.ndarray, clusters: Clusters) -> Estimate:
-    """The AUC of P(fake), where every row has one."""
-    p = [case.p_fake for case in cases]
-    if unknown := p.count(None):
-        return Estimate(None, len(cases), f"{unknown} rows have no P(fake) (p_fake)")
-    return auc(np.array(p, float), np.array([case.gold.label == "fake" for case in cases]), clusters, rows)
-
-
-class DeepTrace(base.Scorer[Case]):
+class DeepTrace(VerdictScorer[Case]):
     metrics = METRICS
     slice_metrics = (
         "accuracy",
@@ -247,6 +227,8 @@ class DeepTrace(base.Scorer[Case]):
         "time_distance",
         "rouge_l",
         "category_accuracy",
+        "auc",
+        "tpr_at_1",
     )
     answers = ("fake", "real")
     policy = POLICY
@@ -264,9 +246,8 @@ class DeepTrace(base.Scorer[Case]):
 
     def read_case(self, row: dict[str, Any], grammar: str) -> Case:
         """Parse and measure a row."""
-        case = measure_row(row, traces.read_gold(row), parse(deeptrace.GRAMMARS, row, grammar))
-        p_fake = number_within(row, "p_fake", 0, 1)
-        return replace(case, p_fake=counted_p_fake(case.label, case.answered, p_fake))
+        gold, parsed = traces.read_gold(row), parse(deeptrace.GRAMMARS, row, grammar)
+        return measure_row(row, gold, parsed, verdicts.p_fake_of(row, parsed))
 
     def measure(self, cases: Sequence[Case], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """Every metric on these cases, `rows` of the file."""
@@ -277,7 +258,7 @@ class DeepTrace(base.Scorer[Case]):
         of_rows |= {"explanation": of_rows[STRICT]}
         strict["overall"] = overall(found | strict, share(overall_column(of_rows), clusters, rows))
         found |= {name: explanations.with_strict(found[name], strict[name], cases) for name in strict}
-        found["auc"] = auc_of(cases, rows, clusters)
+        found = self.measured(cases, rows, clusters) | found
         return {name: found[name] for name in self.metrics}
 
     def extras(self, cases: Sequence[Case], clusters: Clusters, metrics: dict[str, Any]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Reason(VerdictScorer[Reasoned]):
         return _measured(Reasoned(row, parsed, verdicts.p_fake_of(row, parsed), gold, 0.0, judged))
 
     def measure(self, cases: Sequence[Reasoned], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
-        found = verdicts.measured(cases, rows, clusters)
+        found = self.measured(cases, rows, clusters)
         written = np.array([bool(case.gold) for case in cases])
         if written.any():
             some = [case for case in cases if case.gold]

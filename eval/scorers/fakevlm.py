@@ -36,7 +36,7 @@ METRICS = {
     "real_f1": Metric(note="positive class: real", both_classes=True),
     "real_accuracy": Metric(note="recall of the real images"),
     "fake_accuracy": Metric(note="recall of the fake images"),
-    **{name: verdicts.METRICS[name] for name in ("balanced_accuracy", *verdicts.BY_P_FAKE)},
+    **verdicts.DEPLOYED,
     **{name: Metric(note="by P(fake), frames") for name in AUCS},
     **{name: Metric(note="videos") for name in BY_VIDEO},
     "rouge_l": Metric(note="explanations alone"),
@@ -47,7 +47,8 @@ METRICS = {
     "judge_score": judges.SCORE,
     "accuracy_upstream_parser": Metric(note="as the released parser reads the answers"),
 }
-POLICY = {key: text for key, text in verdicts.POLICY.items() if key != "edited"} | {
+POLICY = verdicts.DEPLOYED_POLICY | {
+    "unparsed": verdicts.POLICY["unparsed"],
     "auc_none": "no AUC has a value, of a manipulation or by video neither, where a parsed answer has no P(fake)",
     "f1": "positive class fake, as real_f1 has real; the paper does not say which its F1 takes",
     "auc_of_a_manipulation": "its fakes against the real rows of FaceForensics++ (manipulation original); auc_average "
@@ -247,7 +248,7 @@ class FakeVLM(VerdictScorer[Explained]):
 
     def measure(self, cases: Sequence[Explained], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """Every metric that these rows can have: those of manipulations and of videos only where there are any."""
-        found = verdicts.measured(cases, rows, clusters)
+        found = self.measured(cases, rows, clusters)
         found["f1"] = found["fake_f1"]
         upstream = 100.0 * np.array([case.upstream == case.label for case in cases])
         found |= shares({"accuracy_upstream_parser": (upstream, np.ones(len(cases)))}, clusters, rows)

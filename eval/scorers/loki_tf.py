@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from eval.estimates.auc import auc
 from eval.estimates.clusters import Clusters, Estimate
 from eval.estimates.shares import Column, shares
 from eval.scorers import loki
-from eval.scorers.base import Metric, missing, parse
-from eval.scorers.verdicts import Verdict, VerdictScorer, verdict_metrics
+from eval.scorers.base import Metric, parse
+from eval.scorers.verdicts import DEPLOYED, DEPLOYED_POLICY, Verdict, VerdictScorer
 from swift_plugins.core.measures.fields import choice_probs
 from swift_plugins.core.measures.verdicts import counted_p_fake
 from swift_plugins.core.tasks import Parsed
@@ -30,12 +29,12 @@ METRICS = {
     "real_accuracy": Metric(note="recall of the real media"),
     "fake_accuracy": Metric(note="recall of the fake media"),
     "f1": Metric(note="positive class: fake", both_classes=True),
-    "auc": Metric(note="by P(fake)"),
+    **DEPLOYED,
     "pair_accuracy": Metric(note="both questions about a medium"),
     "yes_rate": Metric(note="50 is unbiased", direction=0),
     "accuracy_upstream": Metric(note="as the release weighs it"),
 }
-POLICY = {
+POLICY = DEPLOYED_POLICY | {
     "unparsed": "the opposite of the truth, with a P(fake) of 1 or 0 for it, never dropped",
     "verdict": "what the question asks about for a yes, the other for a no",
     "f1": "positive class fake",
@@ -104,11 +103,12 @@ def group_of(case: Reply) -> str:
 
 class TrueOrFalse(VerdictScorer[Reply]):
     metrics = METRICS
-    slice_metrics = ("accuracy", "f1", "auc", "pair_accuracy", "yes_rate")
+    slice_metrics = ("accuracy", "f1", "auc", "tpr_at_1", "pair_accuracy", "yes_rate")
     policy = POLICY
     baselines = ("always yes", "always fake")
     dimensions = loki.DIMENSIONS
     no_table = loki.NO_TABLE
+    stated_in = "probabilities of yes and no (choice_probs)"
 
     def read_case(self, row: dict[str, Any], grammar: str) -> Reply:
         meta = row["meta"]
@@ -119,13 +119,8 @@ class TrueOrFalse(VerdictScorer[Reply]):
         return replace(case, p_fake=counted_p_fake(case.label, case.answered, p_fake))
 
     def measure(self, cases: Sequence[Reply], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
-        fake, right = (np.array(flags) for flags in zip(*((case.fake, case.right) for case in cases), strict=True))
-        found = verdict_metrics(fake, right, rows, clusters) | shares(columns(cases), clusters, rows)
+        found = self.measured(cases, rows, clusters) | shares(columns(cases), clusters, rows)
         found["f1"] = found["fake_f1"]
-        if unknown := sum(case.p_fake is None for case in cases):
-            found |= missing(["auc"], len(cases), f"{unknown} rows have no probabilities of yes and no (choice_probs)")
-        else:
-            found["auc"] = auc(np.array([case.p_fake for case in cases], float), fake, clusters, rows)
         reasons = {
             "pair_accuracy": "no medium has both questions in these rows",
             "yes_rate": "no parsed answer",

@@ -41,11 +41,10 @@ METRICS = {
     "ece": lower(0, 1, 3, "by P(fake)"),
     "brier": lower(0, 1, 3, "by P(fake)"),
 }
+DEPLOYED = {name: METRICS[name] for name in ("balanced_accuracy", *BY_P_FAKE)}  # of every task with verdicts
 GENERATORS = "generator, each with all reals"
 CHECKED = ("accuracy", "real_f1", "fake_f1")  # the first lies between the others, or a report is wrong
-POLICY = {
-    "unparsed": "the opposite of the truth, with a P(fake) of 1 or 0 for it, never dropped",
-    "edited": "counts as fake, in the truth and in an answer",
+DEPLOYED_POLICY = {
     "auc": "area under the ROC curve of p_fake; ties count half",
     "balanced_accuracy": "mean of real_accuracy and fake_accuracy",
     "tpr": "the share of fakes with a P(fake) above the threshold that at most 1 %, or 0.1 %, of the reals are above "
@@ -57,6 +56,11 @@ POLICY = {
     "ece": f"expected calibration error (Naeini et al. 2015): |mean P(fake) - share of fakes| over {BINS} equal-width "
     "bins of P(fake), weighted by their rows",
     "brier": "mean squared difference of P(fake) and the truth (1 for a fake)",
+}
+POLICY = {
+    "unparsed": "the opposite of the truth, with a P(fake) of 1 or 0 for it, never dropped",
+    "edited": "counts as fake, in the truth and in an answer",
+    **DEPLOYED_POLICY,
 }
 
 
@@ -103,10 +107,19 @@ class VerdictScorer(Scorer[V]):
     policy: Mapping[str, Any] = POLICY
     baselines: Sequence[str] = ("majority verdict",)
     libraries: Sequence[str] = ("numpy",)
+    stated_in = "P(fake) (p_fake)"  # what a row without a probability lacks
 
     def measure(self, cases: Sequence[V], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
-        found = measured(cases, rows, clusters)
+        found = self.measured(cases, rows, clusters)
         return {name: found[name] for name in self.metrics}
+
+    def measured(self, cases: Sequence[V], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
+        """METRICS on the cases, which are these rows of the file."""
+        fake, right = (np.array(flags) for flags in zip(*((case.fake, case.right) for case in cases), strict=True))
+        found = verdict_metrics(fake, right, rows, clusters)
+        if unknown := sum(case.p_fake is None for case in cases):
+            return found | missing(BY_P_FAKE, len(cases), f"{unknown} rows have no {self.stated_in}")
+        return found | probability_metrics(cases, fake, rows, clusters)
 
     def together(self, cases: Sequence[V]) -> dict[str, dict[str, list[int]]]:
         """Each generator's fakes with all reals, where there are several: what their fakes alone have no AUC of."""
@@ -121,7 +134,7 @@ class VerdictScorer(Scorer[V]):
 
     def measure_together(self, cases: Sequence[V], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """What is of verdicts alone: texts are those of the other slices."""
-        found = measured(cases, rows, clusters)
+        found = self.measured(cases, rows, clusters)
         return {name: found[name] for name in self.metrics if name in found}
 
     def describe(self, case: V, cases: Sequence[V]) -> dict[str, Any]:
@@ -147,12 +160,6 @@ def p_fake_of(row: dict[str, Any], parsed: Parsed) -> float | None:
     """The row's P(fake) as it counts."""
     p_fake = number_within(row, "p_fake", 0, 1)
     return counted_p_fake(row["meta"]["label"], parsed.answer and parsed.answer.verdict, p_fake)
-
-
-def measured(cases: Sequence[Verdict], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
-    """METRICS on the cases, which are these rows of the file."""
-    fake, right = (np.array(flags) for flags in zip(*((case.fake, case.right) for case in cases), strict=True))
-    return verdict_metrics(fake, right, rows, clusters) | probability_metrics(cases, fake, rows, clusters)
 
 
 def between(values: Mapping[str, float | None], rounding: float = 0.0) -> bool | None:
@@ -211,9 +218,7 @@ def f1_of(of: np.ndarray, right: np.ndarray, rows: np.ndarray, clusters: Cluster
 def probability_metrics(
     cases: Sequence[Verdict], fake: np.ndarray, rows: np.ndarray, clusters: Clusters
 ) -> dict[str, Estimate]:
-    """BY_P_FAKE."""
-    if unknown := sum(case.p_fake is None for case in cases):
-        return missing(BY_P_FAKE, len(cases), f"{unknown} rows have no P(fake) (p_fake)")
+    """BY_P_FAKE, of cases that all have it."""
     p = np.array([case.p_fake for case in cases], float)
     scores = Scores(p, fake, clusters, rows)
     one_class = "all rows are fake" if fake.all() else "all rows are real" if not fake.any() else None

@@ -13,6 +13,7 @@ from eval.score import main
 from eval.scorers.deeptrace import METRICS
 from eval.scorers.deeptrace_constant import best_constant
 from eval.scorers.deeptrace_tables import overall_of
+from eval.scorers.verdicts import BY_P_FAKE
 from swift_plugins.core.measures.traces import read_gold
 from tests.scoring import score_rows, values
 
@@ -93,22 +94,44 @@ def test_a_perfect_run_scores_a_hundred(score):
         "whole_frame_rate": 0,
         "no_onset_rate": 0,
         "real_rate": 50,
-        "auc": None,
+        "balanced_accuracy": 100,
+        **dict.fromkeys(BY_P_FAKE),
     }
     assert tuple(report["metrics"]) == tuple(METRICS)
 
 
-def test_auc_by_hand_and_of_no_constant_answer(score):
+def test_p_fake_by_hand_and_of_no_constant_answer(score):
     """One of 2 x 2 pairs is in order: an unparsed fake counts with P(fake) 0."""
     rows = [fake("a", said()) | {"p_fake": 0.6}, fake("b", "?") | {"p_fake": 0.9}]
     rows += [real("c") | {"p_fake": 0.1}, real("d") | {"p_fake": 0.7}]
     report = score(rows)
     assert values(report)["auc"] == 25.0
+    assert values(report)["balanced_accuracy"] == (50 + 100) / 2
+    assert values(report)["average_precision"] == pytest.approx(100 * (1 / 2 + 2 / 4) / 2)
+    assert values(report)["ece"] == pytest.approx((0.4 + 1 + 0.1 + 0.7) / 4)
+    assert values(report)["brier"] == pytest.approx((0.16 + 1 + 0.01 + 0.49) / 4)
+    assert report["metrics"]["tpr_at_1"]["reason"] == "not measurable with 2 reals: takes 100 or more"
     assert {title: found["auc"]["value"] for title, found in report["baselines"].items()} == {
         "majority answer": None,
         "best constant box": None,
     }
     assert "auc" not in report["slices"]["source"]["Sora"]["metrics"]
+
+
+def test_each_generator_and_the_reals_among_themselves_are_told_apart_by_p_fake(score):
+    """Of 100 reals one is at 0.9; Sora's fakes are above it, Kling's below, half of them also below other reals."""
+    reals = [real(f"r{i}") | {"p_fake": 0.9 if i == 0 else 0.2 + i / 1000} for i in range(100)]
+    fakes = [fake(f"s{i}", said(), source="Sora") | {"p_fake": 0.95} for i in range(4)]
+    fakes += [fake(f"k{i}", said(), source="Kling 1.5") | {"p_fake": p} for i, p in enumerate((0.1, 0.8))]
+    report = score(reals + fakes)
+    assert values(report)["tpr_at_1"] == pytest.approx(100 * 5 / 6, abs=1e-4)  # one real may be above the threshold
+    assert report["metrics"]["auc_of_reals"]["n"] == 100
+    found = report["slices"]["generator, each with all reals"]
+    assert {name: (part["n"], part["metrics"]["auc"]["value"]) for name, part in found.items()} == {
+        "Sora": (104, 100),
+        "Kling 1.5": (102, 100 * 99 / 200),
+    }
+    assert found["Kling 1.5"]["metrics"]["tpr_at_1"]["value"] == 50
 
 
 def test_box_distance_and_time_by_hand(score):

@@ -46,8 +46,15 @@ def test_answers_and_questions_make_verdicts_by_hand(tmp_path):
         "real_accuracy": 100,
         "fake_accuracy": 50,
         "f1": pytest.approx(100 * 2 * 2 / (2 * 2 + 2), abs=1e-4),  # 2 fakes found, 2 missed, no real called fake
+        "balanced_accuracy": 75,
         # P(fake) of the reals 0.1 and 0.1, of the fakes 0.8, 0.4, 0 and 0.7: 6 of 8 pairs are in order.
         "auc": 75,
+        "tpr_at_1": None,
+        "tpr_at_0_1": None,
+        "average_precision": pytest.approx(100 * (1 + 1 + 1 + 4 / 6) / 4, abs=1e-4),
+        "auc_of_reals": None,  # both are of one medium
+        "ece": pytest.approx((2 * 0.1 + 0.2 + 0.6 + 1 + 0.3) / 6, abs=1e-4),
+        "brier": pytest.approx((2 * 0.01 + 0.04 + 0.36 + 1 + 0.09) / 6, abs=1e-4),
         "pair_accuracy": pytest.approx(100 / 3, abs=1e-4),
         "yes_rate": 60,  # 3 of the 5 that were parsed
         # doc: reals 2 of 2, fakes 1 of 2; human's fakes 1 of 2: doc alone has reals, so theirs stand for human too.

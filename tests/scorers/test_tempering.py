@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from eval.estimates.calibration import fit_temperature, tempered
-from tests.scorers.test_deeptrace import real
+from tests.scorers.test_deeptrace import fake, real, said
 from tests.scorers.test_dfj_detect import verdict
+from tests.scorers.test_dfj_pointwise import judged
+from tests.scorers.test_loki import asked
 from tests.scoring import refusal, score_rows, write_rows
 
 
@@ -48,8 +50,28 @@ def test_what_would_flatter_or_cannot_be_is_refused(tmp_path, capsys):
     assert "both classes" in refusal(tmp_path, capsys, rows, "--val", one)
     trace = write_rows(tmp_path / "trace.jsonl", [real()])
     assert "rows of deeptrace, those of --pred are of dfj_detect" in refusal(tmp_path, capsys, rows, "--val", trace)
-    other = write_rows(tmp_path / "other.jsonl", [real("r2")])
-    assert "of which these rows tell nothing" in refusal(tmp_path, capsys, [real()], "--val", other)
+    other = write_rows(tmp_path / "other.jsonl", [judged("b", 3, 4)])
+    assert "of which these rows tell nothing" in refusal(tmp_path, capsys, [judged("a", 3, 4)], "--val", other)
+    other = write_rows(tmp_path / "other.jsonl", [real("r2"), fake("f2", said())])
+    assert "takes P(fake)" in refusal(tmp_path, capsys, [real()], "--val", other)
+
+
+def test_traces_and_questions_are_calibrated_too(tmp_path):
+    traces = [
+        (real if i % 2 else fake)(f"{part}{i}", said() if p > 0.5 else real()["response"]) | {"p_fake": p}
+        for part in "vt"
+        for i, p in enumerate((0.9, 0.1) * 4 + (0.1, 0.9))
+    ]
+    asked_of = [
+        asked(row["id"], row["meta"]["label"], "fake", "Yes" if row["p_fake"] > 0.5 else "No", row["p_fake"])
+        for row in traces
+    ]
+    for rows in (traces, asked_of):
+        val = write_rows(tmp_path / "val.jsonl", rows[:10])
+        found = score_rows(tmp_path, rows[10:], "--val", val)["temperature"]
+        assert found["value"] == pytest.approx(np.log(9) / np.log(4), abs=1e-3)  # four of five are where 0.9 says
+        assert found["before"]["ece"]["value"] == pytest.approx(0.1)
+        assert found["after"]["ece"]["value"] == pytest.approx(0, abs=1e-3)
 
 
 def test_each_generator_stands_with_all_reals(tmp_path):
