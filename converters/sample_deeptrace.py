@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
+from functools import partial
 from pathlib import Path
 
 if not __package__:
@@ -96,11 +97,15 @@ def write_mp4(path: Path, frames: list[np.ndarray], fps: int) -> None:
 # ---------------------------------------------------------------------------------------------------------- the rows
 
 
-def make_clip(out: Path, seed: int, split: str, index: int) -> dict:
-    """Write clip `index` of a split (even ones are fake) and return its row of all_data.json."""
+def make_clip(fakes: int, out: Path, seed: int, split: str, index: int) -> dict:
+    """Write clip `index` of a split and return its row of all_data.json.
+
+    Before each real one come so many `fakes` in training, and one in the other splits.
+    """
+    fakes = fakes if split == "train" else 1
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     tag = hashlib.sha256(f"{seed}/{split}/{index}".encode()).hexdigest()
-    fake = index % 2 == 0
+    fake = index % (fakes + 1) < fakes
     row = {
         "video_type": "fake_video" if fake else "real_video",
         "video_width": SIZE,
@@ -115,7 +120,8 @@ def make_clip(out: Path, seed: int, split: str, index: int) -> dict:
         name = f"0_30_s_academic_v0_1_{int(tag[:3], 16)}-{tag[3:14]}-split_{index}"
         write_mp4(out / "real_videos" / f"{name}.mp4", draw_clip(rng, None), FPS)
         return row | {"video_id": name, "video_path": f"real_videos/{name}.mp4", "video_source": REAL_SOURCE}
-    category = CATEGORIES[(index // 2) % len(CATEGORIES)]
+    number = index - index // (fakes + 1)  # of the fake ones
+    category = CATEGORIES[number % len(CATEGORIES)]
     colour = list(COLOURS)[rng.integers(len(COLOURS))]
     corner = (int(rng.integers(GRID)) * CELL, int(rng.integers(GRID)) * CELL)
     first = int(rng.choice(ONSETS))
@@ -126,7 +132,7 @@ def make_clip(out: Path, seed: int, split: str, index: int) -> dict:
     return row | {
         "video_id": name,
         "video_path": f"videos/{name}.mp4",
-        "video_source": GENERATORS[index // 2 % len(GENERATORS)],
+        "video_source": GENERATORS[number % len(GENERATORS)],
         "video_prompt": f"A {colour} ball and a crate on a meadow",
         "faketrace_first_frame": first,
         "faketrace_last_frame": FRAMES,
@@ -144,7 +150,7 @@ def write_all(args: argparse.Namespace) -> None:
     import json
 
     counts = {split: getattr(args, split) for split in SPLITS}
-    rows: list[dict] = [row for _, row in make_items(make_clip, args, counts, "clip")]
+    rows: list[dict] = [row for _, row in make_items(partial(make_clip, args.fakes), args, counts, "clip")]
     rows.sort(key=lambda row: row["video_type"])  # all fakes, then all reals, as published
     (args.out / "all_data.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     say(f"wrote {len(rows)} clips and all_data.json to {args.out}")
@@ -156,6 +162,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--train", type=whole_number(), default=3000, help="training clips (default 3000)")
     parser.add_argument("--val", type=whole_number(0), default=100, help="validation clips (default 100)")
     parser.add_argument("--test", type=whole_number(0), default=200, help="held-out clips (default 200)")
+    parser.add_argument(
+        "--fakes",
+        type=whole_number(),
+        default=1,
+        metavar="N",
+        help="fake clips for each real one in training (default 1)",
+    )
     parser.add_argument("--seed", type=whole_number(0), default=0, help="seed of all clips (default 0)")
     parser.add_argument("--workers", type=whole_number(), default=2, help="processes (default 2)")
     return make_sample(parser, argv, write_all)

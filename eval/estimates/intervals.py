@@ -12,14 +12,14 @@ POWER = 0.8
 
 
 @lru_cache(maxsize=4096)
-def t_quantile(degrees: int, share: float = 1 - ALPHA / 2) -> float:
+def t_quantile(degrees: float, share: float = 1 - ALPHA / 2) -> float:
     """A percentile of Student's t, by default the 97.5th."""
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, share))
 
 
-def detectable(degrees: int, error: float) -> float:
+def detectable(degrees: float, error: float) -> float:
     """The least true difference that a two-sided test at 5 % finds with a probability of 80 %, from its standard error.
 
     The minimum detectable effect, (t(0.975) + t(0.8)) se (Bloom 1995, Evaluation Review 19, 547-556).

@@ -12,6 +12,7 @@ from eval.estimates.intervals import detectable, t_quantile
 
 SWAPS, SEED = 1999, 0
 _SAME = 1e-9  # differences that are closer differ by rounding only
+NOT_MEASURED = Estimate(None, 0, "the other run has none")
 _BLOCK = 2_000_000  # flags at once: bounds the memory for any number of rows
 
 
@@ -65,28 +66,34 @@ def p_values(pairs: Sequence[tuple[Statistic, Statistic]]) -> list[float]:
     return found
 
 
-def _difference(this: Estimate, other: Estimate, p: float | None) -> dict[str, Any]:
-    """this - other on the same rows, whose test has this p, or null with a reason.
+def difference(this: Estimate, other: Estimate, error: float, degrees: float, p: float | None) -> dict[str, Any]:
+    """this - other on the same rows, with its standard error and the p of its test, or null with a reason.
 
-    {"value", "ci95", "n", "clusters", "p_value", "detectable"}: the interval is value +- t se, from the differences of
-    what the clusters add to both, and `detectable` follows from the same se (intervals.detectable), None without one.
+    {"value", "ci95", "n", "clusters", "p_value", "detectable"}: the interval is value +- t se, and `detectable` follows
+    from the same se (intervals.detectable), None without one.
     """
     if this.value is None or other.value is None or p is None:
         reason = this.reason or other.reason
         return {"value": None, "ci95": None, "n": this.n, "p_value": None, "reason": reason}
     value, ends, least = this.value - other.value, None, None
-    error = float(np.sqrt(((this.statistic.influence - other.statistic.influence) ** 2).sum()))
     if np.isfinite(error) and error > 1e-9:
-        degrees = min(this.statistic.degrees, other.statistic.degrees)
         half, least = t_quantile(degrees) * error, rounded(detectable(degrees, error))
         ends = [rounded(value - half), rounded(value + half)]
     found = {"value": rounded(value), "ci95": ends, "n": this.n, "clusters": this.statistic.clusters}
     return found | {"p_value": rounded(p), "detectable": least}
 
 
+def _apart(this: Estimate, other: Estimate, p: float | None) -> dict[str, Any]:
+    """Their difference, whose error is that of what the clusters add to both."""
+    if p is None:
+        return difference(this, other, np.nan, 0, None)
+    error = float(np.sqrt(((this.statistic.influence - other.statistic.influence) ** 2).sum()))
+    return difference(this, other, error, min(this.statistic.degrees, other.statistic.degrees), p)
+
+
 def differences(this: Mapping[str, Estimate], other: Mapping[str, Estimate]) -> dict[str, Any]:
     """name -> the difference of each metric of both."""
-    others = {name: other.get(name, Estimate(None, 0, "the other run has none")) for name in this}
+    others = {name: other.get(name, NOT_MEASURED) for name in this}
     known = [name for name in this if None not in (this[name].value, others[name].value)]
     p = dict(zip(known, p_values([(this[name].statistic, others[name].statistic) for name in known]), strict=True))
-    return {name: _difference(this[name], others[name], p.get(name)) for name in this}
+    return {name: _apart(this[name], others[name], p.get(name)) for name in this}

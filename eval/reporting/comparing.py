@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,33 +45,44 @@ def right_text(pair: dict[str, Any]) -> str:
     return f"{rows['only_this']}, {rows['only_other']} of {rows['n']}" if rows else "–"
 
 
-def comparison_lines(report: dict[str, Any], scorer: Scorer[Any]) -> list[str]:
-    """The ranking by one metric; of two runs the differences of all metrics, of more those of this one."""
+def comparison_lines(report: dict[str, Any], scorer: Scorer[Any], names: Sequence[str]) -> list[str]:
+    """The ranking by one metric; of two runs the differences of all metrics, of more those of `names`."""
     by, pairs = report["by"], report["pairs"]
     lines = [
         f"{report['task']}: {len(report['runs'])} runs on {report['n']} rows, {report['clusters']} clusters (media)"
     ]
     if by:
-        decimals = scorer.metrics[by].decimals
         rows = [["rank", "run", f"{by} [95 % interval]", "first", "unparsed"]]
         for row in report["ranking"][by]:
             unparsed = str(report["runs"][row["run"]]["n_unparsed"])
-            rows.append([rank_text(row), row["run"], number(row, decimals), first_text(row), unparsed])
+            value = number(row, scorer.metrics[by].decimals)
+            rows.append([rank_text(row), row["run"], value, first_text(row), unparsed])
         lines += ["", *columns(rows)]
-    head = ["p", "p (Holm)", "detectable"]
-    if len(pairs) == 1:
-        rows = [[f"{pairs[0]['this']} minus {pairs[0]['other']}", "difference [95 % interval]", *head]]
-        for name, metric in pairs[0]["metrics"].items():
-            rows += [[name, *pair_cells(metric, scorer.metrics[name].decimals)]] if metric["value"] is not None else []
-    else:
-        rows = [[f"difference of {by}", "[95 % interval]", *head, "only right"]]
-        for pair in pairs if by else ():
-            cells = pair_cells(pair["metrics"][by], scorer.metrics[by].decimals)
-            rows.append([f"{pair['this']} minus {pair['other']}", *cells, right_text(pair)])
-    lines += ["", *columns(rows)] if len(rows) > 1 else []
+    for rows in [of_two(pairs[0], scorer)] if len(pairs) == 1 else [of_many(pairs, name, scorer) for name in names]:
+        lines += ["", *columns(rows)] if len(rows) > 1 else []
     if len(pairs) == 1 and "accuracy" in pairs[0]:
         lines.append(f"only right: {right_text(pairs[0])} rows")
     return [*lines, *report["remarks"], *comparable_lines(report["published"])]
+
+
+HEAD = ("[95 % interval]", "p", "p (Holm)", "detectable")
+
+
+def of_two(pair: dict[str, Any], scorer: Scorer[Any]) -> list[list[str]]:
+    """The table of the differences of two runs by each metric."""
+    rows = [[f"{pair['this']} minus {pair['other']}", f"difference {HEAD[0]}", *HEAD[1:]]]
+    for name, metric in pair["metrics"].items():
+        rows += [[name, *pair_cells(metric, scorer.metrics[name].decimals)]] if metric["value"] is not None else []
+    return rows
+
+
+def of_many(pairs: Sequence[dict[str, Any]], name: str, scorer: Scorer[Any]) -> list[list[str]]:
+    """The table of the differences of every two runs by one metric."""
+    rows = [[f"difference of {name}", *HEAD, "only right"]]
+    for pair in pairs:
+        cells = pair_cells(pair["metrics"][name], scorer.metrics[name].decimals)
+        rows.append([f"{pair['this']} minus {pair['other']}", *cells, right_text(pair)])
+    return rows
 
 
 def comparable_lines(published: dict[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from eval.estimates.clusters import Clusters, Estimate, as_json, rounded
 from eval.estimates.paired import DRAWS, LEVEL, first_shares, holm, mcnemar, ranks
 from eval.estimates.permutation import SEED, SWAPS, differences
+from eval.estimates.seeds import differences_over_seeds, over_seeds
 from eval.scorers.base import Metric, Scorer
 from eval.scorers.remarks import INTERVALS
 from eval.scorers.tables import with_comparability
@@ -27,6 +28,11 @@ PAIRS = (
     "cluster adds to both; p by exchanges of whole clusters between the two, as in score.py; of accuracy McNemar's "
     "exact test, where rows share media the same by clusters; p_holm: p adjusted by Holm (1979) for all {} tests of "
     "this comparison; detectable: the least true difference that a test at 5 % finds in four of five samples like this"
+)
+SEEDS = (
+    "a run is the mean of trainings that differ in their seed alone; its interval, and that and the p of a difference "
+    "in place of what pairs says, by Student's t from the variance that rows give, by clusters, plus that of seeds, "
+    "with Satterthwaite's degrees of freedom: for other rows and other seeds; the k-th trainings of two runs are paired"
 )
 RANKING = (
     f"ranks: those that a run may have, at once for all runs at {100 * (1 - LEVEL):g} %, from the tests of every two "
@@ -56,20 +62,26 @@ def accuracy_text(title: str, compared: Mapping[str, Any]) -> str:
     return f"accuracy, {rows['n']} rows: {apart}{tested}"
 
 
-def compare_runs(scorer: Scorer[Any], runs: Mapping[str, list[Any]]) -> dict[str, Any]:
-    """What compare.py reports of several runs, the cases of each by title, on the same rows in the same order."""
-    first = next(iter(runs.values()))
+def compare_runs(
+    scorer: Scorer[Any], groups: Mapping[str, Sequence[list[Any]]], names: Collection[str]
+) -> dict[str, Any]:
+    """What compare.py reports by the metrics `names` of runs by title, each one training or as many, each of a seed.
+
+    The cases of all are of the same rows in the same order.
+    """
+    first = next(iter(groups.values()))[0]
     clusters, every = Clusters([case.media_id for case in first]), np.arange(len(first))
-    found = {title: scorer.measure(cases, every, clusters) for title, cases in runs.items()}
+    found: dict[str, Mapping[str, Estimate]] = {}
+    for title, runs in groups.items():
+        each = [_chosen(scorer.measure(cases, every, clusters), names) for cases in runs]
+        found[title] = each[0] if len(each) == 1 else over_seeds(each, scorer.metrics)
     pairs = [
-        {"this": this, "other": other} | compare(runs[this], runs[other], found[this], found[other])
-        for this, other in combinations(runs, 2)
+        {"this": this, "other": other}
+        | compare_groups(groups[this], groups[other], found[this], found[other], clusters)
+        for this, other in combinations(groups, 2)
     ]
-    for pair in pairs:
-        if "accuracy" in pair:
-            exact = exact_p(runs[pair["this"]], runs[pair["other"]], clusters)
-            pair["metrics"]["accuracy"] |= {"p_value": None if exact is None else significant(exact)}
     tests = adjust(metric for pair in pairs for metric in pair["metrics"].values())
+    several = {"seeds": SEEDS} if len(next(iter(groups.values()))) > 1 else {"intervals": INTERVALS}
     return {
         "clusters": clusters.count,
         "metrics": {title: as_json(estimates) for title, estimates in found.items()},
@@ -80,8 +92,29 @@ def compare_runs(scorer: Scorer[Any], runs: Mapping[str, list[Any]]) -> dict[str
             if (ranked := ranking(name, metric, found, pairs)) is not None
         },
         "published": with_comparability(scorer.published(first), len(first)),
-        "policy": {**scorer.policy, "intervals": INTERVALS, "pairs": PAIRS.format(tests), "ranking": RANKING},
+        "policy": {**scorer.policy, **several, "pairs": PAIRS.format(tests), "ranking": RANKING},
     }
+
+
+def _chosen(estimates: Mapping[str, Estimate], names: Collection[str]) -> dict[str, Estimate]:
+    return {name: estimate for name, estimate in estimates.items() if name in names}
+
+
+def compare_groups(
+    runs: Sequence[list[Any]],
+    others: Sequence[list[Any]],
+    this: Mapping[str, Estimate],
+    other: Mapping[str, Estimate],
+    clusters: Clusters,
+) -> dict[str, Any]:
+    """`compare` of two runs, with the exact test of accuracy; of several seeds the differences alone."""
+    if len(runs) > 1:
+        return {"metrics": differences_over_seeds(this, other)}
+    found = compare(runs[0], others[0], this, other)
+    if "accuracy" in found:
+        exact = exact_p(runs[0], others[0], clusters)
+        found["metrics"]["accuracy"] |= {"p_value": None if exact is None else significant(exact)}
+    return found
 
 
 def exact_p(cases: Sequence[Any], others: Sequence[Any], clusters: Clusters) -> float | None:

@@ -134,6 +134,22 @@ def test_more_clips_leave_the_others_as_they_are(make):
     assert few.items() <= more.items()
 
 
+def test_training_alone_may_have_more_fake_clips_than_real_ones(tmp_path):
+    counts = ("--train", "10", "--val", "2", "--test", "2", "--workers", "1")
+    assert main(["--out", str(tmp_path), "--fakes", "4", *counts]) == 0
+    made = json.loads((tmp_path / "all_data.json").read_text(encoding="utf-8"))
+    assert Counter((row["split"], row["video_type"]) for row in made) == {
+        ("train", "fake_video"): 8,
+        ("train", "real_video"): 2,
+        ("val", "fake_video"): 1,
+        ("val", "real_video"): 1,
+        ("test", "fake_video"): 1,
+        ("test", "real_video"): 1,
+    }
+    named = [row["faketrace_check_applies"] for row in kind(made, "fake_video") if row["split"] == "train"]
+    assert len({*map(tuple, named)}) == 8  # the categories take turns
+
+
 @pytest.mark.parametrize(
     ("option", "value", "least"),
     [

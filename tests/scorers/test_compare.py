@@ -149,9 +149,63 @@ def test_of_perturbed_rows_the_clean_ones_count(tmp_path):
 
 def test_files_have_names_of_their_own(tmp_path):
     assert list(titled(["x/a.jsonl", "y/a.jsonl", "b=c.jsonl"])) == ["a", "y/a.jsonl", "b"]
+    (tmp_path / "a,b.jsonl").touch()
+    assert titled([f"one={tmp_path}/a,b.jsonl", "c.jsonl"])["one"] == [tmp_path / "a,b.jsonl"]
     for texts, told in ((["a.jsonl"], "two or more"), (["a=b", "a=c"], "two files are called 'a'")):
         with pytest.raises(ValueError, match=told):
             titled(texts)
+
+
+SEEDS = {"plain": ({0, 1, 2, 3}, {4, 5}, {0, 6, 7}), "weighted": ({0}, {4}, set()), "other": ({1}, {2}, {3, 8})}
+
+
+def seeds_of(folder, **groups):
+    """The arguments of groups of runs, one file a seed."""
+    return [
+        f"{name}={','.join(str(write_rows(folder / f'{name}_{i}.jsonl', run_of(w))) for i, w in enumerate(wrong))}"
+        for name, wrong in groups.items()
+    ]
+
+
+def test_a_name_of_several_files_is_the_mean_over_seeds(tmp_path, capsys):
+    """Accuracy of plain is 80, 90 and 85 by seed, of weighted 95, 95 and 100: pairs differ by 15, 5 and 15."""
+    arguments = seeds_of(tmp_path, **SEEDS)
+    flags = ["--metric", "accuracy", "--metric", "brier", "--out", str(tmp_path / "out")]
+    assert main([*arguments, *flags]) == 0
+    printed = capsys.readouterr().out
+    assert "difference of accuracy" in printed
+    assert "difference of brier" in printed
+    assert "auc" not in printed
+    report = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    plain = report["metrics"]["plain"]
+    assert [*plain] == ["accuracy", "brier"]
+    assert plain["accuracy"]["value"] == 85
+    assert plain["accuracy"]["seeds"]["values"] == [80, 90, 85]
+    pair = report["pairs"][0]
+    assert (pair["this"], pair["other"]) == ("plain", "weighted")
+    found = pair["metrics"]["accuracy"]
+    assert found["seeds"]["values"] == [-15, -5, -15]
+    assert found["ci95"][0] < found["value"] == pytest.approx(-35 / 3, abs=1e-4)
+    tests = [metric["p_value"] for pair in report["pairs"] for metric in pair["metrics"].values()]
+    assert len(tests) == 6
+    assert found["p_holm"] == pytest.approx(holm(tests)[0], rel=1e-3)
+    assert [row["run"] for row in report["ranking"]["accuracy"]] == ["weighted", "other", "plain"]
+    assert "other seeds" in report["policy"]["seeds"]
+    told = report["runs"]["plain"]["seeds"]
+    assert [one["file"] for one in told.values()] == arguments[0].removeprefix("plain=").split(",")
+    for end in ("md", "html"):
+        assert "weighted" in (tmp_path / "out" / f"comparison.{end}").read_text()
+
+
+def test_groups_have_as_many_files_each_of_another_seed(tmp_path, capsys):
+    two = seeds_of(tmp_path, plain=({1}, {2}), weighted=({1},))
+    assert main(two) == 2
+    assert "got plain 2, weighted 1" in capsys.readouterr().err
+    twice = f"{two[1]},{two[1].removeprefix('weighted=')}"
+    assert main([two[0], twice]) == 2
+    assert "a file stands twice" in capsys.readouterr().err
+    assert main([two[0], two[0].replace("plain", "again", 1), "--metric", "acuracy"]) == 2
+    assert "did you mean 'accuracy'?" in capsys.readouterr().err
 
 
 def test_the_page_the_markdown_and_the_terminal_show_it_as_text(tmp_path, capsys):
