@@ -33,7 +33,7 @@ class Statistic(Protocol):
         """How many it was measured on."""
 
     @property
-    def degrees(self) -> int:
+    def degrees(self) -> float:
         """Of freedom of the variance."""
 
     @property
