@@ -21,12 +21,16 @@ class Clusters:
         self.count = len(found)
 
 
-class Statistic(Protocol):
-    """How a metric hangs on the clusters of a file."""
+class Spread(Protocol):
+    """What a metric's variance is made of."""
 
     @property
     def influence(self) -> np.ndarray:
         """Of each cluster of the file; the squares add up to the variance, nan: it is not known."""
+
+
+class Statistic(Spread, Protocol):
+    """How a metric hangs on the clusters of a file."""
 
     @property
     def clusters(self) -> int:
@@ -90,7 +94,7 @@ def rounded(value: float) -> float:
     return round(float(value), 4) + 0.0  # no -0.0
 
 
-def standard_error(statistic: Statistic) -> float | None:
+def standard_error(statistic: Spread) -> float | None:
     """The root of the variance; None where it is not known, or nothing varies."""
     found = float(np.sqrt((statistic.influence**2).sum()))
     return found if np.isfinite(found) and found > 1e-12 else None
