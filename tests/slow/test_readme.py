@@ -95,15 +95,16 @@ def test_the_held_out_clips_share_nothing_with_the_training_clips(copy, quicksta
 
 @pytest.mark.slow
 def test_the_steps_run_as_they_stand(copy, quickstart):
-    """On the quickstart's clips, which are what the step that draws them would draw, and for a few training steps."""
+    """On the quickstart's clips, which are what the step that draws them would draw; a few training steps and answers."""
     shutil.copytree(copy / "output" / "quickstart" / "rewarddata", copy / "data" / "sample_rewarddata")
     drawing = "python converters/sample_deeptrace.py --out data/sample_rewarddata"
-    training = STEPS.index(next(line for line in STEPS if "train.sh" in line))
     assert drawing in STEPS
     steps = [line for line in STEPS if line != drawing]
-    steps[training - 1] += (
+    training, asking = (next(i for i, line in enumerate(steps) if name in line) for name in ("train.sh", "predict.py"))
+    steps[training] += (
         " --max_steps 4 --save_steps 4 --eval_strategy no && mv output/sample/checkpoint-4 output/sample/checkpoint-360"
     )
+    steps[asking] += " --limit 24"  # so little trained, each answer goes on to the limit of tokens
     assert "0 rejected" in bash(*steps, cwd=copy).stdout
     assert (copy / "output" / "sample" / "report" / "report.html").is_file()
 
