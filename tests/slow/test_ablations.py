@@ -7,7 +7,7 @@ import pytest
 
 from tests.launcher import python, run
 
-STEPS = ("--max_steps", 2, "--save_steps", 2, "--logging_steps", 1, "--eval_strategy", "no")
+STEPS = ("--max_steps", 2, "--save_steps", 2, "--logging_steps", 1, "--eval_strategy", "no", "--report_to", "none")
 SETTINGS = {
     "full": "full",
     "no_time": "w/o time",

@@ -10,7 +10,7 @@ from tests.launcher import rows, run
 @pytest.mark.slow
 def test_the_bootstrap_runs_from_the_images_to_the_scores(copy):
     """What a whole run gives stands in the README; here it is only seen that all of it is done."""
-    flags = ("--max_steps", 2, "--save_steps", 2, "--warmup_ratio", 0)
+    flags = ("--max_steps", 2, "--save_steps", 2, "--warmup_ratio", 0, "--report_to", "none")
     done = run("bash", "shell/bootstrap.sh", "--tiny", *flags, cwd=copy, IMAGES="40")
     home = copy / "output" / "bootstrap"
     grading = json.loads((home / "data" / "manifest.json").read_text())["grading"]

@@ -95,7 +95,7 @@ def test_the_held_out_clips_share_nothing_with_the_training_clips(copy, quicksta
 
 @pytest.mark.slow
 def test_the_steps_run_as_they_stand(copy, quickstart):
-    """On the quickstart's clips, which are what the step that draws them would draw; a few training steps and answers."""
+    """On the quickstart's clips, which that step would draw as well; a few training steps and answers."""
     shutil.copytree(copy / "output" / "quickstart" / "rewarddata", copy / "data" / "sample_rewarddata")
     drawing = "python converters/sample_deeptrace.py --out data/sample_rewarddata"
     assert drawing in STEPS
