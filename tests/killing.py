@@ -14,9 +14,9 @@ from swift_plugins.core import records
 DEAD = "4194305"  # above the largest number that Linux gives a process
 
 
-def beside(name: str, pid: object = DEAD) -> str:
+def beside(name: str, pid: int | str = DEAD, start: str = "") -> str:
     """The name under which a process of this machine, by default one that was killed, writes a file aside."""
-    return f".{name}.{records._place()}-{pid}.tmp"
+    return f".{name}.{records._place()}-{pid}-{start or records._started(int(pid))}-0.tmp"
 
 
 def states_of(run: Callable[[], object], out: Path, aside: Path) -> list[Path]:
@@ -28,8 +28,8 @@ def states_of(run: Callable[[], object], out: Path, aside: Path) -> list[Path]:
 
     def keep() -> None:
         copy = shutil.copytree(out, aside / str(len(kept)))
-        for path in [*copy.rglob(f".*-{os.getpid()}.tmp")]:
-            path.rename(path.with_name(path.name.replace(f"-{os.getpid()}.tmp", f"-{DEAD}.tmp")))
+        for path in [*copy.rglob(f".*-{os.getpid()}-*.tmp")]:
+            path.rename(path.with_name(path.name.replace(f"-{os.getpid()}-", f"-{DEAD}-")))
         kept.append(copy)
 
     def keeping(step: Callable[..., None]) -> Callable[..., None]:

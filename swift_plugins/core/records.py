@@ -11,6 +11,7 @@ import codecs
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -35,8 +36,10 @@ _BUFFER = 256 * 1024  # bytes; the default of 8 KB would be a system call every 
 _ROW_FORM = (("id", str), ("task", str), ("messages", list), ("meta", dict))
 _ROLES = (["user", "assistant"], ["user"], ["system", "user", "assistant"], ["system", "user"])
 MEDIA_TAG = re.compile("|".join(MEDIA_TAGS.values()))
-# Beside a file while it is written: its name, where the writer runs (see _place) and its process id.
-_ASIDE = re.compile(r"\..+\.(?P<place>[0-9a-f]{12})-(?P<pid>[0-9]{1,10})\.tmp", re.S)
+# Beside a file while it is written: its name, where the writer runs (see _place), its process id, when that was started
+# and a number of its own.
+_ASIDE = re.compile(r"\..+\.(?P<place>[0-9a-f]{12})-(?P<pid>[0-9]{1,10})-(?P<start>[0-9]{0,20})-[0-9]{1,10}\.tmp", re.S)
+_numbers = itertools.count()
 _STALE = 7 * 24 * 3600  # seconds without a write after which a file of another place has no writer any more
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:")
 
@@ -205,26 +208,30 @@ def remove_leftovers(folder: Path) -> None:
         if not (match := _ASIDE.fullmatch(path.name)):
             continue
         with contextlib.suppress(FileNotFoundError):  # its writer has put it in its place
-            left = not _alive(int(match["pid"])) if match["place"] == _place() else _age(path) > _STALE
-            if left:
+            here = match["place"] == _place()
+            if not _alive(int(match["pid"]), match["start"]) if here else time.time() - path.stat().st_mtime > _STALE:
                 path.unlink()
 
 
 _remove_leftovers_once = functools.lru_cache(maxsize=1024)(remove_leftovers)  # a folder may hold many files
 
 
-def _age(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
-
-
-def _alive(pid: int) -> bool:
+def _alive(pid: int, start: str) -> bool:
     try:
         os.kill(pid, 0)
     except PermissionError:
         return True
     except (ProcessLookupError, OverflowError):
         return False
-    return True
+    return _started(pid) == start  # ids are given again
+
+
+def _started(pid: int) -> str:
+    """When a process was started, in ticks since this machine was; empty where that is not told."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]  # proc(5): field 22
+    except OSError:
+        return ""
 
 
 def is_unused(folder: Path) -> bool:
@@ -239,7 +246,9 @@ def atomic_files(paths: Sequence[Path], outdated: Path | None = None) -> Iterato
     `outdated`, which tells of the files before, is removed when the new ones are safe on the disk. What killed
     processes have left in a folder is removed before the first file is written to it.
     """
-    aside = [path.with_name(f".{path.name}.{_place()}-{os.getpid()}.tmp") for path in paths]
+    pid = os.getpid()
+    mark = f"{_place()}-{pid}-{_started(pid)}-{next(_numbers)}"
+    aside = [path.with_name(f".{path.name}.{mark}.tmp") for path in paths]
     for path in paths:
         _remove_leftovers_once(path.parent.absolute())
     try:

@@ -60,7 +60,12 @@ def test_atomic_write_leaves_nothing_behind(tmp_path, error):
 
 
 def test_what_a_killed_writer_left_aside_is_removed(tmp_path):
-    left = [beside("kept"), beside("other"), beside("kept.x")]
+    left = [
+        beside("kept"),
+        beside("other"),
+        beside("kept.x"),
+        beside("kept", os.getppid(), "1"),
+    ]  # whose id is another's
     others = [
         beside("kept", os.getppid()),
         f".kept.{DEAD}.tmp",
@@ -76,7 +81,7 @@ def test_what_a_killed_writer_left_aside_is_removed(tmp_path):
 
 def test_what_another_machine_writes_to_the_same_disk_stays_until_it_is_old(tmp_path):
     """Whether its writer lives cannot be told from here; the process of that id here is another one."""
-    fresh, old = (f".rows.jsonl.{place}-{DEAD}.tmp" for place in ("0123456789ab", "ba9876543210"))
+    fresh, old = (f".rows.jsonl.{place}-{DEAD}--0.tmp" for place in ("0123456789ab", "ba9876543210"))
     for name in (fresh, old):
         (tmp_path / name).write_bytes(b"half")
     os.utime(tmp_path / old, (time.time() - 8 * 24 * 3600,) * 2)
@@ -84,9 +89,11 @@ def test_what_another_machine_writes_to_the_same_disk_stays_until_it_is_old(tmp_
     assert names(tmp_path) == [fresh, "rows.jsonl"]
 
 
-def test_processes_of_two_machines_that_have_one_id_write_to_files_of_their_own(tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", [records._place(), "0123456789ab"])
+def test_two_writers_of_one_process_id_write_to_files_of_their_own(tmp_path, monkeypatch, place):
+    """Threads, or processes of two machines."""
     with atomic_write(tmp_path / "a") as here:
-        monkeypatch.setattr(records, "_place", lambda: "0123456789ab")
+        monkeypatch.setattr(records, "_place", lambda: place)
         with atomic_write(tmp_path / "a") as there:
             here.write(b"here")
             there.write(b"there, longer")
