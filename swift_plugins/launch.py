@@ -8,8 +8,8 @@ From the environment, each in place of what the recipe says:
   DATASET     a converter's output folder, the folder above it, or a JSONL file; several make a mixture, of which
               #N behind one takes so many rows: DATASET="data/fakeclue data/mine#2000"
   OUTPUT_DIR  where checkpoints go          TUNER    lora or full           DEEPSPEED  zero0 … zero3, zero2_offload …
-  PACKING     padding_free, no rows padded: where flash-attention is installed (without it); packing, as many rows as
-              fit together; no
+  PACKING     padding_free, no row of a batch is padded: the default where flash-attention is installed; packing, as
+              many rows as fit together; no
   BALANCE_VERDICTS=yes   each verdict of the data counts the same in the loss: sets WEIGHT_REAL, WEIGHT_FAKE …
   NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES), NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT
 --latest trains nothing: it prints the newest checkpoint of the run; nor does --conversion, which prints the command

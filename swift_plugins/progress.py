@@ -122,9 +122,8 @@ class Progress:
         args = json.loads((self.steps.parent / "args.json").read_text(encoding="utf-8"))
         self.fp16 = bool(args.get("fp16"))
         at_once = args["per_device_train_batch_size"] * args["global_world_size"]
-        return (
-            self.in_pack * at_once * (args["gradient_accumulation_steps"] or max(1, math.ceil(16 / at_once)))
-        )  # its default
+        accumulated = args["gradient_accumulation_steps"] or max(1, math.ceil(16 / at_once))  # ms-swift's default
+        return self.in_pack * at_once * accumulated
 
 
 def fault_in(lines: list[str]) -> list[str]:

@@ -4,6 +4,8 @@ ms-swift takes `--padding_free` and `--packing` with flash-attention alone. tran
 of such a batch from one another where they see its borders: in the places of its tokens, and if no cache is made. The
 places of a Qwen-VL are those in time, height and width, in which no borders can be seen; the model also takes the
 tokens' own before these. Every token then has the loss of a padded batch. Such a mask takes the square of all tokens.
+
+Evaluation is on padded batches: a metric looks at rows, and joined ones would be one to it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 import torch
 from swift.arguments import SftArguments
 from swift.template import Template
+from swift.trainers import Seq2SeqTrainer
 
 import swift_plugins  # noqa: F401
 
@@ -48,3 +51,20 @@ def _masked_too(check: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 SftArguments._check_padding_free = _masked_too(SftArguments._check_padding_free)  # type: ignore[method-assign]
+
+
+def _padded(evaluate: Callable[..., Any]) -> Callable[..., Any]:
+    """A trainer's evaluation, with a template that pads."""
+
+    @functools.wraps(evaluate)
+    def call(self: Any, *args: Any, **options: Any) -> Any:
+        free, self.template.padding_free = self.template.padding_free, False
+        try:
+            return evaluate(self, *args, **options)
+        finally:
+            self.template.padding_free = free
+
+    return call
+
+
+Seq2SeqTrainer.evaluate = _padded(Seq2SeqTrainer.evaluate)  # type: ignore[method-assign]

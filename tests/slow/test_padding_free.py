@@ -83,7 +83,7 @@ def home(tmp_path_factory):
 
 
 def train(home: Path, architecture: str, *flags: str) -> dict[str, float]:
-    """What a training of one step logs: the loss, those of its datasets, and the norm of the gradient."""
+    """What a training of one step logs: the losses, of its datasets and evaluation too, and the gradient's norm."""
     from swift import sft_main
 
     from swift_plugins.tiny_model import build
@@ -115,8 +115,8 @@ def train(home: Path, architecture: str, *flags: str) -> dict[str, float]:
     log = sft_main([*(str(word) for key, value in fixed.items() for word in (f"--{key}", value)), *flags])[
         "log_history"
     ]
-    logged = next(entry for entry in log if "loss" in entry)
-    return {key: value for key, value in logged.items() if key.startswith("loss") or key == "grad_norm"}
+    logged = {key: value for entry in log for key, value in entry.items()}
+    return {key: value for key, value in logged.items() if key.startswith(("loss", "eval_loss", "grad_norm"))}
 
 
 @pytest.fixture(scope="module")
@@ -139,9 +139,18 @@ def test_rows_one_behind_another_give_the_loss_of_the_padded_batch(home, padded,
         assert found == pytest.approx(padded(architecture), rel=1e-4), flags
 
 
-def test_without_losses_of_its_own_the_same(home):
-    free = train(home, "videollama3", *PLAIN, "--padding_free", "true", "--attn_impl", "eager")
-    assert free == pytest.approx(train(home, "videollama3", *PLAIN), rel=1e-4)
+def test_without_losses_of_its_own_the_same_and_each_row_is_evaluated(home, monkeypatch):
+    rows = []
+    monkeypatch.setattr(
+        "swift_plugins.hooks.metrics.verdict_scores", lambda _, labels, __: rows.append(len(labels)) or {}
+    )
+    validation = ("--val_dataset", str(home / "clips.jsonl"), "--eval_strategy", "steps", "--eval_steps", "1")
+    flags = (*PLAIN, *validation, "--eval_metric", "verdict", "--per_device_eval_batch_size", "3")
+    padded = train(home, "videollama3", *flags)
+    assert "eval_loss" in padded
+    free = train(home, "videollama3", *flags, "--padding_free", "true", "--attn_impl", "eager")
+    assert free == pytest.approx(padded, rel=1e-4)
+    assert rows == [8, 8]
 
 
 # ----------------------------------------------------------------------------------------------------- flash-attention
