@@ -4,9 +4,11 @@
 
 Nothing is downloaded: each base is built from its sizes, and rows are those of the samples, their clips and images
 enlarged to 1280 x 720 px (5.7 s at 24 frames/s with grain, DeepTraceReward's mean clip) and 1024 x 768 px. A recipe
-trains 20 steps with its own settings on all GPUs (NUM_GPUS, GPU_IDS, DEEPSPEED: see shell/train.sh) and saves nothing.
-Prints a Markdown table, as recipes/README.md has one; a training that fails says why below it. --tiny measures the tiny
-recipes in the same way, on tiny models and a CPU, which tells that it works and nothing about a GPU.
+trains 20 steps with its own settings on all GPUs (NUM_GPUS, GPU_IDS, DEEPSPEED: see shell/train.sh) and saves nothing:
+without padding where that can be (PACKING=padding_free), and again padded, packed, and with its clips' frames in a
+cache, of which the rows/s and the wait for data are told. Prints a Markdown table, as recipes/README.md has one; a
+training that fails says why below it. --tiny measures the tiny recipes in the same way, on tiny models and a CPU, which
+tells that it works and nothing about a GPU.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +28,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:
     sys.path[0] = str(ROOT)
 
+from swift_plugins.core import frame_cache
 from swift_plugins.core.commands import run, stage, whole_number
+from swift_plugins.core.kernels import SETTING
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import read_json, write_json
 from swift_plugins.core.runs import Recipe, find_recipe
@@ -38,7 +42,9 @@ HOME = Path("output/bench")
 SAMPLES = {"deeptrace": "deeptrace", "deepfakejudge": "deepfakejudge", "fakevlm": "fakeclue"}
 CLIPS, SPARE = 28, 4  # drawn to train on, and in each other split; rows are used several times
 PAGE = ("rows/s", "tokens/s", "tokens a row", "MFU", "peak memory", "data wait")
-HEAD = (f"| recipe | GPUs | {' | '.join(PAGE)} |", "|---" * (len(PAGE) + 2) + "|")
+# The same otherwise, in other batches or with frames that are there before -> what its training has in its environment.
+AGAIN = {"padded": {SETTING: "no"}, "packed": {SETTING: "packing"}, "cached": {SETTING: "padding_free"}}
+HEAD = (f"| recipe | GPUs | {' | '.join((*PAGE, *AGAIN))} |", "|---" * (len(PAGE) + len(AGAIN) + 2) + "|")
 LIBRARIES = ("torch", "transformers", "ms-swift", "deepspeed", "peft")
 
 
@@ -166,21 +172,57 @@ def enlarge_model(name: str, small: Path, out: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------ training
 
 
-def measure(recipe: Recipe, model: Path, data: Path, steps: int, gpus: int, out: Path) -> dict[str, Any] | str:
-    """The record of a short training on so many GPUs, or why there is none."""
-    keys, env = recipe.keys, quiet()
-    rows = (steps + 1) * gpus * keys["per_device_train_batch_size"] * (keys.get("gradient_accumulation_steps") or 1)
+class Place(NamedTuple):
+    """Where a recipe's model and rows lie, and how much it is to train."""
+
+    model: Path
+    train: Path  # a JSONL
+    out: Path
+    steps: int
+    gpus: int
+
+
+def train_file(recipe: Recipe, data: Path) -> Path:
     train = data / Path(recipe.files("dataset")[0]).parent.name / "train.jsonl"
-    train = train if train.is_file() else data / "train.jsonl"
+    return train if train.is_file() else data / "train.jsonl"
+
+
+def measure(recipe: Recipe, place: Place, own: Mapping[str, str]) -> dict[str, Any] | str:
+    """The record of a short training with its `own` environment, or why there is none."""
+    keys, (model, train, out, steps, gpus) = recipe.keys, place
+    rows = (steps + 1) * gpus * keys["per_device_train_batch_size"] * (keys.get("gradient_accumulation_steps") or 1)
     shutil.rmtree(out, ignore_errors=True)
-    env |= {"MODEL": str(model.resolve()), "DATASET": f"{train.resolve()}#{rows}", "OUTPUT_DIR": str(out.resolve())}
-    env |= {"NUM_GPUS": str(gpus), "HF_HUB_OFFLINE": "1"}
+    env = quiet() | {"MODEL": str(model.resolve()), "DATASET": f"{train.resolve()}#{rows}", **own}
+    env |= {"OUTPUT_DIR": str(out.resolve()), "NUM_GPUS": str(gpus), "HF_HUB_OFFLINE": "1"}
     flags = ("--max_steps", steps, "--save_strategy", "no", "--eval_strategy", "no", "--logging_steps", 1)
     command = [sys.executable, ROOT / "swift_plugins/launch.py", recipe.path, *flags, "--use_hf", "false"]
     done = subprocess.run([*map(str, command)], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         return (done.stdout.strip().splitlines() or ["it failed"])[-1]
     return read_speed(out) or "it took no step that counts"
+
+
+def measure_again(recipe: Recipe, place: Place, first: Mapping[str, Any], failed: list[str]) -> Iterator[str]:
+    """A cell for each of AGAIN; empty for what cannot be or has failed, and of the `first` where that was so."""
+    for name, own in AGAIN.items():
+        if name == "cached" and not holds_clips(place.train):
+            yield ""
+            continue
+        if name == "cached":
+            cache = place.out.parent / "frames"
+            flags = ("--data", place.train, "--model", place.model, "--recipe", recipe.path, "--out", cache)
+            python("converters/cache_frames.py", *flags)
+            own = own | {frame_cache.SETTING: str(cache.resolve())}
+        found = first if name == first["batches"] else measure(recipe, place, own)
+        if isinstance(found, str):
+            failed.append(f"{recipe.path}, {name}: {found}")
+        told = isinstance(found, dict) and (name != "packed" or found["batches"] == "packing")
+        yield f"{found['rows_per_s']:.3g} ({100 * found['data_wait']:.0f} %)" if told else ""
+
+
+def holds_clips(rows: Path) -> bool:
+    with open(rows, encoding="utf-8") as file:
+        return '"videos":' in file.readline()
 
 
 def count_gpus() -> int:
@@ -192,11 +234,11 @@ def count_gpus() -> int:
     return found
 
 
-def line(recipe: Recipe, speed: Mapping[str, Any] | None, shape: Shape | None) -> str:
+def line(recipe: Recipe, speed: Mapping[str, Any] | None, shape: Shape | None, again: Iterable[str] = ()) -> str:
     """A recipe's line of the table; its cells are empty without a measurement, that of MFU on unknown hardware."""
     name = str(Path(recipe.path)).removeprefix("recipes/")
     if speed is None or shape is None:
-        return f"| `{name}` | {' | '.join([''] * (len(PAGE) + 1))} |"
+        return f"| `{name}` | {' | '.join([''] * (len(PAGE) + len(AGAIN) + 1))} |"
     vision, full = not recipe.keys.get("freeze_vit", True), recipe.keys["tuner_type"] == "full"
     share = mfu(speed, training_flops(shape, speed["per_row"], full, vision))
     cells = (
@@ -206,6 +248,7 @@ def line(recipe: Recipe, speed: Mapping[str, Any] | None, shape: Shape | None) -
         "" if share is None else f"{100 * share:.1f} %",
         f"{speed['peak_memory_gib']:.1f} GiB",
         f"{100 * speed['data_wait']:.0f} %",
+        *again,
     )
     return f"| `{name}` | {speed['devices']} | {' | '.join(cells)} |"
 
@@ -223,8 +266,10 @@ def print_table(recipes: Iterable[Recipe], tiny: bool, steps: int) -> None:
                 stage(f"building {recipe.keys['model']} with random weights")
                 make_model(recipe, data, tiny, model)
                 built = base
-            stage(f"training {steps} steps of {recipe.path}")
-            found = measure(recipe, model, data, steps, gpus, home / "train")
+            stage(f"training {steps} steps of {recipe.path}, in several ways")
+            place = Place(model, train_file(recipe, data), home / "train", steps, gpus)
+            found = measure(recipe, place, {SETTING: "padding_free"})
+            again = [*measure_again(recipe, place, found, failed)] if isinstance(found, dict) else []
         except ValueError as error:
             found, built = str(error), None
         if isinstance(found, str):
@@ -232,7 +277,7 @@ def print_table(recipes: Iterable[Recipe], tiny: bool, steps: int) -> None:
             lines.append(line(recipe, None, None))
         else:
             device = found["device"]
-            lines.append(line(recipe, found, Shape(**read_json(model / "shape.json"))))
+            lines.append(line(recipe, found, Shape(**read_json(model / "shape.json")), again))
     shutil.rmtree(home / "model", ignore_errors=True)
     versions = ", ".join(f"{name} {version}" for name, version in library_versions(LIBRARIES).items() if version)
     for text in (*HEAD, *lines, "", f"{device or 'Nothing'} measured: {versions}; {steps} steps a recipe."):
@@ -253,7 +298,7 @@ def main(argv: list[str] | None = None) -> int:
     os.chdir(ROOT)
 
     def measured(args: argparse.Namespace) -> None:
-        for name in ("MODEL", "DATASET", "OUTPUT_DIR", "TUNER"):
+        for name in ("MODEL", "DATASET", "OUTPUT_DIR", "TUNER", SETTING, frame_cache.SETTING):
             if os.environ.get(name):
                 raise ValueError(
                     f"{name}={os.environ[name]} has no place here: recipes are measured as they are; unset it"

@@ -8,6 +8,8 @@ From the environment, each in place of what the recipe says:
   DATASET     a converter's output folder, the folder above it, or a JSONL file; several make a mixture, of which
               #N behind one takes so many rows: DATASET="data/fakeclue data/mine#2000"
   OUTPUT_DIR  where checkpoints go          TUNER    lora or full           DEEPSPEED  zero0 … zero3, zero2_offload …
+  PACKING     padding_free, no row of a batch is padded: the default where flash-attention is installed; packing, as
+              many rows as fit together; no
   BALANCE_VERDICTS=yes   each verdict of the data counts the same in the loss: sets WEIGHT_REAL, WEIGHT_FAKE …
   NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES), NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT
 --latest trains nothing: it prints the newest checkpoint of the run; nor does --conversion, which prints the command
@@ -32,6 +34,7 @@ if not __package__:
 from swift_plugins.core import next_steps
 from swift_plugins.core.balance import balanced, count_verdicts
 from swift_plugins.core.commands import INTERRUPTED
+from swift_plugins.core.kernels import use_liger, use_packing
 from swift_plugins.core.mixtures import describe_all, sampled
 from swift_plugins.core.preflight import Lengths, check_packages, check_resumed, vision_in_force
 from swift_plugins.core.printable import say
@@ -253,8 +256,8 @@ def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
         return run.recipe.header["data"].split(" && ")[-1]  # what comes before it draws a sample
     if "--tiny" in extra:
         raise ValueError(f"--tiny is not for this recipe: {run.on_cpu}")
-    settle = (use_data, use_balance, check_limits, use_model, check_output, use_tuner, use_devices, use_plugins, check)
-    for use in settle:
+    settle = (use_data, use_balance, check_limits, use_model, check_output, use_tuner, use_devices)
+    for use in (*settle, use_packing, use_liger, use_plugins, check):
         use(run)
     for note in run.notes:
         say(f"train: {note}")

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 from swift_plugins.core.known_warnings import HARMFUL, is_harmless
 from swift_plugins.core.printable import say
+from swift_plugins.core.speed import PACKS
 
 POLL = 0.25  # seconds between two looks at the log
 SHOWN = 300  # characters of a warning
@@ -32,6 +33,7 @@ STAGES = (
     ("Start time of running main", "reading the data"),
     (" will be saved in: ", "preparing the first step"),
 )
+PACKED = re.compile(PACKS.format(rows="([0-9]+)", packs="([0-9]+)"))
 WARNING = re.compile(r"\[(WARNING|ERROR|CRITICAL):|\[transformers\] |.*\b(User|Runtime)Warning: ")
 
 
@@ -60,6 +62,7 @@ class Progress:
         self.begin = time.monotonic()
         self.seen: set[str] = set()
         self.rows = 0.0  # of one step
+        self.in_pack = 1.0
         self.fp16 = False
         self.harm: str | None = None
 
@@ -70,6 +73,9 @@ class Progress:
                 if marker in line and stage not in self.seen:
                     self.seen.add(stage)
                     self.say(stage)
+            if match := PACKED.search(line):
+                self.in_pack = int(match[1]) / int(match[2])
+                self.say(f"{match[0]}: a step takes {self.batch():.4g} rows")
             self.warn(line)
         if not self.steps.is_file():
             return
@@ -116,7 +122,8 @@ class Progress:
         args = json.loads((self.steps.parent / "args.json").read_text(encoding="utf-8"))
         self.fp16 = bool(args.get("fp16"))
         at_once = args["per_device_train_batch_size"] * args["global_world_size"]
-        return at_once * (args["gradient_accumulation_steps"] or max(1, math.ceil(16 / at_once)))  # its default
+        accumulated = args["gradient_accumulation_steps"] or max(1, math.ceil(16 / at_once))  # ms-swift's default
+        return self.in_pack * at_once * accumulated
 
 
 def fault_in(lines: list[str]) -> list[str]:

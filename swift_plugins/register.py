@@ -16,6 +16,7 @@ from swift_plugins.hooks import (  # noqa: F401
     losses,
     media_gate,
     metrics,
+    padding_free,
     remote_code,
     templates,
     truncation,

@@ -25,6 +25,7 @@ VARIABLES = (
     "OUTPUT_DIR",
     "TUNER",
     "DEEPSPEED",
+    "PACKING",
     "NUM_GPUS",
     "GPU_IDS",
     "NPROC_PER_NODE",

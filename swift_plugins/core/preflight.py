@@ -17,6 +17,7 @@ from swift_plugins.core.vision import ClipVision, Vision
 NEEDS = {
     "report_to": {name: name for name in ("tensorboard", "wandb", "swanlab", "mlflow", "comet_ml", "clearml")},
     "attn_impl": {"flash_attn": "flash_attn", "flash_attention_2": "flash_attn"},
+    "use_liger_kernel": {"true": "liger_kernel"},
 }
 
 

@@ -11,6 +11,7 @@ from swift_plugins.core.records import read_json
 
 SPEED_FILE = "speed.json"  # beside the checkpoints of a run; each checkpoint's record has its own, under SPEED
 SPEED = "speed"
+PACKS = "packing: {rows} rows lie in {packs} packs"  # what a training says in its log before its first step
 # A name that a device's has in it -> its dense bfloat16 peak in TFLOP/s (NVIDIA's and AMD's data sheets, without
 # sparsity); the first that fits.
 PEAKS = {

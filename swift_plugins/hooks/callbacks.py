@@ -12,9 +12,10 @@ from swift.callbacks import TrainerCallback, callbacks_map
 from swift_plugins.core import trained_rows
 from swift_plugins.core.frame_cache import frame_quality
 from swift_plugins.core.mixtures import describe_all, sampled
+from swift_plugins.core.printable import say
 from swift_plugins.core.records import check_training_texts, write_json
 from swift_plugins.core.settings import CHECKPOINT_FILE, answer_form, library_versions, vision_settings
-from swift_plugins.core.speed import SPEED, SPEED_FILE
+from swift_plugins.core.speed import PACKS, SPEED, SPEED_FILE
 from swift_plugins.hooks.losses import loss_weights
 from swift_plugins.hooks.speed import Speed
 
@@ -58,11 +59,14 @@ class ForensicsCallback(TrainerCallback):
             "vision": vision,
             "frame_cache": frame_quality(),
             "loss_weights": loss_weights(),
+            "batches": next((way for way in ("packing", "padding_free") if recorded.get(way)), "padded"),
             "versions": library_versions(),
         }
         if state.is_world_process_zero:
             earlier = [recorded.get("model_dir"), args.resume_from_checkpoint, *(recorded.get("adapters") or [])]
             self.record["trained_rows"] = trained_rows.described([one["path"] for one in self.record["data"]], earlier)
+            if packs := getattr(self.trainer.train_dataset, "packed_idx", None):
+                say(PACKS.format(rows=sum(map(len, packs)), packs=len(packs)))
         self.speed = Speed(self.trainer)
 
     def on_step_end(self, args, state, control, **kwargs):
@@ -78,7 +82,7 @@ class ForensicsCallback(TrainerCallback):
     def on_train_end(self, args, state, control, **kwargs):
         speed = self.speed.so_far()
         if speed and state.is_world_process_zero:
-            write_json(Path(args.output_dir) / SPEED_FILE, speed)
+            write_json(Path(args.output_dir) / SPEED_FILE, speed | {"batches": self.record["batches"]})
 
 
 callbacks_map["forensics"] = ForensicsCallback

@@ -12,9 +12,10 @@ from swift_plugins.core.readers import CURE, reader_in_force
 from swift_plugins.core.settings import answer_form
 from swift_plugins.core.tasks import fakevlm
 from swift_plugins.core.videos import seen_size
+from swift_plugins.hooks.padding_free import PaddingFree
 
 
-class AnswerForms(Template):
+class AnswerForms(PaddingFree):
     """Trains FakeVLM's rows in the forms that figure 3 and table 6 of the paper compare, all from one dataset.
 
     ANSWER_FORM=word in a recipe's ENV leaves "Real" or "Fake" of an answer. In the task seq_cls the answer is taken out
@@ -44,8 +45,19 @@ def _verdict(inputs) -> str:
 class ForensicLlavaTemplate(AnswerForms, LlavaHfTemplate):
     """LLaVA-1.5's chat as its own chat template has it, with which FakeVLM is trained (released training code)."""
 
+    def _encode(self, inputs):
+        """With a weight for every token of an image: the stock template leaves one for all of them."""
+        encoded = super()._encode(inputs)
+        if inputs.images and encoded.get("loss_scale") is not None:
+            ids, weights, spread = encoded["input_ids"], iter(encoded["loss_scale"]), []
+            each = ids.count(self.image_token_index) // len(inputs.images)
+            while len(spread) < len(ids):
+                spread += [next(weights)] * (each if ids[len(spread)] == self.image_token_index else 1)
+            encoded["loss_scale"] = spread
+        return encoded
 
-class BareLlavaTemplate(AnswerForms, LlavaHfTemplate):
+
+class BareLlavaTemplate(ForensicLlavaTemplate):
     """The question and nothing else, with which FakeVLM is evaluated (released evaluation code)."""
 
     def replace_tag(self, media_type, index, inputs):

@@ -119,7 +119,6 @@ class ForensicVideoLlama3Template(AnswerForms):
     """VideoLLaMA 3's chat, with boxes in thousandths of the frame (its published grounding examples)."""
 
     use_model = True
-    support_padding_free = True
 
     def init_processor(self, processor):
         self.placeholder_tokens = [IMAGE_TOKEN, VIDEO_TOKEN]  # ids of this vocabulary take their places

@@ -196,3 +196,9 @@ def test_what_is_known_of_the_libraries_is_what_they_say():
         said += "".join((folder / f"{module}.py").read_text(encoding="utf-8") for module in modules)
     known = [*HARMLESS, *HARMFUL, *(marker for marker, _ in STAGES)]
     assert [text for text in known if text not in said] == []
+
+
+def test_rows_in_packs_are_counted(train):
+    _, said, _, _ = train(["packing: 30 rows lie in 12 packs"], [STEP])
+    assert "packing: 30 rows lie in 12 packs: a step takes 20 rows" in said
+    assert "step 3/8  loss 2.5  token accuracy 0.5  40 rows/s" in said

@@ -77,12 +77,16 @@ def test_the_command_measures_tiny_models_on_the_cpu(copy):
     done = run("bash", "shell/bench_gpu.sh", "--tiny", "--steps", 2, recipe, cwd=copy)
     lines = done.stdout.splitlines()
     at = lines.index(HEAD[0])
-    name, gpus, rows, tokens, length, share, memory, wait = (cell.strip() for cell in lines[at + 2].split("|")[1:-1])
+    found = [cell.strip() for cell in lines[at + 2].split("|")[1:-1]]
+    name, gpus, rows, tokens, length, share, memory, wait, *again = found
     assert (name, gpus, share) == ("`deeptrace/tiny_videollama3.yaml`", "1", "")
     assert float(rows) > 0
     assert float(tokens.replace(",", "")) == pytest.approx(float(rows) * float(length), rel=0.02)
     assert re.fullmatch(r"[\d.]+ GiB", memory)
     assert re.fullmatch(r"\d+ %", wait)
+    assert len(again) == 3  # padded, packed, from a cache: rows/s and the wait for data
+    assert [cell for cell in again if not re.fullmatch(r"[\d.]+ \(\d+ %\)", cell)] == []
+    assert any((copy / "output" / "bench" / "tiny" / "frames").glob("*/*.zip"))
     assert "the peak of 'cpu' is not known" in done.stdout
     assert re.search(
         r"^cpu measured: torch [\d.]+, transformers [\d.]+, ms-swift [\d.]+, .*; 2 steps a recipe\.$", done.stdout, re.M
