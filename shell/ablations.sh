@@ -7,9 +7,8 @@
 #   SRC           the raw dataset's folder (default RewardData)
 # --tiny needs nothing: synthetic clips, a tiny random Qwen2.5-VL and about a quarter of an hour on two CPU cores.
 set -euo pipefail
-export NEXT_STEPS=no # it takes them itself
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-python=.venv/bin/python
+. shell/ablating.sh
 flags=$*
 if [ "${1:-}" = --tiny ]; then
     shift
@@ -28,24 +27,15 @@ from SRC, and all goes to $home; unset it" >&2; exit 2; }
 fi
 [ -f "$src/all_data.json" ] || { echo "ablations: no $src/all_data.json: get RewardData, or set SRC to its folder; --tiny \
 needs none" >&2; exit 2; }
-mkdir -p "$home"
-of="${MODEL:-default base}, ${TUNER:-full}, $src $(cksum < "$src/all_data.json"), flags ${flags:-none}"
-[ -f "$home/.of" ] || echo "$of" > "$home/.of"
-[ "$(cat "$home/.of")" = "$of" ] || { echo "ablations: $home is of $(cat "$home/.of"), this would be of $of: move it \
-away, one table is of one base and one dataset" >&2; exit 2; }
-step() { echo; echo "== $1"; }
+same_base "${MODEL:-default base}, ${TUNER:-full}, $src $(cksum < "$src/all_data.json"), flags ${flags:-none}"
 
 convert=$(bash "${train[@]}" --conversion)
 for setting in full no_time no_explanation no_time_no_explanation; do
-    data=$home/rows/$setting out=$home/train_$setting
+    data=$home/rows/$setting
     step "$setting"
     [ -f "$data/manifest.json" ] || ${convert/#python/$python} --src "$src" --setting $setting --out "$data"
-    export DATASET=$data OUTPUT_DIR=$out
-    if [ ! -f "$out/.done" ]; then
-        begun=$(bash "${train[@]}" --latest) # of a training that was cut off
-        bash "${train[@]}" ${begun:+--resume_from_checkpoint "$begun"} "$@"
-        touch "$out/.done"
-    fi
+    export DATASET=$data OUTPUT_DIR=$home/train_$setting
+    finish bash "${train[@]}" -- "$@"
     $python eval/predict.py --model "$(bash "${train[@]}" --latest)" --data "$data/test.jsonl" --out "$home/$setting.jsonl" $ask
 done
 step "the settings on the test set"

@@ -8,9 +8,8 @@
 #   TESTS    converted test sets (default data/fakeclue/test.jsonl data/loki_fakevlm/image/fakevlm/test.jsonl)
 # --tiny needs nothing: a synthetic FakeClue, a tiny random LLaVA and about ten minutes on two CPU cores.
 set -euo pipefail
-export NEXT_STEPS=no # it takes them itself
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-python=.venv/bin/python
+. shell/ablating.sh
 if [ "${1:-}" = --tiny ]; then
     tiny=--tiny home=output/fakevlm ask="--batch-size 64 --max-tokens 64"
     . shell/tiny.sh TESTS OUTPUT_DIR
@@ -29,12 +28,7 @@ for file in $data/train.jsonl $tests $model/config.json; do
 llava-hf/llava-1.5-7b-hf --local-dir llava-1.5-7b-hf) or set MODEL, DATASET and TESTS; --tiny needs none" >&2; exit 2; }
 done
 [ -z "${OUTPUT_DIR:-}" ] || { echo "strategies: OUTPUT_DIR=$OUTPUT_DIR has no place here: all goes to $home; unset it" >&2; exit 2; }
-mkdir -p "$home"
-of="$model, $data/train.jsonl $(cksum < "$data/train.jsonl")"
-[ -f "$home/.of" ] || echo "$of" > "$home/.of"
-[ "$(cat "$home/.of")" = "$of" ] || { echo "strategies: $home is of $(cat "$home/.of"), this would be of $of: move it \
-away, one table is of one model and one dataset" >&2; exit 2; }
-step() { echo; echo "== $1"; }
+same_base "$model, $data/train.jsonl $(cksum < "$data/train.jsonl")"
 latest() { OUTPUT_DIR=$home/train_$1 $python swift_plugins/launch.py $recipe.yaml --latest | sed "s|^$PWD/||"; }
 
 for strategy in direct explained head; do

@@ -60,6 +60,7 @@ def comparison_lines(report: dict[str, Any], scorer: Scorer[Any], names: Sequenc
         lines += ["", *columns(rows)]
     for rows in [of_two(pairs[0], scorer)] if len(pairs) == 1 else [of_many(pairs, name, scorer) for name in names]:
         lines += ["", *columns(rows)] if len(rows) > 1 else []
+    lines += ["", *columns(rows)] if (rows := seeds_rows(report, scorer)) else []
     if len(pairs) == 1 and "accuracy" in pairs[0]:
         lines.append(f"only right: {right_text(pairs[0])} rows")
     return [*lines, *report["remarks"], *comparable_lines(report["published"])]
@@ -85,6 +86,18 @@ def of_many(pairs: Sequence[dict[str, Any]], name: str, scorer: Scorer[Any]) -> 
     return rows
 
 
+def seeds_rows(report: dict[str, Any], scorer: Scorer[Any]) -> list[list[str]]:
+    """The table of what each seed gave, and the standard errors of rows and of seeds; empty for runs of one seed."""
+    rows = []
+    for name, metric in scorer.metrics.items():
+        form = f".{metric.decimals}f"
+        for title, found in report["metrics"].items():
+            if told := found.get(name, {}).get("seeds"):
+                values = ", ".join(format(value, form) for value in told["values"])
+                rows.append([name, title, values, format(told["se_rows"], form), format(told["se_seeds"], form)])
+    return [["metric", "run", "by seed", "se of rows", "se of seeds"], *rows] if rows else []
+
+
 def comparable_lines(published: dict[str, Any]) -> list[str]:
     """Why a published table does not compare, and the notes on its rows."""
     reason = published["not_comparable"]
@@ -104,6 +117,7 @@ def write_comparison(report: dict[str, Any], scorer: Scorer[Any], out: Path) -> 
         "rank_text": rank_text,
         "first_text": first_text,
         "right_text": right_text,
+        "seeds": seeds_rows(report, scorer),
         "flat": flat,
     }
     for name in ("comparison.html", "comparison.md"):

@@ -147,9 +147,6 @@ def test_how_a_step_is_cut_up_does_not_matter(loss_of, tokenizer, settings):
     single = [value(loss, *batch(tokenizer, answer), num_items_in_batch=items) for answer in answers]
     assert sum(single).item() == pytest.approx(whole.item(), rel=1e-5)  # accumulated, or on several ranks
 
-    kept = [[row[tokens != -100] for tokens in labels] for row in ()] or [
-        labels[i] != -100 for i in range(len(answers))
-    ]
     flat = torch.cat([labels[i][: len(labels_of(tokenizer, a))] for i, a in enumerate(answers)])[None]
     joined = torch.cat([logits[i][: len(labels_of(tokenizer, a))] for i, a in enumerate(answers)])[None]
     assert value(loss, joined, flat, num_items_in_batch=items).item() == pytest.approx(whole.item(), rel=1e-5)

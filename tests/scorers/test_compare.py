@@ -193,8 +193,9 @@ def test_a_name_of_several_files_is_the_mean_over_seeds(tmp_path, capsys):
     assert "other seeds" in report["policy"]["seeds"]
     told = report["runs"]["plain"]["seeds"]
     assert [one["file"] for one in told.values()] == arguments[0].removeprefix("plain=").split(",")
-    for end in ("md", "html"):
-        assert "weighted" in (tmp_path / "out" / f"comparison.{end}").read_text()
+    by_seed = ("80.0, 90.0, 85.0", "se of rows", "se of seeds")
+    shown = [(tmp_path / "out" / f"comparison.{end}").read_text() for end in ("md", "html")]
+    assert all(text in place for text in by_seed for place in [*shown, printed])
 
 
 def test_groups_have_as_many_files_each_of_another_seed(tmp_path, capsys):

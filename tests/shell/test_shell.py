@@ -76,6 +76,9 @@ CONVERT = "python converters/deeptrace_to_swift.py --src RewardData --out data/d
             {"OUTPUT_DIR": "", "SRC": "nowhere"},
             "no nowhere/all_data.json: get RewardData, or set SRC",
         ),
+        (["ablate_losses.sh"], {"OUTPUT_DIR": "", "DATASET": "@"}, "no train.jsonl and test.jsonl in"),
+        (["ablate_losses.sh", "pointwise"], {}, "has no place here: all goes to output/losses/pointwise"),
+        (["ablate_losses.sh", "--tiny"], {"OUTPUT_DIR": "", "DATASET": "@"}, "has no place here: a tiny training has"),
         (["ablations.sh"], {"OUTPUT_DIR": "", "DATASET": "@"}, "has no place here: each setting has rows of its own"),
     ],
 )
@@ -432,7 +435,7 @@ def test_one_table_of_strategies_is_of_one_model_and_one_dataset(project):
     assert "--train rows/train.jsonl" in probe
     done = project.bash("strategies.sh", MODEL="b", **env)
     assert done.returncode == 2
-    assert "one table is of one model and one dataset" in done.stderr
+    assert "one table is of one base and one dataset" in done.stderr
     (project.folder / "rows" / "train.jsonl").write_text("{} ")
     assert project.bash("strategies.sh", MODEL="a", **env).returncode == 2
     assert project.scripts() == []
