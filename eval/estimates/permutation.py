@@ -65,11 +65,12 @@ def p_values(pairs: Sequence[tuple[Statistic, Statistic]]) -> list[float]:
     return found
 
 
-def _difference(this: Estimate, other: Estimate, p: float | None) -> dict[str, Any]:
+def _difference(this: Estimate, other: Estimate, p: float | None, span: float) -> dict[str, Any]:
     """this - other on the same rows, whose test has this p, or null with a reason.
 
     {"value", "ci95", "n", "clusters", "p_value", "detectable"}: the interval is value +- t se, from the differences of
-    what the clusters add to both, and `detectable` follows from the same se (intervals.detectable), None without one.
+    what the clusters add to both, within -span..span; `detectable` follows from the same se (intervals.detectable), None
+    without one and where no two values of the scale are so far apart.
     """
     if this.value is None or other.value is None or p is None:
         reason = this.reason or other.reason
@@ -78,15 +79,18 @@ def _difference(this: Estimate, other: Estimate, p: float | None) -> dict[str, A
     error = float(np.sqrt(((this.statistic.influence - other.statistic.influence) ** 2).sum()))
     if np.isfinite(error) and error > 1e-9:
         degrees = min(this.statistic.degrees, other.statistic.degrees)
-        half, least = t_quantile(degrees) * error, rounded(detectable(degrees, error))
-        ends = [rounded(value - half), rounded(value + half)]
+        half, found_from = t_quantile(degrees) * error, detectable(degrees, error)
+        ends = [rounded(max(value - half, -span)), rounded(min(value + half, span))]
+        least = rounded(found_from) if found_from <= span else None
     found = {"value": rounded(value), "ci95": ends, "n": this.n, "clusters": this.statistic.clusters}
     return found | {"p_value": rounded(p), "detectable": least}
 
 
-def differences(this: Mapping[str, Estimate], other: Mapping[str, Estimate]) -> dict[str, Any]:
-    """name -> the difference of each metric of both."""
+def differences(
+    this: Mapping[str, Estimate], other: Mapping[str, Estimate], spans: Mapping[str, float]
+) -> dict[str, Any]:
+    """name -> the difference of each metric of both; `spans` are the lengths of their scales."""
     others = {name: other.get(name, Estimate(None, 0, "the other run has none")) for name in this}
     known = [name for name in this if None not in (this[name].value, others[name].value)]
     p = dict(zip(known, p_values([(this[name].statistic, others[name].statistic) for name in known]), strict=True))
-    return {name: _difference(this[name], others[name], p.get(name)) for name in this}
+    return {name: _difference(this[name], others[name], p.get(name), spans[name]) for name in this}

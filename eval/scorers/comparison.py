@@ -17,16 +17,17 @@ from eval.scorers.tables import with_comparability
 
 COMPARISONS = (
     "this run minus the other on the same rows; interval by Student's t from the differences of what each cluster adds "
-    "to both; p by a permutation test that exchanges the answers of both runs cluster by cluster, two-sided, of every "
+    "to both, no longer than the scale; p by a permutation test that exchanges the answers of both runs cluster by cluster, two-sided, of every "
     f"exchange where they differ in few clusters, else of {SWAPS} random ones (seed {SEED}), not adjusted for the "
     "number of tests"
 )
 
 PAIRS = (
     "the first run minus the second, paired row by row; interval by Student's t from the differences of what each "
-    "cluster adds to both; p by exchanges of whole clusters between the two, as in score.py; of accuracy McNemar's "
+    "cluster adds to both, no longer than the scale; p by exchanges of whole clusters between the two, as in score.py; of accuracy McNemar's "
     "exact test, where rows share media the same by clusters; p_holm: p adjusted by Holm (1979) for all {} tests of "
-    "this comparison; detectable: the least true difference that a test at 5 % finds in four of five samples like this"
+    "this comparison; detectable: the least true difference that a test at 5 % finds in four of five samples like this, if "
+    "the scale has one"
 )
 RANKING = (
     f"ranks: those that a run may have, at once for all runs at {100 * (1 - LEVEL):g} %, from the tests of every two "
@@ -36,10 +37,15 @@ RANKING = (
 
 
 def compare(
-    cases: Sequence[Any], others: Sequence[Any], this: Mapping[str, Estimate], other: Mapping[str, Estimate]
+    scorer: Scorer[Any],
+    cases: Sequence[Any],
+    others: Sequence[Any],
+    this: Mapping[str, Estimate],
+    other: Mapping[str, Estimate],
 ) -> dict[str, Any]:
     """The difference of each metric with its test, and for accuracy the rows that only one of both has right."""
-    found: dict[str, Any] = {"metrics": differences(this, other)}
+    spans = {name: metric.span for name, metric in scorer.metrics.items()}
+    found: dict[str, Any] = {"metrics": differences(this, other, spans)}
     if "accuracy" in this:
         pairs = [(a.right, b.right) for a, b in zip(cases, others, strict=True) if a.in_accuracy]
         only_this, only_other = pairs.count((True, False)), pairs.count((False, True))
@@ -62,7 +68,7 @@ def compare_runs(scorer: Scorer[Any], runs: Mapping[str, list[Any]]) -> dict[str
     clusters, every = Clusters([case.media_id for case in first]), np.arange(len(first))
     found = {title: scorer.measure(cases, every, clusters) for title, cases in runs.items()}
     pairs = [
-        {"this": this, "other": other} | compare(runs[this], runs[other], found[this], found[other])
+        {"this": this, "other": other} | compare(scorer, runs[this], runs[other], found[this], found[other])
         for this, other in combinations(runs, 2)
     ]
     for pair in pairs:
