@@ -18,6 +18,7 @@ from tests.scorers.test_dfj_pairwise import both
 from tests.scorers.test_fakevlm import FAKE, answered
 from tests.scoring import page_data, read_by_run, score_rows, write_rows
 
+ALL = "all, which takes minutes"
 HOSTILE = '=1+1</script><script>document.title = "taken"</script><img src=x onerror="document.title = 1">'
 
 
@@ -53,6 +54,15 @@ def until(tab, expression, wanted):
     while (found := tab.evaluate(expression)) != wanted and time.monotonic() < end:
         tab.wait_for_timeout(20)
     assert found == wanted
+
+
+def printed(tab):
+    """What a print says of its cases, and how many they are."""
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    found = tab.locator(".printed > p").text_content(), tab.locator(".printed article h3").count()
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.locator(".printed article").count() == 0
+    return found
 
 
 def count(tab):
@@ -210,6 +220,20 @@ def test_ten_thousand_cases_open_within_two_seconds(chromium, report, tmp_path):
         tab.keyboard.press("End")
         tab.select_option("[name=state]", "wrong")
         assert time.perf_counter() - begin < 2
+        tab.click("button[type=reset]")
+        until(tab, "document.querySelector('output').textContent", "10008 of 10008 cases")
+        choice = tab.locator("[name=printed] option").all_text_contents()
+        assert choice[1:] == ["2001 to 4000", "4001 to 6000", "6001 to 8000", "8001 to 10000", "10001 to 10008", ALL]
+        for part, cases in ((choice[0], 2000), (choice[-2], 8), (ALL, 10_008)):
+            tab.select_option("[name=printed]", label=part)
+            told, number = printed(tab)
+            assert number == cases
+            assert told.startswith(
+                "10008 cases, as" if part == ALL else f"cases {part} of 10008, as filtered and sorted; "
+            )
+        tab.fill("[name=text]", "f1/")
+        assert printed(tab) == ("834 cases, as filtered and sorted", 834)
+        assert not tab.locator("[name=printed]").is_visible()
 
 
 def test_cells_of_a_table_are_numbers_or_text():

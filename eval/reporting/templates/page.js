@@ -3,7 +3,7 @@
 // only ever put into the page as text.
 const data = JSON.parse(document.getElementById("data").textContent);
 const ROW = 64; // px of a row of the list, as in the style sheet
-const PRINTED = 500; // cases that a print holds
+const PRINTED = 2000; // cases of one print, unless all are asked for: a browser's time for it grows with their square
 const $ = (id) => document.getElementById(id);
 const list = $("list"), detail = $("detail"), form = document.querySelector(".filters");
 const SVG = "http://www.w3.org/2000/svg";
@@ -55,6 +55,7 @@ function buildForm() {
     ...Object.entries(data.groups).map(([name, values]) => choice(words(name), `group ${name}`, ["any", ...values])),
     choice("sort", "order", Object.keys(ORDERS)),
   );
+  if (data.cases.length > PRINTED) form.append(el("label", { hidden: "" }, "print", el("select", { name: "printed" })));
   if (data.runs.length) form.append(el("label", { class: "check" }, el("input", { type: "checkbox", name: "disagree" }), "runs disagree"));
   const ranges = ["quality", ...data.measures].map((name) =>
     el("fieldset", {}, el("legend", {}, words(name)), ...["from", "to"].map((end) =>
@@ -85,6 +86,7 @@ function filter() {
   shown.sort((a, b) => compare(valueOf(a, key), valueOf(b, key), sign) || a.place - b.place);
   form.elements.count.textContent = `${shown.length} of ${data.cases.length} cases`;
   space.style.height = `${shown.length * ROW}px`;
+  offerParts();
   select(Math.max(0, shown.indexOf(before)), false);
 }
 
@@ -263,15 +265,29 @@ function saveCsv() {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
+function offerParts() { // of what is shown, where one print does not hold it
+  const choice = form.elements.printed, parts = [];
+  if (!choice || choice.dataset.of === String(shown.length)) return;
+  for (let from = 0; from < shown.length; from += PRINTED) parts.push([from, Math.min(from + PRINTED, shown.length)]);
+  choice.dataset.of = shown.length;
+  choice.parentElement.hidden = parts.length < 2;
+  choice.replaceChildren(...parts.map(([from, to]) => el("option", { value: `${from} ${to}` }, `${from + 1} to ${to}`)),
+    el("option", { value: `0 ${shown.length}` }, "all, which takes minutes"));
+}
+
+function printed() { // the cases of this print, and what they are
+  const choice = form.elements.printed, part = choice && !choice.parentElement.hidden ? choice.value : `0 ${shown.length}`;
+  const [from, to] = part.split(" ").map(Number), order = "as filtered and sorted";
+  const said = to - from === shown.length ? `${shown.length} cases, ${order}`
+    : `cases ${from + 1} to ${to} of ${shown.length}, ${order}; the field "print" above the list chooses the others, or all`;
+  return [el("p", {}, said), ...shown.slice(from, to).map((one) => el("article", { class: "detail" }, ...view(one, false)))];
+}
+
 let opened = [];
 addEventListener("beforeprint", () => {
   opened = [...document.querySelectorAll("details:not([open])")].filter((one) => !form || !form.contains(one));
   opened.forEach((one) => { one.open = true; });
-  if (!list) return;
-  const left = shown.length - PRINTED;
-  document.querySelector(".printed").replaceChildren(
-    el("p", {}, `${Math.min(shown.length, PRINTED)} cases, as filtered and sorted` + (left > 0 ? `; ${left} more are not printed: filter them, or take cases.csv` : "")),
-    ...shown.slice(0, PRINTED).map((one) => el("article", { class: "detail" }, ...view(one, false))));
+  if (list) document.querySelector(".printed").replaceChildren(...printed());
 });
 addEventListener("afterprint", () => {
   opened.forEach((one) => { one.open = false; });
