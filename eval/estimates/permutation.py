@@ -69,8 +69,8 @@ def _difference(this: Estimate, other: Estimate, p: float | None, span: float) -
     """this - other on the same rows, whose test has this p, or null with a reason.
 
     {"value", "ci95", "n", "clusters", "p_value", "detectable"}: the interval is value +- t se, from the differences of
-    what the clusters add to both, within -span..span; `detectable` follows from the same se (intervals.detectable), None
-    without one and where no two values of the scale are so far apart.
+    what the clusters add to both, within -span..span; `detectable` follows from the same se (intervals.detectable),
+    None without one and where no two values of the scale are so far apart.
     """
     if this.value is None or other.value is None or p is None:
         reason = this.reason or other.reason

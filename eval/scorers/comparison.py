@@ -17,17 +17,17 @@ from eval.scorers.tables import with_comparability
 
 COMPARISONS = (
     "this run minus the other on the same rows; interval by Student's t from the differences of what each cluster adds "
-    "to both, no longer than the scale; p by a permutation test that exchanges the answers of both runs cluster by cluster, two-sided, of every "
-    f"exchange where they differ in few clusters, else of {SWAPS} random ones (seed {SEED}), not adjusted for the "
-    "number of tests"
+    "to both, within the scale; p by a permutation test that exchanges the answers of both runs cluster by cluster, "
+    f"two-sided, of every exchange where they differ in few clusters, else of {SWAPS} random ones (seed {SEED}), not "
+    "adjusted for the number of tests"
 )
 
 PAIRS = (
     "the first run minus the second, paired row by row; interval by Student's t from the differences of what each "
-    "cluster adds to both, no longer than the scale; p by exchanges of whole clusters between the two, as in score.py; of accuracy McNemar's "
-    "exact test, where rows share media the same by clusters; p_holm: p adjusted by Holm (1979) for all {} tests of "
-    "this comparison; detectable: the least true difference that a test at 5 % finds in four of five samples like this, if "
-    "the scale has one"
+    "cluster adds to both, within the scale; p by exchanges of whole clusters between the two, as in score.py; of "
+    "accuracy McNemar's exact test, where rows share media the same by clusters; p_holm: p adjusted by Holm (1979) for "
+    "all {} tests of this comparison; detectable: the least true difference that a test at 5 % finds in four of five "
+    "samples like this, if the scale has one"
 )
 RANKING = (
     f"ranks: those that a run may have, at once for all runs at {100 * (1 - LEVEL):g} %, from the tests of every two "
