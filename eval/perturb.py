@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
         default=list(STRENGTHS),
         help="comma-separated, from 1, mild, to 5 (default all)",
     )
-    parser.add_argument("--seed", type=whole_number(0), default=0, help="for the noise (default 0)")
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="for noise and moiré (default 0)")
     parser.add_argument(
         "--limit", type=whole_number(), help="only this many source rows, from all over each label's (default all)"
     )

@@ -66,34 +66,40 @@ def p_values(pairs: Sequence[tuple[Statistic, Statistic]]) -> list[float]:
     return found
 
 
-def difference(this: Estimate, other: Estimate, error: float, degrees: float, p: float | None) -> dict[str, Any]:
+def difference(
+    this: Estimate, other: Estimate, error: float, degrees: float, p: float | None, span: float
+) -> dict[str, Any]:
     """this - other on the same rows, with its standard error and the p of its test, or null with a reason.
 
-    {"value", "ci95", "n", "clusters", "p_value", "detectable"}: the interval is value +- t se, and `detectable` follows
-    from the same se (intervals.detectable), None without one.
+    {"value", "ci95", "n", "clusters", "p_value", "detectable"}: the interval is value +- t se within -span..span, the
+    length of the scale; `detectable` follows from the same se (intervals.detectable), None without one and where no two
+    values of the scale are so far apart.
     """
     if this.value is None or other.value is None or p is None:
         reason = this.reason or other.reason
         return {"value": None, "ci95": None, "n": this.n, "p_value": None, "reason": reason}
     value, ends, least = this.value - other.value, None, None
     if np.isfinite(error) and error > 1e-9:
-        half, least = t_quantile(degrees) * error, rounded(detectable(degrees, error))
-        ends = [rounded(value - half), rounded(value + half)]
+        half, found_from = t_quantile(degrees) * error, detectable(degrees, error)
+        ends = [rounded(max(value - half, -span)), rounded(min(value + half, span))]
+        least = rounded(found_from) if found_from <= span else None
     found = {"value": rounded(value), "ci95": ends, "n": this.n, "clusters": this.statistic.clusters}
     return found | {"p_value": rounded(p), "detectable": least}
 
 
-def _apart(this: Estimate, other: Estimate, p: float | None) -> dict[str, Any]:
+def _apart(this: Estimate, other: Estimate, p: float | None, span: float) -> dict[str, Any]:
     """Their difference, whose error is that of what the clusters add to both."""
     if p is None:
-        return difference(this, other, np.nan, 0, None)
+        return difference(this, other, np.nan, 0, None, span)
     error = float(np.sqrt(((this.statistic.influence - other.statistic.influence) ** 2).sum()))
-    return difference(this, other, error, min(this.statistic.degrees, other.statistic.degrees), p)
+    return difference(this, other, error, min(this.statistic.degrees, other.statistic.degrees), p, span)
 
 
-def differences(this: Mapping[str, Estimate], other: Mapping[str, Estimate]) -> dict[str, Any]:
-    """name -> the difference of each metric of both."""
+def differences(
+    this: Mapping[str, Estimate], other: Mapping[str, Estimate], spans: Mapping[str, float]
+) -> dict[str, Any]:
+    """name -> the difference of each metric of both; `spans` are the lengths of their scales."""
     others = {name: other.get(name, NOT_MEASURED) for name in this}
     known = [name for name in this if None not in (this[name].value, others[name].value)]
     p = dict(zip(known, p_values([(this[name].statistic, others[name].statistic) for name in known]), strict=True))
-    return {name: _apart(this[name], others[name], p.get(name)) for name in this}
+    return {name: _apart(this[name], others[name], p.get(name), spans[name]) for name in this}

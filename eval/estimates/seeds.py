@@ -94,15 +94,17 @@ def _mean(runs: Sequence[Estimate], scale: Scale) -> Estimate:
     return Estimate(float(np.mean(values)), n, statistic=statistic, interval=interval, more={"seeds": told})
 
 
-def differences_over_seeds(this: Mapping[str, Estimate], other: Mapping[str, Estimate]) -> dict[str, Any]:
+def differences_over_seeds(
+    this: Mapping[str, Estimate], other: Mapping[str, Estimate], spans: Mapping[str, float]
+) -> dict[str, Any]:
     """name -> this - other of each metric, as permutation.differences has them, with p of Student's t: three seeds are
     too few to exchange. Where nothing varies, p is that of so many seeds that all have one sign."""
-    return {name: _difference(this[name], other.get(name, NOT_MEASURED)) for name in this}
+    return {name: _difference(this[name], other.get(name, NOT_MEASURED), spans[name]) for name in this}
 
 
-def _difference(this: Estimate, other: Estimate) -> dict[str, Any]:
+def _difference(this: Estimate, other: Estimate, span: float) -> dict[str, Any]:
     if this.value is None or other.value is None:
-        return difference(this, other, math.nan, 0, None)
+        return difference(this, other, math.nan, 0, None, span)
     apart: Seeds = this.statistic.minus(other.statistic)
     error = standard_error(apart)
     if error is None:
@@ -111,7 +113,7 @@ def _difference(this: Estimate, other: Estimate) -> dict[str, Any]:
         degrees = apart.degrees
         p = 2 * tail(abs(this.value - other.value) / error, degrees)
     told = {"values": [rounded(value) for value in apart.values], "degrees": rounded(degrees)}
-    return difference(this, other, error or 0.0, degrees, p) | {"p_value": float(f"{p:.4g}"), "seeds": told}
+    return difference(this, other, error or 0.0, degrees, p, span) | {"p_value": float(f"{p:.4g}"), "seeds": told}
 
 
 def tail(t: float, degrees: float) -> float:

@@ -14,9 +14,11 @@ from fractions import Fraction
 from itertools import chain, pairwise
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
 from PIL import Image
 
-from eval.perturbing.kinds import KINDS, Size, down_and_up, scaled, shown_on
+from eval.perturbing.kinds import KINDS, Size, chance, down_and_up, scaled, shown_on
+from eval.perturbing.moire import filmed
 from swift_plugins.core import boxes
 from swift_plugins.core.media import MAX_PIXELS, open_video
 from swift_plugins.core.records import atomic_write
@@ -27,16 +29,18 @@ ENCODER = {"preset": "veryfast", "bf": "0", "threads": "1"}  # one thread: the s
 TICKS = 90_000  # of a second: time stamps of all usual frame rates are whole
 MIN_SIDE = 16  # px: no decoder is sure to take less
 
+Draw = Callable[[Image.Image], Image.Image]
 Shown = list[tuple[int, float]]  # numbers of the source's frames, ascending, and the seconds at which they are shown
 
 
 class Recording(NamedTuple):
-    """A recording of a screen: the long side in px, frames/s, gamma and CRF."""
+    """A recording of a screen by a camera: the long side in px, frames/s, gamma, CRF, and how deep its moiré is."""
 
     side: int
     rate: int
     gamma: float
     crf: int
+    moire: float
 
 
 class Part(NamedTuple):
@@ -77,8 +81,10 @@ def recorded(level: Recording, width: int, height: int) -> Part:
     return Part((0.5, 0.5, width, height), even(*shown_on(level, width, height)))  # type: ignore[arg-type]
 
 
-def gamma(image: Image.Image, level: Recording) -> Image.Image:
-    return image.point([round(255 * (value / 255) ** level.gamma) for value in range(256)] * 3)
+def recording(level: Recording, size: Size, rng: np.random.Generator) -> Draw:
+    film = filmed(size, level.moire, rng)
+    curve = [round(255 * (value / 255) ** level.gamma) for value in range(256)] * 3
+    return lambda image: film(image).point(curve)
 
 
 def all_of(seconds: Sequence[float], _end: float, _: Any) -> Shown:
@@ -100,13 +106,16 @@ def captured(seconds: Sequence[float], end: float, level: Recording) -> Shown:
 
 @dataclass(frozen=True)
 class ClipKind:
-    """A perturbation of videos: which frames are shown when, what part of them, what is done to it, and the CRF."""
+    """A perturbation of videos: which frames are shown when, what part of them, what is done to it, and the CRF.
+
+    `draw(level, size, rng)` is what is done to each frame of a clip.
+    """
 
     levels: tuple[Any, Any, Any, Any, Any]
     text: str
     shown: Callable[[Sequence[float], float, Any], Shown] = all_of
     part: Callable[[Any, int, int], Part] = whole
-    draw: Callable[[Image.Image, Any], Image.Image] = lambda image, _: image
+    draw: Callable[[Any, Size, np.random.Generator], Draw] = lambda *_: lambda image: image
     crf: Callable[[Any], int] = lambda _: CRF
 
 
@@ -114,23 +123,23 @@ CLIP_KINDS = {
     "downscale": ClipKind(
         KINDS["downscale"].levels,
         KINDS["downscale"].text,
-        draw=lambda image, factor: down_and_up(image, factor, None),  # type: ignore[arg-type]
+        draw=lambda factor, _, rng: lambda image: down_and_up(image, factor, rng),
     ),
     "crop": ClipKind(KINDS["crop"].levels, KINDS["crop"].text, part=middle),
     "h264": ClipKind((18, 23, 28, 35, 42), "H.264, CRF {}", crf=lambda level: level),
     "frame_rate": ClipKind((2, 3, 4, 6, 8), "one frame of {}", one_of),
     "screen": ClipKind(
         (
-            Recording(1280, 30, 1.05, 20),
-            Recording(1080, 30, 1.1, 24),
-            Recording(800, 24, 1.15, 28),
-            Recording(640, 20, 1.2, 32),
-            Recording(480, 15, 1.3, 36),
+            Recording(1280, 30, 1.05, 20, 0.03),
+            Recording(1080, 30, 1.1, 24, 0.06),
+            Recording(800, 24, 1.15, 28, 0.1),
+            Recording(640, 20, 1.2, 32, 0.15),
+            Recording(480, 15, 1.3, 36, 0.2),
         ),
-        "long side {0.side} px, {0.rate} frames/s, gamma {0.gamma}, CRF {0.crf}",
+        "long side {0.side} px, {0.rate} frames/s, gamma {0.gamma}, CRF {0.crf}, moiré {0.moire} deep",
         captured,
         recorded,
-        gamma,
+        recording,
         lambda level: level.crf,
     ),
 }
@@ -180,7 +189,9 @@ def span_of(path: str) -> tuple[Timeline, float]:
     return timeline, length if length > last else last + 1 / (timeline.rate() or rate)
 
 
-def perturbed_frames(path: str, kind: str, strength: int) -> tuple[Size, list[int], Iterator[Image.Image]]:
+def perturbed_frames(
+    path: str, kind: str, strength: int, rng: np.random.Generator
+) -> tuple[Size, list[int], Iterator[Image.Image]]:
     """(size, time stamps in ticks and that of the end, upright pictures) of a perturbed copy."""
     one = CLIP_KINDS[kind]
     level = one.levels[strength - 1]
@@ -191,13 +202,14 @@ def perturbed_frames(path: str, kind: str, strength: int) -> tuple[Size, list[in
     frames = read_frames(path, list(last_at.values()), timeline)
     first = next(frames)
     part = part_shown(kind, strength, *upright(first).size)
+    draw = one.draw(level, part.size, rng)
 
     def pictures() -> Iterator[Image.Image]:
         for frame in chain([first], frames):
             if (size := (frame.width, frame.height)) != (first.width, first.height):
                 raise ValueError(f"the size changes: from {first.width}x{first.height} to {size[0]}x{size[1]}")
             picture = upright(frame).resize(part.size, Image.Resampling.BICUBIC, box=part.window)
-            yield one.draw(picture, level)
+            yield draw(picture)
 
     return part.size, [*last_at, max(round(end * TICKS), [*last_at][-1] + 1)], pictures()
 
@@ -229,11 +241,14 @@ def encode(file: BinaryIO, size: Size, ticks: Sequence[int], pictures: Iterable[
         write(None)
 
 
-def write_clip(source: str, target: str, kind: str, strength: int) -> OSError | None:
-    """Perturb one video file. A full or failing disk is returned, not raised: that is not the video's fault."""
+def write_clip(source: str, target: str, kind: str, strength: int, seed: int, name: str) -> OSError | None:
+    """Perturb one video file; what is random follows from all but the paths.
+
+    A full or failing disk is returned, not raised: that is not the video's fault.
+    """
     from av.error import FFmpegError
 
-    size, ticks, pictures = perturbed_frames(source, kind, strength)
+    size, ticks, pictures = perturbed_frames(source, kind, strength, chance(seed, name, kind, strength))
     one = CLIP_KINDS[kind]
     try:
         with atomic_write(target) as file:

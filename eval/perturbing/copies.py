@@ -14,7 +14,7 @@ from eval.perturbing.kinds import KINDS, Kind, parameter, perturb, size_after
 from swift_plugins.core import boxes
 from swift_plugins.core.box_rows import moved, space_of
 from swift_plugins.core.checks import check_many
-from swift_plugins.core.guarded import run_guarded
+from swift_plugins.core.guarded import TIME_LIMIT, run_guarded
 from swift_plugins.core.images import rgb
 from swift_plugins.core.media import Media
 from swift_plugins.core.printable import say
@@ -112,16 +112,17 @@ def write_copies(rows: Iterable[Row], sources: Mapping[str, Source], args: argpa
     todo = {path: key for path, key in wanted.items() if not path.exists()}
     say(disk_estimate([(sources[path].media, variant) for path, variant in todo.values()], args.out))
     failed: dict[Path, str] = {}
-    if images := [file for file in todo if file.suffix == ".png"]:
-        jobs = [
-            (path, str(file), *variant, args.seed, sources[path].digest)
-            for file in images
-            for path, variant in [todo[file]]
-        ]
-        failed |= failures(images, run_guarded(write_image, jobs, args.workers), "image")
-    if clips := [file for file in todo if file.suffix == ".mp4"]:
-        clip_jobs = [(path, str(file), *variant) for file in clips for path, variant in [todo[file]]]
-        failed |= failures(clips, run_guarded(write_clip, clip_jobs, args.workers, CLIP_LIMIT), "video")
+    for ending, write, limit, unit in (
+        (".png", write_image, TIME_LIMIT, "image"),
+        (".mp4", write_clip, CLIP_LIMIT, "video"),
+    ):
+        if files := [file for file in todo if file.suffix == ending]:
+            jobs = [
+                (path, str(file), *variant, args.seed, sources[path].digest)
+                for file in files
+                for path, variant in [todo[file]]
+            ]
+            failed |= failures(files, run_guarded(write, jobs, args.workers, limit), unit)
     return failed
 
 

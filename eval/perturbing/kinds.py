@@ -146,9 +146,13 @@ def perturb(image: Image.Image, kind: str, strength: int, seed: int, name: str) 
     width, height = size_after(kind, strength, *image.size)
     if width * height > MAX_PIXELS:
         raise ValueError(f"too large: {kind}/{strength} gives {width}x{height} and more than {MAX_PIXELS} pixels")
+    return KINDS[kind].apply(image, KINDS[kind].levels[strength - 1], chance(seed, name, kind, strength))
+
+
+def chance(seed: int, name: str, kind: str, strength: int) -> np.random.Generator:
+    """The random numbers of one copy, whatever else is made before it."""
     digest = hashlib.sha256(f"{seed}/{name}/{kind}/{strength}".encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(digest, "big"))
-    return KINDS[kind].apply(image, KINDS[kind].levels[strength - 1], rng)
+    return np.random.default_rng(int.from_bytes(digest, "big"))
 
 
 def codec_versions() -> dict[str, str | None]:

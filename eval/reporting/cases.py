@@ -101,9 +101,11 @@ def rounded(measures: Mapping[str, float | None]) -> dict[str, float | None]:
     return {name: None if value is None else round(value, 4) for name, value in measures.items()}
 
 
-def other_run(title: str, case: Any) -> dict[str, Any]:
-    """What the page shows of another run's answer to the same row."""
+def other_run(title: str, case: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page shows of another run's answer to the same row, of which its scorer tells these facts."""
     return {
+        "boxes": [box for box in facts.get("boxes", ()) if box[0] == "pred"],
+        "onset": facts.get("onsets", {}).get("pred"),
         "title": title,
         "answered": case.answered,
         "right": case.right,
@@ -114,14 +116,20 @@ def other_run(title: str, case: Any) -> dict[str, Any]:
 
 def facts_of(scorer: Scorer[Any], cases: Sequence[Any], named: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """What is told of each case, in the order of the file, without secrets; the other runs' cases are in that order."""
+    facts = [describe(scorer, *pair) | {"runs": []} for pair in with_medium(cases)]
+    for title, others in named.items():
+        for told, (case, of_medium) in zip(facts, with_medium(others), strict=True):
+            told["runs"].append(other_run(title, case, scorer.describe(case, of_medium)))
+    told_of = iter(facts)
+    return [told for some in iter(lambda: list(islice(told_of, TOGETHER)), []) for told in without_secrets(some)]
+
+
+def with_medium(cases: Sequence[Any]) -> Iterator[tuple[Any, Sequence[Any]]]:
+    """Each case with all those of its medium."""
     of_medium: dict[str, list[Any]] = {}
     for case in cases:
         of_medium.setdefault(case.media_id, []).append(case)
-    facts = [describe(scorer, case, of_medium[case.media_id]) for case in cases]
-    for i, told in enumerate(facts):
-        told["runs"] = [other_run(title, others[i]) for title, others in named.items()]
-    told_of = iter(facts)
-    return [told for some in iter(lambda: list(islice(told_of, TOGETHER)), []) for told in without_secrets(some)]
+    return ((case, of_medium[case.media_id]) for case in cases)
 
 
 def without_secrets(value: Any) -> Any:

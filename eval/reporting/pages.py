@@ -120,7 +120,10 @@ def render(name: str, facts: Mapping[str, Any]) -> str:
     environment.filters["md"] = plain_markdown
     environment.filters["json_script"] = json_script
     if name.endswith(".html"):
-        style, script = ((TEMPLATES / file).read_text(encoding="utf-8") for file in ("page.css", "page.js"))
+        style, *scripts = (
+            (TEMPLATES / file).read_text(encoding="utf-8") for file in ("page.css", "case.js", "page.js")
+        )
+        script = "\n".join(scripts)
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         environment.globals |= {"style": Markup(style), "script": Markup(script), "script_sha256": digest}
     return environment.get_template(f"{name}.j2").render(facts)

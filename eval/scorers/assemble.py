@@ -46,7 +46,7 @@ def score(scorer: Scorer[Any], cases: list[Any], named: dict[str, list[Any]]) ->
         "metrics": metrics,
         "slices": sliced(scorer, cases, clusters),
         "baselines": {title: as_json(other) for title, other in (others | simple).items()},
-        "comparisons": {title: compare(cases, named[title], found, others[title]) for title in named},
+        "comparisons": {title: compare(scorer, cases, named[title], found, others[title]) for title in named},
         **counted(cases),
         "published": scorer.published(cases),
         "slice_metrics": scorer.slice_metrics,

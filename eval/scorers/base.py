@@ -35,6 +35,11 @@ class Metric:
     direction: int = 1
     both_classes: bool = False
 
+    @property
+    def span(self) -> float:
+        """The most by which two values can differ."""
+        return self.high - self.low
+
 
 def lower(low: float = 0, high: float = 100, decimals: int = 1, note: str = "") -> Metric:
     """A metric of which less is better, and which says so."""

@@ -25,9 +25,10 @@ COMPARISONS = (
 
 PAIRS = (
     "the first run minus the second, paired row by row; interval by Student's t from the differences of what each "
-    "cluster adds to both; p by exchanges of whole clusters between the two, as in score.py; of accuracy McNemar's "
-    "exact test, where rows share media the same by clusters; p_holm: p adjusted by Holm (1979) for all {} tests of "
-    "this comparison; detectable: the least true difference that a test at 5 % finds in four of five samples like this"
+    "cluster adds to both, within the scale; p by exchanges of whole clusters between the two, as in score.py; of "
+    "accuracy McNemar's exact test, where rows share media the same by clusters; p_holm: p adjusted by Holm (1979) for "
+    "all {} tests of this comparison; detectable: the least true difference that a test at 5 % finds in four of five "
+    "samples like this, if the scale has one"
 )
 SEEDS = (
     "a run is the mean of trainings that differ in their seed alone; its interval, and that and the p of a difference "
@@ -41,11 +42,20 @@ RANKING = (
 )
 
 
+def spans(scorer: Scorer[Any]) -> dict[str, float]:
+    """The length of each metric's scale."""
+    return {name: metric.span for name, metric in scorer.metrics.items()}
+
+
 def compare(
-    cases: Sequence[Any], others: Sequence[Any], this: Mapping[str, Estimate], other: Mapping[str, Estimate]
+    scorer: Scorer[Any],
+    cases: Sequence[Any],
+    others: Sequence[Any],
+    this: Mapping[str, Estimate],
+    other: Mapping[str, Estimate],
 ) -> dict[str, Any]:
     """The difference of each metric with its test, and for accuracy the rows that only one of both has right."""
-    found: dict[str, Any] = {"metrics": differences(this, other)}
+    found: dict[str, Any] = {"metrics": differences(this, other, spans(scorer))}
     if "accuracy" in this:
         pairs = [(a.right, b.right) for a, b in zip(cases, others, strict=True) if a.in_accuracy]
         only_this, only_other = pairs.count((True, False)), pairs.count((False, True))
@@ -77,7 +87,7 @@ def compare_runs(
         found[title] = each[0] if len(each) == 1 else over_seeds(each, scorer.metrics)
     pairs = [
         {"this": this, "other": other}
-        | compare_groups(groups[this], groups[other], found[this], found[other], clusters)
+        | compare_groups(scorer, groups[this], groups[other], found[this], found[other], clusters)
         for this, other in combinations(groups, 2)
     ]
     tests = adjust(metric for pair in pairs for metric in pair["metrics"].values())
@@ -101,6 +111,7 @@ def _chosen(estimates: Mapping[str, Estimate], names: Collection[str]) -> dict[s
 
 
 def compare_groups(
+    scorer: Scorer[Any],
     runs: Sequence[list[Any]],
     others: Sequence[list[Any]],
     this: Mapping[str, Estimate],
@@ -109,8 +120,8 @@ def compare_groups(
 ) -> dict[str, Any]:
     """`compare` of two runs, with the exact test of accuracy; of several seeds the differences alone."""
     if len(runs) > 1:
-        return {"metrics": differences_over_seeds(this, other)}
-    found = compare(runs[0], others[0], this, other)
+        return {"metrics": differences_over_seeds(this, other, spans(scorer))}
+    found = compare(scorer, runs[0], others[0], this, other)
     if "accuracy" in found:
         exact = exact_p(runs[0], others[0], clusters)
         found["metrics"]["accuracy"] |= {"p_value": None if exact is None else significant(exact)}

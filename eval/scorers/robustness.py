@@ -114,7 +114,7 @@ def curves(
         here, clean = tuple(point.rows), tuple(point.clean)
         these, those = ([cases[i] for i in places] for places in (here, clean))
         this, other = ({name: estimates(places)[name] for name in names} for places in (here, clean))
-        apart = compare(these, those, this, other)
+        apart = compare(scorer, these, those, this, other)
         kinds[kind].append({"strength": strength, "parameter": point.parameter, **facts(here), "minus_clean": apart})
     return kinds
 

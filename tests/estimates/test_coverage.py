@@ -153,6 +153,6 @@ def test_equally_good_runs_differ_as_often_as_they_are_said_to(count, size, icc)
     for _ in range(RUNS):
         runs = (100.0 * correlated(rng, 0.75, icc, count, size) for _ in range(2))
         this, other = (shares({"m": (hits, ones)}, clusters, rows)["m"] for hits in runs)
-        found.append(differences({"m": this}, {"m": other})["m"]["p_value"] < 0.05)
+        found.append(differences({"m": this}, {"m": other}, {"m": 100})["m"]["p_value"] < 0.05)
     assert np.mean(found) <= 0.085  # 0.05 and three standard errors
     assert np.mean(found) >= 0.01

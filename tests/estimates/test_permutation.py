@@ -9,7 +9,7 @@ from eval.estimates.shares import mean, shares
 
 
 def difference(this, other):
-    return differences({"m": this}, {"m": other})["m"]
+    return differences({"m": this}, {"m": other}, {"m": 100})["m"]
 
 
 def share(hits, names):
@@ -30,6 +30,18 @@ def test_a_difference_is_taken_in_pairs():
     assert difference(mean(x + np.arange(30), clusters, rows, 0, 100), other)["ci95"] == pytest.approx(
         [14.5 - half, 14.5 + half], abs=1e-3
     )
+
+
+def test_an_interval_of_a_difference_ends_where_the_scale_does():
+    """29 of 30 that only this run has right: 96.7 and half of 2 se is more than 100, and none is beyond -100 either."""
+    names = [f"{i:02}" for i in range(30)]
+    ahead = difference(share([True] * 29 + [False], names), share([False] * 30, names))
+    behind = difference(share([False] * 30, names), share([True] * 29 + [False], names))
+    assert ahead["value"] < ahead["ci95"][1] == 100
+    assert behind["ci95"] == [-100, -ahead["ci95"][0]]
+    few = difference(share([True, True, False], names[:3]), share([False, False, True], names[:3]))
+    assert few["ci95"] == [-100, 100]
+    assert few["detectable"] is None  # no true difference would be found in four of five samples of three
 
 
 def test_a_difference_to_nothing_is_null_with_its_reason():

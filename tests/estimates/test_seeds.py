@@ -64,7 +64,7 @@ def test_a_difference_is_of_pairs_of_seeds_on_the_same_rows():
     """The pairs differ by 25, 25 and 50 though the seeds lie far apart."""
     this = group_of([100, 0, 0, 100], [100, 100, 0, 100], [100, 100, 100, 100])
     other = group_of([0, 0, 0, 100], [100, 0, 0, 100], [100, 0, 0, 100])
-    found = differences_over_seeds(this, other)["m"]
+    found = differences_over_seeds(this, other, {"m": 100})["m"]
     rows = np.array([100 / 3, 200 / 3, 100 / 3, 0])
     of_rows, of_seeds = rows.var(ddof=1) / 4, np.var([25, 25, 50], ddof=1) / 3
     degrees = (of_rows + of_seeds) ** 2 / (of_rows**2 / 3 + of_seeds**2 / 2)
@@ -75,12 +75,12 @@ def test_a_difference_is_of_pairs_of_seeds_on_the_same_rows():
     assert found["p_value"] == pytest.approx(2 * stats.t.sf(100 / 3 / error, degrees), rel=1e-3)
     assert found["detectable"] == pytest.approx((half / error + stats.t.ppf(0.8, degrees)) * error, abs=1e-3)
     assert found["seeds"] == {"values": [25, 25, 50], "degrees": pytest.approx(degrees, abs=1e-3)}
-    assert differences_over_seeds(other, this)["m"]["value"] == -found["value"]
+    assert differences_over_seeds(other, this, {"m": 100})["m"]["value"] == -found["value"]
 
 
 def test_where_nothing_varies_only_the_seeds_signs_speak():
     best, worst = group_of([100] * 5, [100] * 5, [100] * 5), group_of([0] * 5, [0] * 5, [0] * 5)
-    apart, same = differences_over_seeds(best, worst)["m"], differences_over_seeds(best, best)["m"]
+    apart, same = (differences_over_seeds(best, other, {"m": 100})["m"] for other in (worst, best))
     assert (apart["value"], apart["ci95"], apart["p_value"]) == (100, None, 0.25)
     assert (same["value"], same["ci95"], same["p_value"]) == (0, None, 1)
 
@@ -89,7 +89,9 @@ def test_a_metric_that_one_seed_lacks_has_no_value():
     some, none = run_of([0, 100]), {"m": Estimate(None, 2, "nothing answered")}
     found = over_seeds([some, none], SCALE)
     assert found["m"].as_json() == {"value": None, "ci95": None, "n": 2, "reason": "nothing answered"}
-    assert differences_over_seeds(over_seeds([some, some], SCALE), found)["m"]["reason"] == "nothing answered"
+    assert (
+        differences_over_seeds(over_seeds([some, some], SCALE), found, {"m": 100})["m"]["reason"] == "nothing answered"
+    )
 
 
 @pytest.mark.slow
@@ -110,6 +112,6 @@ def test_intervals_hold_the_truth_for_other_rows_and_other_seeds(seeds, of_rows,
             groups.append(group_of(*np.clip(row + noise, 0, 100)))
         low, high = groups[0]["m"].ends()
         held += low <= 50 <= high
-        equal += differences_over_seeds(*groups)["m"]["p_value"] >= 0.05
+        equal += differences_over_seeds(*groups, {"m": 100})["m"]["p_value"] >= 0.05
     assert held >= 0.92 * runs
     assert equal >= 0.92 * runs

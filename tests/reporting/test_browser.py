@@ -18,11 +18,13 @@ from tests.scorers.test_dfj_pairwise import both
 from tests.scorers.test_fakevlm import FAKE, answered
 from tests.scoring import page_data, read_by_run, score_rows, write_rows
 
+ALL = "all, which takes minutes"
 HOSTILE = '=1+1</script><script>document.title = "taken"</script><img src=x onerror="document.title = 1">'
 
 
-def traces(clip, flipped=()):
-    """Twelve rows on one clip: right, with a box that is off, wrong and unparsed ones; `flipped` say the opposite."""
+def traces(clip, flipped=(), moved=()):
+    """Twelve rows on one clip: right, with a box that is off, wrong and unparsed ones; `flipped` say the opposite, and
+    `moved` another box and onset."""
     facts = {"width": 96, "height": 64, "duration": 2.0, "bbox": [10, 10, 40, 40], "start": 1.0}
     answers = [said("[10, 10, 40, 40]", "1"), said("[30, 30, 60, 60]", "1.5"), "REAL. It is real.", HOSTILE]
     rows = [fake(f"f{i}", answers[i % 4], source=f"S{i % 3}", **facts) | {"p_fake": 0.9 - i / 20} for i in range(8)]
@@ -30,6 +32,8 @@ def traces(clip, flipped=()):
     for row in rows:
         if row["id"] in flipped:
             row["response"] = "REAL. It is real." if row["response"].startswith("FAKE") else said()
+        if row["id"] in moved:
+            row["response"] = said("[50, 30, 90, 60]", "0.5")
     return [read_by_run(row | {"videos": [clip]}) for row in rows]
 
 
@@ -37,7 +41,7 @@ def traces(clip, flipped=()):
 def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     clip = write_clip(folder / "clip #1.mp4")
-    other = write_rows(folder / "other.jsonl", traces(clip, flipped=("f0", "r1")))
+    other = write_rows(folder / "other.jsonl", traces(clip, flipped=("f0", "r1"), moved=["f1"]))
     score_rows(folder, traces(clip), "--baseline", f"other={other}", "--out", folder / "report")
     return folder / "report"
 
@@ -53,6 +57,15 @@ def until(tab, expression, wanted):
     while (found := tab.evaluate(expression)) != wanted and time.monotonic() < end:
         tab.wait_for_timeout(20)
     assert found == wanted
+
+
+def printed(tab):
+    """What a print says of its cases, and how many they are."""
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    found = tab.locator(".printed > p").text_content(), tab.locator(".printed article h3").count()
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.locator(".printed article").count() == 0
+    return found
 
 
 def count(tab):
@@ -117,19 +130,43 @@ def test_keys_step_through_the_cases_and_the_address_names_one(chromium, report)
 def test_the_video_plays_in_place_and_the_box_shows_from_the_onset_on(chromium, report):
     with opened(chromium, report / "report.html", fragment="#case=f1") as tab:
         boxes = "[...document.querySelectorAll('#detail rect')].map(one => getComputedStyle(one).visibility)"
-        assert tab.evaluate(boxes) == ["visible", "visible"]  # on the picture at the onset
+        assert tab.evaluate(boxes) == ["visible"] * 3  # the true one, this run's and the other's, on the picture
         tab.evaluate("document.querySelector('video').load()")
         tab.evaluate("document.querySelector('video').preload = 'auto'")
         until(tab, "document.querySelector('video').readyState >= 2", True)
-        for at, wanted in ((0.2, ["hidden", "hidden"]), (1.2, ["visible", "hidden"]), (1.8, ["visible", "visible"])):
+        for at, wanted in ((0.2, []), (0.8, [2]), (1.2, [0, 2]), (1.8, [0, 1, 2])):  # onsets 1, 1.5 and 0.5 s
             tab.evaluate(f"document.querySelector('video').currentTime = {at}")
-            until(tab, boxes, wanted)
+            until(tab, boxes, ["visible" if i in wanted else "hidden" for i in range(3)])
         assert tab.evaluate("document.querySelector('video').videoWidth") == 96
         assert "predicted onset 1.50 s" in tab.get_attribute(".time", "aria-label")
     with opened(chromium, report / "report.html", fragment="#case=f1") as tab:
         tab.click("text=play from the predicted onset")
         until(tab, "document.querySelector('video').currentTime >= 1.5", True)
-        until(tab, boxes, ["visible", "visible"])
+        until(tab, boxes, ["visible"] * 3)
+
+
+def test_the_boxes_and_onsets_of_other_runs_stand_beside_with_a_letter_and_can_be_hidden(chromium, report):
+    seen = "[...document.querySelectorAll('{} [data-kind={}]')].map(one => one.checkVisibility())"
+    with opened(chromium, report / "report.html", fragment="#case=f1") as tab:
+        assert tab.locator("#detail .legend").inner_text().split() == ["T", "true", "P", "this", "run", "A", "other"]
+        assert tab.locator("#detail rect[data-kind=run0]").get_attribute("x")[:4] == "52.0"  # 50 of 96 px
+        assert tab.locator("#detail .tag").all_text_contents() == ["T", "P", "A"]
+        dashes = "[...document.querySelectorAll('#detail rect')].map(one => getComputedStyle(one).strokeDasharray)"
+        assert len(set(tab.evaluate(dashes))) == 3
+        assert "predicted onset 1.50 s, onset of other 0.50 s" in tab.get_attribute("#detail .time", "aria-label")
+        tab.uncheck("[data-shows=run0]")
+        assert tab.evaluate(seen.format("#detail", "run0")) == [False] * 3  # box, letter and mark on the time line
+        assert tab.evaluate(seen.format("#detail", "pred")) == [True] * 3
+        tab.click("button:text('next')")
+        tab.click("button:text('previous')")
+        assert tab.evaluate(seen.format("#detail", "run0")) == [False] * 3
+        tab.check("[data-shows=run0]")
+        assert tab.evaluate(seen.format("#detail", "run0")) == [True] * 3
+        assert violations(tab) == []
+        tab.emulate_media(media="print")
+        tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert tab.locator(".printed .legend").first.inner_text().split()[-2:] == ["A", "other"]
+        assert True in tab.evaluate(seen.format(".printed", "run0"))
 
 
 def test_what_is_shown_is_saved_as_a_table_without_formulas(chromium, report):
@@ -210,6 +247,20 @@ def test_ten_thousand_cases_open_within_two_seconds(chromium, report, tmp_path):
         tab.keyboard.press("End")
         tab.select_option("[name=state]", "wrong")
         assert time.perf_counter() - begin < 2
+        tab.click("button[type=reset]")
+        until(tab, "document.querySelector('output').textContent", "10008 of 10008 cases")
+        choice = tab.locator("[name=printed] option").all_text_contents()
+        assert choice[1:] == ["2001 to 4000", "4001 to 6000", "6001 to 8000", "8001 to 10000", "10001 to 10008", ALL]
+        for part, cases in ((choice[0], 2000), (choice[-2], 8), (ALL, 10_008)):
+            tab.select_option("[name=printed]", label=part)
+            told, number = printed(tab)
+            assert number == cases
+            assert told.startswith(
+                "10008 cases, as" if part == ALL else f"cases {part} of 10008, as filtered and sorted; "
+            )
+        tab.fill("[name=text]", "f1/")
+        assert printed(tab) == ("834 cases, as filtered and sorted", 834)
+        assert not tab.locator("[name=printed]").is_visible()
 
 
 def test_cells_of_a_table_are_numbers_or_text():

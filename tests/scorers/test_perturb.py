@@ -263,7 +263,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_files(tmp_path, monkeypatch
     options = ("--kinds", "noise", "--strengths", "1,2")
     assert run(data, whole, *options) == 0
 
-    def killed(function, jobs, workers):
+    def killed(function, jobs, workers, time_limit):
         for job in jobs[:2]:
             yield function(*job)
         raise KeyboardInterrupt
@@ -375,7 +375,7 @@ def test_what_would_be_too_large_is_set_aside(tmp_path):
 
 
 def test_a_full_disk_ends_the_run_and_rejects_nothing(tmp_path, monkeypatch, capsys):
-    def full(function, jobs, workers):
+    def full(function, jobs, workers, time_limit):
         yield from (OSError(28, "No space left on device") for _ in jobs)
 
     monkeypatch.setattr(copies, "run_guarded", full)

@@ -13,6 +13,8 @@ from PIL import Image
 from eval import perturb as command
 from eval.perturbing import copies
 from eval.perturbing.clips import CLIP_KINDS, Part, captured, one_of, part_shown, write_clip
+from eval.perturbing.kinds import chance
+from eval.perturbing.moire import filmed
 from swift_plugins.core.box_rows import restated
 from swift_plugins.core.checks import check_media
 from swift_plugins.core.records import read_rows, sha256_file
@@ -62,7 +64,7 @@ def clip(tmp_path_factory) -> str:
 
 def copy_of(clip: str, folder: Path, kind: str, strength: int) -> str:
     target = str(folder / f"{kind}{strength}.mp4")
-    assert write_clip(clip, target, kind, strength) is None
+    assert write_clip(clip, target, kind, strength, 0, "clip") is None
     return target
 
 
@@ -105,6 +107,35 @@ def test_a_recording_has_frames_at_its_own_rate(clip, tmp_path):
     media = check_media(path, "decode")
     assert (media.width, media.height, media.frames, media.duration) == (480, 320, 24, pytest.approx(1.6))
     assert told(path) == [(round(tick / 15, 4), int(tick / 15 * 10 + 1e-6)) for tick in range(24)]
+
+
+def test_a_filmed_screen_shows_beats_of_both_pixel_grids_that_its_seed_decides():
+    """On even grey there are bands of 14 to 50 px and nothing that is finer than they; green follows red by a third."""
+    grey = Image.new("RGB", (320, 200), (128, 128, 128))
+    bands = [np.asarray(filmed(grey.size, 0.1, chance(seed, "x", "screen", 3))(grey), float) for seed in (0, 0, 1)]
+    assert (bands[0] == bands[1]).all()
+    assert np.abs(bands[0] - bands[2]).mean() > 2
+    for picture in (bands[0], bands[2]):
+        spectra = np.fft.rfft2(picture - picture.mean((0, 1)), axes=(0, 1))
+        place = np.unravel_index(np.abs(spectra[..., 0]).argmax(), spectra.shape[:2])
+        cycles = np.hypot(np.fft.fftfreq(200)[place[0]], place[1] / 320)
+        assert 10 < 1 / cycles < 60
+        steps = (
+            np.angle(spectra[(*place, 1)] / spectra[(*place, 0)]),
+            np.angle(spectra[(*place, 2)] / spectra[(*place, 1)]),
+        )
+        assert np.abs(steps) == pytest.approx(2 * np.pi / 3, abs=0.2)
+        assert 128 - 12 < picture.min() < picture.max() < 128 + 12  # a tenth of the light, and half of that by rows
+
+
+def test_the_deeper_the_moire_the_further_from_the_frame():
+    photo = Image.fromarray(np.random.default_rng(0).integers(60, 190, (100, 160, 3), dtype=np.uint8))
+    found = [
+        np.abs(np.asarray(filmed(photo.size, level.moire, chance(0, "x", "screen", 1))(photo), float) - photo).mean()
+        for level in CLIP_KINDS["screen"].levels
+    ]
+    assert found == sorted(found)
+    assert 0.5 < found[0] < 3 < found[-1] < 15
 
 
 def test_which_frames_are_shown_by_hand():
@@ -166,7 +197,7 @@ def test_a_video_whose_size_changes_is_refused(tmp_path):
     ]
     (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
     with pytest.raises(ValueError, match="the size changes: from 96x64 to 192x128"):
-        write_clip(str(tmp_path / "both.ts"), str(tmp_path / "x.mp4"), "h264", 1)
+        write_clip(str(tmp_path / "both.ts"), str(tmp_path / "x.mp4"), "h264", 1, 0, "both")
     assert not list(tmp_path.glob("*x.mp4*"))
 
 

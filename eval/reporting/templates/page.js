@@ -1,24 +1,8 @@
-"use strict";
-// The case browser: a list of which only the rows in sight exist, and the case that is looked at. Text of the data is
-// only ever put into the page as text.
-const data = JSON.parse(document.getElementById("data").textContent);
+// The case browser: a list of which only the rows in sight exist, and the case that is looked at (case.js).
 const ROW = 64; // px of a row of the list, as in the style sheet
-const PRINTED = 500; // cases that a print holds
+const PRINTED = 2000; // cases of one print, unless all are asked for: a browser's time for it grows with their square
 const $ = (id) => document.getElementById(id);
 const list = $("list"), detail = $("detail"), form = document.querySelector(".filters");
-const SVG = "http://www.w3.org/2000/svg";
-
-function el(name, attributes = {}, ...children) {
-  const made = name === "svg" || name === "rect" ? document.createElementNS(SVG, name) : document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (typeof value === "function") made.addEventListener(key, value);
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value);
-  }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
-  return made;
-}
-const fixed = (value, digits = 3) => (value === null || value === undefined ? "–" : String(+value.toFixed(digits)));
-const words = (name) => name.replaceAll("_", " ");
 
 // ---------------------------------------------------------------------------------------------- filtering and sorting
 
@@ -55,6 +39,7 @@ function buildForm() {
     ...Object.entries(data.groups).map(([name, values]) => choice(words(name), `group ${name}`, ["any", ...values])),
     choice("sort", "order", Object.keys(ORDERS)),
   );
+  if (data.cases.length > PRINTED) form.append(el("label", { hidden: "" }, "print", el("select", { name: "printed" })));
   if (data.runs.length) form.append(el("label", { class: "check" }, el("input", { type: "checkbox", name: "disagree" }), "runs disagree"));
   const ranges = ["quality", ...data.measures].map((name) =>
     el("fieldset", {}, el("legend", {}, words(name)), ...["from", "to"].map((end) =>
@@ -85,6 +70,7 @@ function filter() {
   shown.sort((a, b) => compare(valueOf(a, key), valueOf(b, key), sign) || a.place - b.place);
   form.elements.count.textContent = `${shown.length} of ${data.cases.length} cases`;
   space.style.height = `${shown.length * ROW}px`;
+  offerParts();
   select(Math.max(0, shown.indexOf(before)), false);
 }
 
@@ -137,6 +123,7 @@ function select(place, chosen) {
   else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
   draw();
   detail.replaceChildren(...(shown.length ? [steps(), ...view(shown[current], true)] : ["No case is like that."]));
+  showHidden(detail);
   if (chosen && shown.length) location.replace(`#case=${encodeURIComponent(shown[current].id)}`);
 }
 
@@ -158,8 +145,6 @@ function open() { // the case that the address names
   if (place >= 0) select(place, false), $("browser").scrollIntoView();
 }
 
-// ----------------------------------------------------------------------------------------------------------- one case
-
 function steps() {
   const one = shown[current];
   return el("div", { class: "steps" },
@@ -167,82 +152,6 @@ function steps() {
     el("button", { type: "button", disabled: current === shown.length - 1 ? "" : null, click: () => select(current + 1, true) }, "next"),
     el("span", { class: "dim" }, `${current + 1} of ${shown.length}`),
     el("a", { href: `#case=${encodeURIComponent(one.id)}` }, "link to this case"));
-}
-
-function view(one, plays) {
-  const [kind, said] = badge(one);
-  const reason = one.reason ? ` (${one.reason})` : "";
-  const measures = Object.entries(one.measures).filter((pair) => pair[1] !== null).map(([name, value]) => `${words(name)} ${fixed(value)}`);
-  const frames = one.pictures.map((picture, i) => frame(one, picture, i === 0, plays));
-  const player = plays && frames.map((made) => made.querySelector("video")).find(Boolean);
-  return [
-    el("h3", {}, one.id),
-    el("div", { class: "frames" }, ...frames),
-    timeline(one, player),
-    el("p", { class: "facts" }, el("span", { class: `badge ${kind}` }, said), ` ${one.verdict}${reason}`),
-    el("p", { class: "facts" }, [...one.facts, one.source && `source ${one.source}`].filter(Boolean).join(" · ")),
-    el("p", { class: "facts dim" }, [`quality ${fixed(one.quality)}`, ...measures].join(" · ")),
-    ...one.problems.map((problem) => el("p", { class: "facts bad" }, problem)),
-    el("div", { class: "texts" }, ...one.texts.map(([title, text]) => section(title, text)), ...one.runs.map(otherRun)),
-  ].filter(Boolean);
-}
-
-const section = (title, text) => el("section", {}, el("h4", {}, title), el("p", {}, text));
-function otherRun(run) {
-  const verdict = run.right === null ? "" : run.right ? ", right" : ", wrong";
-  return section(`${run.title}: ${run.answered || "unparsed"}${verdict}`, run.text);
-}
-
-function frame(one, picture, first, plays) {
-  if (picture.reason) return el("div", { class: "none dim" }, `no picture: ${picture.reason}`);
-  const still = picture.at === undefined ? null : data.pictures[picture.at];
-  const when = picture.second ? ` at ${picture.second.toFixed(2)} s` : "";
-  const shape = picture.width ? { width: picture.width, height: picture.height } : {};
-  const gone = (what) => () => made.replaceChildren(still ? el("img", { src: still, alt: `the picture${when}`, ...shape }) : "",
-    boxes, el("p", { class: "dim" }, what));
-  const boxes = first ? overlay(one) : "";
-  let shows;
-  if (picture.kind === "video" && plays) {
-    const seen = still ? { poster: still, preload: "none", src: picture.src } : { preload: "metadata", src: `${picture.src}#t=${one.second}` };
-    shows = el("video", { controls: "", muted: "", playsinline: "", "aria-label": "the video", ...seen, ...shape,
-      error: gone("the video does not play here: its file is gone, or this browser does not read it") });
-    if (first) follow(shows, one, boxes);
-  } else if (still || picture.kind === "image") {
-    shows = el("img", { src: still || picture.src, alt: `the picture${when}`, ...shape, error: gone("the picture's file is gone") });
-  } else return el("div", { class: "none dim" }, "a video, which does not print");
-  const made = el("div", { class: "frame" }, shows, boxes);
-  return made;
-}
-
-function overlay(one) {
-  return el("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" },
-    ...one.boxes.map(([kind, x, y, width, height]) => el("rect", { class: `box ${kind}`, "data-kind": kind, x, y, width, height })));
-}
-
-function follow(video, one, boxes) { // each box shows from its onset on, to the end
-  const update = () => {
-    for (const rect of boxes.children) {
-      const onset = one.onsets[rect.dataset.kind];
-      rect.style.visibility = onset === undefined || video.currentTime + 0.04 >= onset ? "visible" : "hidden";
-    }
-    const now = detail.querySelector(".now");
-    if (now && video.duration) now.style.left = `${(100 * video.currentTime) / video.duration}%`;
-    if (!video.paused && video.isConnected) requestAnimationFrame(update);
-  };
-  for (const name of ["play", "seeked", "pause"]) video.addEventListener(name, update);
-}
-
-function timeline(one, player) {
-  const marks = Object.entries(one.onsets), names = { true: "true", pred: "predicted" };
-  const whole = Math.max(one.duration || 0, ...marks.map((mark) => mark[1]));
-  if (!marks.length || !whole) return null;
-  const said = marks.map(([kind, at]) => `${names[kind]} onset ${at.toFixed(2)} s`).join(", ");
-  const look = (at) => () => { player.currentTime = at; player.play().catch(() => {}); };
-  return el("div", {},
-    el("div", { class: "time", role: "img", "aria-label": `${said}, of ${whole.toFixed(2)} s` }, el("i"),
-      ...marks.map(([kind, at]) => el("b", { class: kind, style: `left: ${(100 * at) / whole}%` })), player ? el("b", { class: "now", style: "left: 0" }) : null),
-    el("p", { class: "facts dim" }, `${said}, of ${whole.toFixed(2)} s `,
-      ...(player ? marks.map(([kind, at]) => el("button", { type: "button", click: look(at) }, `play from the ${names[kind]} onset`)) : [])));
 }
 
 // ---------------------------------------------------------------------------------------------------- saving, printing
@@ -263,15 +172,31 @@ function saveCsv() {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
+function offerParts() { // of what is shown, where one print does not hold it
+  const choice = form.elements.printed, parts = [];
+  if (!choice || choice.dataset.of === String(shown.length)) return;
+  for (let from = 0; from < shown.length; from += PRINTED) parts.push([from, Math.min(from + PRINTED, shown.length)]);
+  choice.dataset.of = shown.length;
+  choice.parentElement.hidden = parts.length < 2;
+  choice.replaceChildren(...parts.map(([from, to]) => el("option", { value: `${from} ${to}` }, `${from + 1} to ${to}`)),
+    el("option", { value: `0 ${shown.length}` }, "all, which takes minutes"));
+}
+
+function printed() { // the cases of this print, and what they are
+  const choice = form.elements.printed, part = choice && !choice.parentElement.hidden ? choice.value : `0 ${shown.length}`;
+  const [from, to] = part.split(" ").map(Number), order = "as filtered and sorted";
+  const said = to - from === shown.length ? `${shown.length} cases, ${order}`
+    : `cases ${from + 1} to ${to} of ${shown.length}, ${order}; the field "print" above the list chooses the others, or all`;
+  return [el("p", {}, said), ...shown.slice(from, to).map((one) => el("article", { class: "detail" }, ...view(one, false)))];
+}
+
 let opened = [];
 addEventListener("beforeprint", () => {
   opened = [...document.querySelectorAll("details:not([open])")].filter((one) => !form || !form.contains(one));
   opened.forEach((one) => { one.open = true; });
   if (!list) return;
-  const left = shown.length - PRINTED;
-  document.querySelector(".printed").replaceChildren(
-    el("p", {}, `${Math.min(shown.length, PRINTED)} cases, as filtered and sorted` + (left > 0 ? `; ${left} more are not printed: filter them, or take cases.csv` : "")),
-    ...shown.slice(0, PRINTED).map((one) => el("article", { class: "detail" }, ...view(one, false))));
+  document.querySelector(".printed").replaceChildren(...printed());
+  showHidden(document.querySelector(".printed"));
 });
 addEventListener("afterprint", () => {
   opened.forEach((one) => { one.open = false; });
