@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from swift.arguments import SftArguments
-from swift.template import Template
+from swift.template import TEMPLATE_MAPPING, Template
 from swift.trainers import Seq2SeqTrainer
 
 import swift_plugins  # noqa: F401
@@ -32,7 +32,7 @@ class PaddingFree(Template):
     def _data_collator(self, batch: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
         collated = super()._data_collator(batch, **options)
         places, own = collated.get("position_ids"), collated.get("text_position_ids")
-        if self.padding_free and own is not None and len(places) == 3:
+        if self.padding_free and own is not None and self.sequence_parallel_size == 1:
             collated["position_ids"] = torch.cat([own[None], places])
         return collated
 
@@ -42,7 +42,8 @@ def _masked_too(check: Callable[[Any], None]) -> Callable[[Any], None]:
 
     @functools.wraps(check)
     def call(self: Any) -> None:
-        if self.attn_impl in MASKED:
+        ours = issubclass(TEMPLATE_MAPPING[self.template].template_cls, PaddingFree)
+        if ours and self.attn_impl in MASKED and self.sequence_parallel_size == 1:
             self.padding_free |= self.packing
         else:
             check(self)

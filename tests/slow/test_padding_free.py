@@ -151,6 +151,13 @@ def test_without_losses_of_its_own_the_same_and_each_row_is_evaluated(home, monk
     free = train(home, "videollama3", *flags, "--padding_free", "true", "--attn_impl", "eager")
     assert free == pytest.approx(padded, rel=1e-4)
     assert rows == [8, 8]
+    grouped = train(home, "videollama3", *PLAIN, "--group_by_length", "true")
+    assert grouped == pytest.approx({key: padded[key] for key in grouped}, rel=1e-4)
+
+
+def test_rows_that_a_stock_template_would_not_keep_apart_are_refused(home):
+    with pytest.raises(ValueError, match="requires a flash attention implementation"):
+        train(home, "llava1_5", *PLAIN, "--padding_free", "true", "--template", "llava1_5_hf")
 
 
 # ----------------------------------------------------------------------------------------------------- flash-attention
