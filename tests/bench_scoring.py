@@ -25,7 +25,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from eval import score
-from eval.estimates.permutation import SWAPS
+from eval.estimates.swaps import SWAPS
 from eval.scorers import SCORERS
 from tests.bench_converter import sentence
 from tests.benching import SMALLER, fewer
