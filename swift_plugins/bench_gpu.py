@@ -216,7 +216,9 @@ def measure_again(recipe: Recipe, place: Place, first: Mapping[str, Any], failed
         found = first if name == first["batches"] else measure(recipe, place, own)
         if isinstance(found, str):
             failed.append(f"{recipe.path}, {name}: {found}")
-        told = isinstance(found, dict) and (name != "packed" or found["batches"] == "packing")
+            yield ""
+            continue
+        told = name != "packed" or found["batches"] == "packing"
         yield f"{found['rows_per_s']:.3g} ({100 * found['data_wait']:.0f} %)" if told else ""
 
 
@@ -257,7 +259,9 @@ def print_table(recipes: Iterable[Recipe], tiny: bool, steps: int) -> None:
     """Measure one recipe after the other and print the table, what it was measured on, and what failed."""
     gpus = 1 if tiny else int(os.environ.get("NUM_GPUS") or count_gpus())
     home = HOME / ("tiny" if tiny else "real")
-    lines, failed, device, built = [], [], "", None
+    lines: list[str] = []
+    failed: list[str] = []
+    device, built = "", None
     for recipe in recipes:
         found: dict[str, Any] | str
         try:

@@ -11,7 +11,6 @@ by a bootstrap of media with as many draws as score.py has exchanges; it reads n
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import resource
 import subprocess
@@ -25,8 +24,9 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from eval import score
-from eval.estimates.permutation import SWAPS
+from eval.estimates.swaps import SWAPS
 from eval.scorers import SCORERS
+from swift_plugins.core.records import encode
 from tests.bench_converter import sentence
 from tests.benching import SMALLER, fewer
 from tests.scorers.test_deeptrace import fake, real, said
@@ -109,8 +109,8 @@ def write(folder: Path, task: str, count: int) -> list[Path]:
     paths = []
     for name, skill, seed in (("trained", 0.9, 1), ("untrained", 0.6, 2)):
         paths.append(folder / f"{task}_{count}_{name}.jsonl")
-        with open(paths[-1], "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows_of(task, fewer(count), skill, seed))
+        with open(paths[-1], "wb") as file:
+            file.writelines(encode(row) + b"\n" for row in rows_of(task, fewer(count), skill, seed))
     return paths
 
 

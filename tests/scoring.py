@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from eval.estimates.clusters import Clusters
+from eval.estimates.permutation import swapped
 from eval.estimates.sums import Sums
+from eval.estimates.swaps import Swaps
 from eval.score import main
 from swift_plugins.core.media import content_hash
 
@@ -65,6 +67,12 @@ def check_influences(scorer, cases, names, weighted=()):
             assert (found.statistic.influence**2).sum() == pytest.approx(variance), name
 
 
+def exchanged(this, other, flags):
+    """The difference of two runs' statistics for each line of flags (lines, clusters), which clusters are exchanged."""
+    swaps = Swaps(np.packbits(np.asarray(flags).T, axis=1), len(flags))
+    return swapped([(this, other)], swaps)[0]
+
+
 def check_swaps(scorer, cases, others, names):
     """The difference of every metric after an exchange is the one measured on the exchanged answers."""
     clusters, every = Clusters(names), np.arange(len(cases))
@@ -74,7 +82,7 @@ def check_swaps(scorer, cases, others, names):
         here, there = (scorer.measure(some, every, clusters) for some in zip(*pairs, strict=True))
         for name, found in this.items():
             if None not in (found.value, other[name].value):
-                apart = found.statistic.swapped(other[name].statistic, swap[None])[0]
+                apart = exchanged(found.statistic, other[name].statistic, swap[None])[0]
                 assert apart == pytest.approx(here[name].value - there[name].value, abs=1e-9), name
 
 

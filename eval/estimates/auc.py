@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,8 +14,7 @@ from eval.estimates.bounds import least
 from eval.estimates.clusters import Clusters, Ends, Estimate, design_effect, standard_error
 from eval.estimates.intervals import t_quantile
 from eval.estimates.statistics import roc_auc
-
-_BLOCK = 4_000_000  # weights at once: bounds the memory for any number of rows
+from eval.estimates.swaps import Swaps
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,7 @@ class Ranking:
         """The share, 0..1, of the other class that each row is in order with (DeLong et al. 1988); ties count half."""
         found = np.empty(len(self.p))
         for of, others in ((self.fake, ~self.fake), (~self.fake, self.fake)):
-            against = np.sort(self.p[others])
-            below, upto = (np.searchsorted(against, self.p[of], side) for side in ("left", "right"))
-            found[of] = (below + upto) / (2 * len(against))
+            found[of] = _shares_below(self.p[of], np.sort(self.p[others]))
         found[~self.fake] = 1 - found[~self.fake]
         return found
 
@@ -81,33 +78,28 @@ class Ranking:
         rows = self._influence(np.arange(len(self.p)), [int(self.fake.sum()), int((~self.fake).sum())], len(self.p))
         return design_effect((self.influence**2).sum(), (rows**2).sum())
 
-    def apart(self, other: Ranking) -> np.ndarray:
+    @property
+    def area(self) -> float:
+        return 100 * float(self.placements[self.fake].mean())
+
+    def apart(self, other: Ranking) -> np.ndarray | None:
         return scores_apart(self, other)
 
-    def swapped(self, other: Ranking, swaps: np.ndarray) -> np.ndarray:
-        """By counting in the order of all scores of both runs, a line a column: one pass for both runs' areas."""
-        p, cluster = np.append(self.p, other.p), np.append(self.index, other.index)
-        fake, of_other = np.append(self.fake, other.fake), np.arange(len(p)) >= len(self.p)
-        order = np.argsort(p, kind="stable")
-        real, high = order[~fake[order]], order[fake[order]]
-        below, upto = (np.searchsorted(p[real], p[high], side) for side in ("left", "right"))
-        found = []
-        for some in _blocks(swaps, len(p)):
-            columns = np.ascontiguousarray(some.T)
-            low, up = (columns[cluster[rows]] ^ of_other[rows, None] for rows in (real, high))  # not in the first run
-            counts = np.zeros((len(real) + 1, len(some)), np.int32)
-            np.cumsum(low, axis=0, out=counts[1:])
-            under = counts[below] + counts[upto]  # twice the second run's reals below each fake, ties count half
-            areas = []
-            for chosen, twice, reals in (
-                (~up, (below + upto)[:, None] - under, len(real) - counts[-1]),
-                (up, under, counts[-1]),
-            ):
-                pairs = 2.0 * chosen.sum(axis=0) * reals
-                with np.errstate(invalid="ignore"):
-                    areas.append((twice * chosen).sum(axis=0) / pairs)
-            found.append(100 * (areas[0] - areas[1]))
-        return np.concatenate(found)
+    def changes(self, other: Ranking) -> np.ndarray:
+        """By the placements of both runs' scores among those of both, (clusters, 1).
+
+        Of a pair of a fake and a real, what the exchange of both of them does to the difference of the runs' areas is
+        the sum of what the exchange of each alone does; so the difference is linear in the exchanges.
+        """
+        found = np.zeros(self.count)
+        for of, others, sign in ((self.fake, ~self.fake, -200), (~self.fake, self.fake, 200)):
+            against = np.sort(np.append(self.p[others], other.p[others]))
+            apart = _shares_below(self.p[of], against) - _shares_below(other.p[of], against)
+            found += sign / of.sum() * np.bincount(self.index[of], weights=apart, minlength=self.count)
+        return found[:, None]
+
+    def swapped(self, other: Ranking, change: np.ndarray, swaps: Swaps) -> np.ndarray:
+        return self.area - other.area + change[:, 0]
 
 
 @dataclass(frozen=True)
@@ -134,25 +126,30 @@ class Average:
 
     deff: float | None = None  # its parts share rows: it has no number of independent ones
 
-    def apart(self, other: Average) -> np.ndarray:
-        pairs = zip(self.rankings, other.rankings, strict=True)
-        return np.any([this.apart(that) for this, that in pairs], axis=0)
+    def apart(self, other: Average) -> np.ndarray | None:
+        found = [this.apart(that) for this, that in zip(self.rankings, other.rankings, strict=True)]
+        known = [flags for flags in found if flags is not None]
+        return np.any(known, axis=0) if len(known) == len(found) else None
 
-    def swapped(self, other: Average, swaps: np.ndarray) -> np.ndarray:
-        pairs = zip(self.rankings, other.rankings, strict=True)
-        return np.mean([this.swapped(that, swaps) for this, that in pairs], axis=0)
+    def changes(self, other: Average) -> np.ndarray:
+        return np.mean([this.changes(that) for this, that in zip(self.rankings, other.rankings, strict=True)], axis=0)
 
-
-def scores_apart(this: Any, other: Any) -> np.ndarray:
-    """The clusters in which the scores `p` of two runs differ; all, where they are not of the same rows."""
-    if not np.array_equal(this.index, other.index):
-        return np.bincount(np.append(this.index, other.index), minlength=this.count) > 0
-    return np.bincount(this.index, weights=(this.p != other.p) | (this.fake != other.fake), minlength=this.count) > 0
+    def swapped(self, other: Average, change: np.ndarray, swaps: Swaps) -> np.ndarray:
+        here, there = (np.mean([ranking.area for ranking in of.rankings]) for of in (self, other))
+        return here - there + change[:, 0]
 
 
-def _blocks(lines: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    size = max(1, _BLOCK // max(lines.shape[1], width))
-    yield from (lines[begin : begin + size] for begin in range(0, len(lines), size))
+def scores_apart(this: Any, other: Any) -> np.ndarray | None:
+    """The clusters in which the scores `p` of two runs differ; None, where their rows or the truth of these do."""
+    if not (np.array_equal(this.index, other.index) and np.array_equal(this.fake, other.fake)):
+        return None
+    return np.bincount(this.index, weights=this.p != other.p, minlength=this.count) > 0
+
+
+def _shares_below(scores: np.ndarray, against: np.ndarray) -> np.ndarray:
+    """Of each score the share, 0..1, of others, in order, that are below it; ties count half."""
+    below, upto = (np.searchsorted(against, scores, side) for side in ("left", "right"))
+    return (below + upto) / (2 * len(against))
 
 
 def logit(value: float, statistic: Any) -> Ends | None:

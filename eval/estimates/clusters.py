@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 import swift_plugins  # noqa: F401
+
+if TYPE_CHECKING:
+    from eval.estimates.swaps import Swaps
 
 FEW = 50  # clusters; with fewer an interval is rough, as simulations show (tests/estimates/test_coverage.py)
 
@@ -44,11 +47,14 @@ class Statistic(Spread, Protocol):
     def deff(self) -> float | None:
         """The design effect (Kish 1965): the variance over that of as many independent rows, None: it is not known."""
 
-    def apart(self, other: Any) -> np.ndarray:
-        """The clusters in which two runs differ, as flags."""
+    def apart(self, other: Any) -> np.ndarray | None:
+        """The clusters in which two runs differ, as flags; None where they have no rows that could be exchanged."""
 
-    def swapped(self, other: Any, swaps: np.ndarray) -> np.ndarray:
-        """this - other for each line of `swaps` (lines, clusters), after the runs have exchanged what is flagged."""
+    def changes(self, other: Any) -> np.ndarray:
+        """What the exchange of each cluster adds to this run's sums and takes from the other's, (clusters, k)."""
+
+    def swapped(self, other: Any, change: np.ndarray, swaps: Swaps) -> np.ndarray:
+        """this - other for each line of `swaps`, of which the changes add up to `change` (lines, k)."""
 
 
 Ends = tuple[float, float]

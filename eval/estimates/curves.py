@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -14,45 +13,73 @@ from eval.estimates.auc import scores_apart
 from eval.estimates.bounds import ALPHA, Bounded
 from eval.estimates.clusters import Clusters, Ends, Estimate, standard_error
 from eval.estimates.intervals import t_quantile
+from eval.estimates.swaps import Swaps
 
-_BLOCK = 2_000_000  # counts at once: bounds the memory for any number of rows
-# From the counts of fakes and of reals with at least each score, the highest first, (lines, scores), a value a line.
-Of = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# The fakes and the reals with at least a score that are of either of two runs, (2, lines), from the highest scores on.
+Steps = Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 class Scores:
-    """The scores of one run, `p` (n,) in clusters (n,) of `count`.
-
-    Of the exchanges that were asked for last it keeps the counts: one metric after another asks for the same.
-    """
+    """The scores of one run, `p` (n,) in clusters (n,) of `count`."""
 
     def __init__(self, p: np.ndarray, fake: np.ndarray, clusters: Clusters, rows: np.ndarray):
         self.p, self.fake, self.index, self.count = p, fake, clusters.index[rows], clusters.count
-        self._last: tuple[Any, ...] = (None, None, [], [])
 
-    def exchanged(self, other: Scores, swaps: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The fakes and the reals with at least each score of either run, of both runs, and those that exchanges put
-        into the other run, (lines, scores)."""
-        if self._last[0] is not other or self._last[1] is not swaps:
-            p, fake = np.append(self.p, other.p), np.append(self.fake, other.fake)
-            order, ends = _order(p)
-            cluster, of_other, fakes = np.append(self.index, other.index)[order], order >= len(self.p), fake[order]
-            both = [np.cumsum(fakes == of)[ends] for of in (True, False)]
-            size = max(1, _BLOCK // len(p))
-            blocks = [
-                _counts(swaps[i : i + size][:, cluster] ^ of_other, fakes, ends) for i in range(0, len(swaps), size)
-            ]
-            self._last = other, swaps, both, [np.concatenate(part) for part in zip(*blocks, strict=True)]
-        return self._last[2:]
+    @cached_property
+    def own(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(the fakes, the reals with at least each score, the highest first; the place of each row's among these)."""
+        order = np.argsort(-self.p, kind="stable")
+        ends = np.append(np.flatnonzero(np.diff(self.p[order])), len(order) - 1)
+        place = np.empty(len(order), int)
+        place[order] = np.searchsorted(ends, np.arange(len(order)))
+        hits = np.cumsum(self.fake[order])[ends]
+        return hits, ends + 1 - hits, place
+
+
+class Merged:
+    """The scores of two runs, the highest first; from `begin` on, the one of the real behind the first `few`, they are
+    gone through one by one, what is above is counted at once."""
+
+    def __init__(self, this: Scores, other: Scores, few: int):
+        p = np.append(this.p, other.p)
+        order = np.argsort(-p, kind="stable")
+        self.p, self.fake, self.count = p[order], np.append(this.fake, other.fake)[order], this.count
+        self.cluster, self.of_other = np.append(this.index, other.index)[order], order >= len(this.p)
+        self.begin = int(np.searchsorted(-self.p, -self.p[~self.fake][few]))
+
+    @cached_property
+    def above(self) -> np.ndarray:
+        """The fakes and the reals above `begin`, of this run and of the other, by cluster, (2, 2, clusters)."""
+        found = np.zeros((2, 2, self.count))
+        rows = (~self.fake[: self.begin]).astype(int), self.of_other[: self.begin].astype(int)
+        np.add.at(found, (*rows, self.cluster[: self.begin]), 1)
+        return found
+
+    def steps(self, change: np.ndarray, swaps: Swaps) -> Steps:
+        """The counts above `begin`, which exchanges change by `change` (lines, 2), and at each score of a fake below;
+        they hold until the next step."""
+        before = self.above.sum(2)[..., None] + change.T[:, None] * [[1], [-1]]
+        counts = before.astype(np.int32)  # of fakes and of reals, of either run, (2, 2, lines)
+        yield counts[0], counts[1]
+        score = np.unique(-self.p, return_inverse=True)[1]
+        shown = np.append(np.diff(score) > 0, True) & (np.bincount(score, weights=self.fake) > 0)[score]
+        rows = slice(self.begin, int(np.searchsorted(-self.p, -self.p[self.fake].min(), "right")))
+        facts = (1 - self.fake, self.cluster, self.of_other, shown)
+        for kind, cluster, of_other, is_shown in zip(*(some[rows].tolist() for some in facts), strict=True):
+            counts[kind] += swaps.sides(cluster, of_other)
+            if is_shown:
+                yield counts[0], counts[1]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A Statistic: `of` the counts above each score; `each` (n,) is what a row more would change, its influence."""
+    """A Statistic: a value that follows, as `down` has it for two runs, from the counts of fakes and reals above each
+    score; `each` (n,) is what a row more would change, its influence. `few` reals are too few to change it."""
 
     scores: Scores
-    of: Of
+    down: Callable[[Steps], np.ndarray]
     each: np.ndarray
+    few: int = 0
 
     @property
     def index(self) -> np.ndarray:
@@ -75,55 +102,50 @@ class Curve:
 
     deff: float | None = None  # of the design effect nothing is known
 
-    def apart(self, other: Curve) -> np.ndarray:
+    def apart(self, other: Curve) -> np.ndarray | None:
         return scores_apart(self.scores, other.scores)
 
-    def swapped(self, other: Curve, swaps: np.ndarray) -> np.ndarray:
-        both, that = self.scores.exchanged(other.scores, swaps)
-        found, size = [], max(1, _BLOCK // len(both[0]))
-        for i in range(0, len(swaps), size):
-            some = [part[i : i + size] for part in that]
-            found.append(self.of(*(whole - part for whole, part in zip(both, some, strict=True))) - self.of(*some))
-        return np.concatenate(found)
+    def changes(self, other: Curve) -> np.ndarray:
+        """The fakes and the reals above where the scores are gone through one by one, (clusters, 2)."""
+        above = Merged(self.scores, other.scores, self.few).above
+        return (above[:, 1] - above[:, 0]).T
+
+    def swapped(self, other: Curve, change: np.ndarray, swaps: Swaps) -> np.ndarray:
+        this, that = self.down(Merged(self.scores, other.scores, self.few).steps(change, swaps))
+        return 100 * (this - that) / self.scores.fake.sum()
 
 
-def _order(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(the order from the highest score to the lowest, the last place of each score in it)."""
-    order = np.argsort(-p, kind="stable")
-    return order, np.append(np.flatnonzero(np.diff(p[order])), len(p) - 1)
+def precisions(steps: Steps) -> np.ndarray:
+    """sum(hits gained at a score times its precision), (2, lines); above the first real it is 1."""
+    hits, _ = next(steps)
+    found, before, gained, shown = hits.astype(float), hits.copy(), hits.copy(), hits.copy()
+    precision = np.empty_like(found)
+    for hits, alarms in steps:  # in place: new arrays of this size would take most of the time
+        np.maximum(np.add(hits, alarms, out=shown), 1, out=shown)
+        np.divide(hits, shown, out=precision)
+        precision *= np.subtract(hits, before, out=gained)
+        found += precision
+        before[:] = hits
+    return found
 
 
-def _counts(chosen: np.ndarray, fake: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
-    """The chosen fakes and the chosen reals up to each score's last place, (lines, scores)."""
-    return [np.cumsum(chosen & of, axis=1, dtype=np.int32).take(ends, axis=1) for of in (fake, ~fake)]
-
-
-def _own(p: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(hits, alarms, the place of each row's score among the scores) of one run."""
-    order, ends = _order(p)
-    hits, alarms = _counts(np.ones((1, len(p)), bool), fake[order], ends)
-    place = np.empty(len(p), int)
-    place[order] = np.searchsorted(ends, np.arange(len(p)))
-    return hits, alarms, place
-
-
-def average_precision_of(hits: np.ndarray, alarms: np.ndarray) -> np.ndarray:
+def average_precision_of(hits: np.ndarray, alarms: np.ndarray) -> float:
     """sum((recall - recall before) precision) over the scores, 0..100, not interpolated, as scikit-learn has it."""
     with np.errstate(invalid="ignore", divide="ignore"):
         precision = np.where(hits > 0, hits / (hits + alarms), 0.0)
-        return 100 * (np.diff(hits, axis=1, prepend=0) * precision).sum(axis=1) / hits[:, -1]
+    return float(100 * (np.diff(hits, prepend=0) * precision).sum() / hits[-1])
 
 
 def average_precision(scores: Scores) -> Estimate:
     """The mean precision at the scores of the fakes (Manning, Raghavan and Schuetze 2008, section 8.4), 0..100."""
     p, fake = scores.p, scores.fake
-    hits, alarms, place = _own(p, fake)
-    value = float(average_precision_of(hits, alarms)[0])
-    h, a, new = hits[0].astype(float), alarms[0], np.diff(hits[0], prepend=0)
+    hits, a, place = scores.own
+    value = average_precision_of(hits, a)
+    h, new = hits.astype(float), np.diff(hits, prepend=0)
     # What a fake, or a real, more at a score does to the precision at this and all lower ones.
     gains, costs = (np.cumsum((new * part / (h + a) ** 2)[::-1])[::-1][place] for part in (a, h))
     each = np.where(fake, 100 * (h / (h + a))[place] - value + 100 * gains, -100 * costs) / h[-1]
-    return Estimate(value, len(p), statistic=Curve(scores, average_precision_of, each), interval=_logit)
+    return Estimate(value, len(p), statistic=Curve(scores, precisions, each), interval=_logit)
 
 
 def _logit(value: float, statistic: Curve) -> Ends | None:
@@ -136,15 +158,19 @@ def _logit(value: float, statistic: Curve) -> Ends | None:
     return 100 * low, 100 * high
 
 
-def rate_of(level: float) -> Of:
-    """The share of fakes, 0..100, above the lowest threshold that no more than `level` of the reals are above."""
+def rates(allowed: int) -> Callable[[Steps], np.ndarray]:
+    """The fakes above the lowest threshold that no more than `allowed` reals are above, (2, lines)."""
 
-    def of(hits: np.ndarray, alarms: np.ndarray) -> np.ndarray:
-        allowed = np.floor(level * alarms[:, -1:] + 1e-9)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return 100 * np.where(alarms <= allowed, hits, 0).max(axis=1) / hits[:, -1]
+    def down(steps: Steps) -> np.ndarray:
+        found = next(steps)[0].copy()
+        for hits, alarms in steps:
+            under = alarms <= allowed
+            if not under.any():
+                break
+            np.copyto(found, hits, where=under)
+        return found
 
-    return of
+    return down
 
 
 def true_positive_rate(scores: Scores, level: float) -> Estimate:
@@ -158,13 +184,14 @@ def true_positive_rate(scores: Scores, level: float) -> Estimate:
     if n * level < 1 - 1e-9:
         return Estimate(None, len(p), f"not measurable with {n} reals: takes {math.ceil(1 / level - 1e-9):,} or more")
     reals = np.sort(p[~fake])[::-1]
-    of = rate_of(level)
-    value = float(of(*_own(p, fake)[:2])[0])
-    caught = p > _threshold(reals, math.floor(level * n + 1e-9))
+    allowed = math.floor(level * n + 1e-9)
+    hits, alarms, _ = scores.own
+    value = 100 * float(hits[alarms <= allowed].max(initial=0) / hits[-1])
+    caught = p > _threshold(reals, allowed)
     slope = _slope(p[fake], reals, level)
     each = np.where(fake, (100 * caught - value) / fake.sum(), -slope * (100 * (caught - level)) / n)
     at = RateInterval(p, fake, scores.index, level)
-    return Estimate(value, len(p), statistic=Curve(scores, of, each), interval=at)
+    return Estimate(value, len(p), statistic=Curve(scores, rates(allowed), each, allowed), interval=at)
 
 
 def _threshold(reals: np.ndarray, allowed: int) -> float:

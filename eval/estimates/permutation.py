@@ -2,80 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from eval.estimates.clusters import Estimate, Statistic, rounded
 from eval.estimates.intervals import detectable, t_quantile
+from eval.estimates.swaps import Swaps, every_swap, is_few, random_swaps
 
-SWAPS, SEED = 1999, 0
+Pairs = Sequence[tuple[Statistic, Statistic]]  # of one metric of two runs each
 _SAME = 1e-9  # differences that are closer differ by rounding only
 NOT_MEASURED = Estimate(None, 0, "the other run has none")
-_BLOCK = 2_000_000  # flags at once: bounds the memory for any number of rows
 
 
-def exchanges(apart: np.ndarray) -> tuple[Iterator[np.ndarray], int]:
-    """(blocks of lines of flags, which clusters are exchanged, and how many more lines count as at least as extreme).
-
-    Where the runs differ in few clusters every exchange of them, one of each two that mirror one another; else SWAPS
-    random ones, beside which the one that was observed counts too (Phipson and Smyth 2010).
-    """
-    places = np.flatnonzero(apart)
-    if len(places) <= np.log2(SWAPS) + 1:
-        some = np.arange(2 ** max(0, len(places) - 1))[:, None] >> np.arange(len(places)) & 1
-        return iter([_lines(some, places, len(apart))]), 0
-    rng = np.random.default_rng(SEED)
-    sizes = np.diff([*range(0, SWAPS, max(1, _BLOCK // len(apart))), SWAPS])
-    # The first of 32 random bits each: the draws of rng.integers(0, 2), in half the time.
-    draws = (rng.integers(0, 2**32, (size, len(places)), np.uint32) >= 2**31 for size in sizes)
-    return (_lines(some, places, len(apart)) for some in draws), 1
-
-
-def _lines(some: np.ndarray, places: np.ndarray, count: int) -> np.ndarray:
-    lines = np.zeros((len(some), count), bool)
-    lines[:, places] = some
-    return lines
-
-
-def p_values(pairs: Sequence[tuple[Statistic, Statistic]]) -> list[float]:
+def p_values(pairs: Pairs) -> list[float | None]:
     """How often a difference at least as large comes about if it does not matter which of both runs a cluster is of.
 
     A permutation test of whole clusters (Fisher 1935; for paired systems Noreen 1989), two-sided: the answers of both
     are exchanged cluster by cluster, and the metrics are computed anew. Where a metric is then undefined, it counts
-    against the difference. Pairs that differ in the same clusters are tested by the same exchanges.
+    against the difference. Every exchange is made of few clusters that differ, else the same random ones for all pairs.
+    None for runs that are not on the same rows with the same truth.
     """
-    apart = [this.apart(other) for this, other in pairs]
-    groups: dict[bytes, list[int]] = {}
-    for i, flags in enumerate(apart):
-        groups.setdefault(np.packbits(flags).tobytes(), []).append(i)
-    found = [0.0] * len(pairs)
-    for group in groups.values():
-        flags, extreme, count = apart[group[0]], dict.fromkeys(group, 0), 0
-        none = np.zeros((1, len(flags)), bool)
-        observed = {i: abs(pairs[i][0].swapped(pairs[i][1], none)[0]) for i in group}
-        blocks, more = exchanges(flags)
-        for lines in blocks:
-            count += len(lines)
-            for i in group:
-                with np.errstate(invalid="ignore"):
-                    extreme[i] += (~(abs(pairs[i][0].swapped(pairs[i][1], lines)) < observed[i] - _SAME)).sum()
-        for i in group:
-            found[i] = float((extreme[i] + more) / (count + more))
+    groups: dict[bytes, tuple[np.ndarray, list[int]]] = {}
+    for i, (this, other) in enumerate(pairs):
+        if (apart := this.apart(other)) is not None:
+            key = np.packbits(apart).tobytes() if is_few(apart) else b""
+            groups.setdefault(key, (apart, []))[1].append(i)
+    found: list[float | None] = [None] * len(pairs)
+    for key, (apart, group) in groups.items():
+        swaps = every_swap(apart) if key else random_swaps(len(apart))
+        for i, values in zip(group, swapped([pairs[i] for i in group], swaps), strict=True):
+            with np.errstate(invalid="ignore"):
+                found[i] = float((~(abs(values) < abs(values[0]) - _SAME)).mean())
     return found
+
+
+def swapped(pairs: Pairs, swaps: Swaps) -> list[np.ndarray]:
+    """this - other of each pair after each exchange, (lines,). What many metrics are made of is summed once."""
+    changes = [this.changes(other) for this, other in pairs]
+    columns = {column.tobytes(): column for change in changes for column in change.T}
+    sums = dict(zip(columns, swaps.sums(np.column_stack([*columns.values()])).T, strict=True))
+    return [
+        this.swapped(other, np.column_stack([sums[column.tobytes()] for column in change.T]), swaps)
+        for (this, other), change in zip(pairs, changes, strict=True)
+    ]
 
 
 def difference(
     this: Estimate, other: Estimate, error: float, degrees: float, p: float | None, span: float
 ) -> dict[str, Any]:
-    """this - other on the same rows, with its standard error and the p of its test, or null with a reason.
+    """this - other on the same rows, with its standard error and the p of its test, if any, or null with a reason.
 
     {"value", "ci95", "n", "clusters", "p_value", "detectable"}: the interval is value +- t se within -span..span, the
     length of the scale; `detectable` follows from the same se (intervals.detectable), None without one and where no two
     values of the scale are so far apart.
     """
-    if this.value is None or other.value is None or p is None:
+    if this.value is None or other.value is None:
         reason = this.reason or other.reason
         return {"value": None, "ci95": None, "n": this.n, "p_value": None, "reason": reason}
     value, ends, least = this.value - other.value, None, None
@@ -84,12 +67,12 @@ def difference(
         ends = [rounded(max(value - half, -span)), rounded(min(value + half, span))]
         least = rounded(found_from) if found_from <= span else None
     found = {"value": rounded(value), "ci95": ends, "n": this.n, "clusters": this.statistic.clusters}
-    return found | {"p_value": rounded(p), "detectable": least}
+    return found | {"p_value": None if p is None else rounded(p), "detectable": least}
 
 
 def _apart(this: Estimate, other: Estimate, p: float | None, span: float) -> dict[str, Any]:
     """Their difference, whose error is that of what the clusters add to both."""
-    if p is None:
+    if None in (this.value, other.value):
         return difference(this, other, np.nan, 0, None, span)
     error = float(np.sqrt(((this.statistic.influence - other.statistic.influence) ** 2).sum()))
     return difference(this, other, error, min(this.statistic.degrees, other.statistic.degrees), p, span)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from eval.estimates.clusters import Clusters, design_effect
+from eval.estimates.swaps import Swaps
 
 Of = Callable[[np.ndarray], np.ndarray]  # sums (..., k) -> values (...)
 
@@ -64,12 +65,12 @@ class Sums:
         return 1.0 if self.clusters == self.parts.any(1).sum() else design_effect(self.variance, self.independent)
 
     def apart(self, other: Sums) -> np.ndarray:
-        return (self.totals != other.totals).any(1)
+        return (self.totals != other.totals).any(axis=1)
 
-    def swapped(self, other: Sums, swaps: np.ndarray) -> np.ndarray:
-        apart = other.totals - self.totals
-        places = np.flatnonzero(apart.any(1))
-        change = swaps[:, places].astype(float) @ apart[places]
+    def changes(self, other: Sums) -> np.ndarray:
+        return other.totals - self.totals
+
+    def swapped(self, other: Sums, change: np.ndarray, swaps: Swaps) -> np.ndarray:
         return self.of(self.totals.sum(0) + change) - self.of(other.totals.sum(0) - change)
 
 

@@ -44,7 +44,7 @@ def score(scorer: Scorer[Any], cases: list[Any], named: dict[str, list[Any]]) ->
     unparsed = {title: sum(case.parsed.answer is None for case in other) for title, other in named.items()}
     return {
         "metrics": metrics,
-        "slices": sliced(scorer, cases, clusters),
+        "slices": sliced(scorer, cases, clusters, metrics),
         "baselines": {title: as_json(other) for title, other in (others | simple).items()},
         "comparisons": {title: compare(scorer, cases, named[title], found, others[title]) for title in named},
         **counted(cases),
@@ -62,8 +62,18 @@ def score(scorer: Scorer[Any], cases: list[Any], named: dict[str, list[Any]]) ->
     }
 
 
-def sliced(scorer: Scorer[Any], cases: Sequence[Any], clusters: Clusters) -> dict[str, Any]:
-    """dimension -> value -> its n, clusters and unparsed, and the metrics that have a meaning and a value there."""
+def sliced(scorer: Scorer[Any], cases: Sequence[Any], clusters: Clusters, whole: Mapping[str, Any]) -> dict[str, Any]:
+    """dimension -> value -> its n, clusters and unparsed, and the metrics that have a meaning and a value there.
+
+    `whole` are the metrics of all cases, and so those of a value that all have, as they often have one split.
+    """
+    every = list(range(len(cases)))
+
+    def metrics_of(measure: Measure, rows: list[int]) -> Mapping[str, Any]:
+        if rows == every and measure == scorer.measure:
+            return whole
+        return as_json(measure([cases[i] for i in rows], np.array(rows), clusters))
+
     places: dict[str, dict[str, list[int]]] = {}
     for i, case in enumerate(cases):
         for dimension, values in scorer.slices(case).items():
@@ -71,7 +81,8 @@ def sliced(scorer: Scorer[Any], cases: Sequence[Any], clusters: Clusters) -> dic
                 places.setdefault(dimension, {}).setdefault(value, []).append(i)
     return {
         dimension: {
-            value: _slice(scorer, measure, cases, np.array(of_value[value]), clusters) for value in sorted(of_value)
+            value: _slice(scorer, cases, of_value[value], clusters, metrics_of(measure, of_value[value]))
+            for value in sorted(of_value)
         }
         for measure, dimensions in ((scorer.measure, places), (scorer.measure_together, scorer.together(cases)))
         for dimension, of_value in dimensions.items()
@@ -79,10 +90,9 @@ def sliced(scorer: Scorer[Any], cases: Sequence[Any], clusters: Clusters) -> dic
 
 
 def _slice(
-    scorer: Scorer[Any], measure: Measure, cases: Sequence[Any], rows: np.ndarray, clusters: Clusters
+    scorer: Scorer[Any], cases: Sequence[Any], rows: list[int], clusters: Clusters, metrics: Mapping[str, Any]
 ) -> dict[str, Any]:
     some = [cases[i] for i in rows]
-    metrics = as_json(measure(some, rows, clusters))
     both = len({FOLD.get(case.label, case.label) for case in some}) > 1
     return {
         "n": len(rows),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from functools import cache
+from functools import cache, lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,21 +21,43 @@ def _metric() -> Any:
     return BLEU(max_ngram_order=ORDER)
 
 
+@lru_cache(2**16)
+def _tokens(word: str) -> list[str]:
+    """What sacrebleu's own tokenizer, 13a, splits a word into; what stands around it does not matter."""
+    return _metric().tokenizer(word).split()
+
+
 def _words(text: str) -> list[str]:
-    """The tokens of sacrebleu's own tokenizer, 13a."""
-    return _metric().tokenizer(text.rstrip()).split()
+    if "-\n" in text or "<skipped>" in text:  # what 13a takes out, and so joins what stands around it
+        return _metric().tokenizer(text.rstrip()).split()
+    return [*chain.from_iterable(map(_tokens, text.split()))]
 
 
 def parts(hypothesis: str, reference: str) -> tuple[int, ...]:
     """What a text adds to the PARTS of which corpus BLEU is a function."""
     said, true = (_words(text) for text in (hypothesis, reference))
     orders = range(1, ORDER + 1)
-    counts = [(_grams(said, n) & _grams(true, n)).total() if said else 0 for n in orders]
+    counts = [_matching(said, true, n) for n in orders]
     return (*counts, *(max(0, len(said) - n + 1) for n in orders), len(said), len(true))
 
 
-def _grams(words: list[str], n: int) -> Counter[tuple[str, ...]]:
-    return Counter(zip(*(words[i:] for i in range(n)), strict=False))
+def _matching(said: list[str], true: list[str], n: int) -> int:
+    """How many n-grams of a text another has, too, each as often as it is in both."""
+    said_grams, true_grams = (zip(*(words[i:] for i in range(n)), strict=False) for words in (said, true))
+    left: dict[tuple[str, ...], int] = {}
+    for gram in true_grams:
+        left[gram] = left.get(gram, 0) + 1
+    found = 0
+    for gram in said_grams:
+        if left.get(gram):
+            left[gram] -= 1
+            found += 1
+    return found
+
+
+def without_hypothesis(parts: tuple[int, ...]) -> tuple[int, ...]:
+    """What an empty text adds to them, beside the same reference."""
+    return (*(0 for _ in parts[:-1]), *parts[-1:])
 
 
 def bleu(totals: np.ndarray) -> np.ndarray:

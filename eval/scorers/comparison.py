@@ -10,8 +10,9 @@ import numpy as np
 
 from eval.estimates.clusters import Clusters, Estimate, as_json, rounded
 from eval.estimates.paired import DRAWS, LEVEL, first_shares, holm, mcnemar, ranks
-from eval.estimates.permutation import SEED, SWAPS, differences
+from eval.estimates.permutation import differences
 from eval.estimates.seeds import differences_over_seeds, over_seeds
+from eval.estimates.swaps import SEED, SWAPS
 from eval.scorers.base import Metric, Scorer
 from eval.scorers.remarks import INTERVALS
 from eval.scorers.tables import with_comparability
@@ -19,7 +20,7 @@ from eval.scorers.tables import with_comparability
 COMPARISONS = (
     "this run minus the other on the same rows; interval by Student's t from the differences of what each cluster adds "
     "to both; p by a permutation test that exchanges the answers of both runs cluster by cluster, two-sided, of every "
-    f"exchange where they differ in few clusters, else of {SWAPS} random ones (seed {SEED}), not adjusted for the "
+    f"exchange where they differ in few clusters, else of {SWAPS:,} random ones (seed {SEED}), not adjusted for the "
     "number of tests"
 )
 
@@ -163,8 +164,9 @@ def ranking(
     if metric.direction == 0 or len(values) < len(titles):
         return None
     apart = [pair["metrics"][name] for pair in pairs]
+    tests = [1.0 if one["p_value"] is None else one["p_value"] for one in apart]  # what has no test is not told apart
     better = np.zeros((len(titles), len(titles)), bool)
-    for pair, one, p in zip(pairs, apart, holm([one["p_value"] for one in apart]), strict=True):
+    for pair, one, p in zip(pairs, apart, holm(tests), strict=True):
         sides = [titles.index(pair[side]) for side in ("this", "other")]
         better[tuple(sides if metric.direction * one["value"] > 0 else sides[::-1])] = p <= LEVEL
     shares: Sequence[float | None] = first_shares(estimates, metric.direction) or [None] * len(titles)

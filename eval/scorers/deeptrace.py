@@ -120,10 +120,11 @@ def measure_row(row: dict[str, Any], gold: Gold, parsed: Parsed, p_fake: float |
     """Compare one answer, and the P(fake) that counts for it, with the truth."""
     answer = parsed.answer or Answer("real")  # an unparsed answer claims nothing; it is not right either way
     bbox, explanation = traces.answered_box(answer.bbox, row["meta"]), answer.explanation or ""
-    problems = parsed.problems + traces.space_problem(answer.bbox, bbox, row["meta"])
+    if problems := traces.space_problem(answer.bbox, bbox, row["meta"]):
+        parsed = replace(parsed, problems=parsed.problems + problems)
     return Case(
         row,
-        replace(parsed, problems=problems),
+        parsed,
         p_fake,
         gold,
         bbox,

@@ -72,7 +72,7 @@ class Reasoned(Verdict):
 
     @property
     def explanation(self) -> str:
-        return (self.parsed.answer.reasoning if self.parsed.answer else None) or ""
+        return _rationale(self.parsed)
 
     @property
     def quality(self) -> float:
@@ -84,10 +84,8 @@ class Reasoned(Verdict):
         return {"p_fake": self.row.get("p_fake")} | percents({"rouge_l": self.rouge_l if self.gold else None}) | texts
 
 
-def _measured(case: Reasoned) -> Reasoned:
-    score = case.judge_score if case.explanation else float(LOWEST)
-    parts = bleu.parts(case.explanation, case.gold) if case.gold else ()
-    return replace(case, rouge_l=rouge_l(case.gold, case.explanation), judge_score=score, bleu=parts)
+def _rationale(parsed: Parsed) -> str:
+    return (parsed.answer.reasoning if parsed.answer else None) or ""
 
 
 def add_bertscore(cases: Sequence[Reasoned], similarities: Similarities) -> list[Reasoned]:
@@ -124,7 +122,12 @@ class Reason(VerdictScorer[Reasoned]):
         explanation_scores(row)
         parsed, judged = parse(GRAMMARS, row, grammar), judges.score_of(row)
         gold = row["meta"]["reasoning"].strip()
-        return _measured(Reasoned(row, parsed, verdicts.p_fake_of(row, parsed), gold, 0.0, judged))
+        rationale, parts = _rationale(parsed), ()
+        if gold:
+            parts = bleu.parts(rationale, gold)
+        score = judged if rationale else float(LOWEST)
+        p_fake = verdicts.p_fake_of(row, parsed)
+        return Reasoned(row, parsed, p_fake, gold, rouge_l(gold, rationale), score, bleu=parts)
 
     def measure(self, cases: Sequence[Reasoned], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         found = self.measured(cases, rows, clusters)
@@ -143,11 +146,18 @@ class Reason(VerdictScorer[Reasoned]):
 
     def simple_baselines(self, cases: Sequence[Reasoned]) -> dict[str, list[Reasoned]]:
         constant = Parsed(Answer(most_frequent(FOLD[case.label] for case in cases)), "trained")
-        changed = [
-            replace(case, parsed=constant, p_fake=None, bertscore=None if case.bertscore is None else 0.0)
-            for case in cases
-        ]
-        return {self.baselines[0]: [_measured(case) for case in changed]}
+        nothing = {"parsed": constant, "p_fake": None, "rouge_l": 0.0, "judge_score": float(LOWEST)}
+        return {
+            self.baselines[0]: [
+                replace(
+                    case,
+                    **nothing,
+                    bertscore=None if case.bertscore is None else 0.0,
+                    bleu=bleu.without_hypothesis(case.bleu),
+                )
+                for case in cases
+            ]
+        }
 
     def published(self, cases: Sequence[Reasoned]) -> dict[str, Any]:
         if not may_be_of(cases, judges.DATASET, ("test",)):

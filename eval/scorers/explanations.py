@@ -33,7 +33,7 @@ def has_pair(case: Case) -> bool:
 
 
 def _unscored(case: Case) -> bool:
-    return has_pair(case) and case.row.get("explanation_score") is None and "explanation_unscored" in case.row
+    return "explanation_unscored" in case.row and case.row.get("explanation_score") is None and has_pair(case)
 
 
 def facts(case: Case) -> list[str]:

@@ -49,7 +49,8 @@ class ForensicLlavaTemplate(AnswerForms, LlavaHfTemplate):
         """With a weight for every token of an image: the stock template leaves one for all of them."""
         encoded = super()._encode(inputs)
         if inputs.images and encoded.get("loss_scale") is not None:
-            ids, weights, spread = encoded["input_ids"], iter(encoded["loss_scale"]), []
+            ids, weights = encoded["input_ids"], iter(encoded["loss_scale"])
+            spread: list[float] = []
             each = ids.count(self.image_token_index) // len(inputs.images)
             while len(spread) < len(ids):
                 spread += [next(weights)] * (each if ids[len(spread)] == self.image_token_index else 1)

@@ -6,6 +6,7 @@ import pytest
 from eval.estimates.clusters import Clusters
 from eval.estimates.curves import Scores, average_precision, true_positive_rate
 from tests.estimates.test_permutation import difference
+from tests.scoring import exchanged
 
 
 def alone(p, fake, function, *level):
@@ -65,14 +66,17 @@ def test_the_interval_of_the_rate_holds_the_true_one():
     assert np.mean(inside) >= 0.93
 
 
+@pytest.mark.parametrize("apart", [0, 0.4, 2])
+@pytest.mark.parametrize("levels", [4, 20, 1000])
 @pytest.mark.parametrize("function", [average_precision, lambda scores: true_positive_rate(scores, 0.1)])
-def test_exchanged_curves_are_those_of_the_exchanged_scores(function):
-    rng = np.random.default_rng(3)
+def test_exchanged_curves_are_those_of_the_exchanged_scores(function, levels, apart):
+    """Also where all fakes are above all reals in one run or in both, and where most scores are equal."""
+    rng = np.random.default_rng(levels)
     fake, clusters, rows = rng.random(60) < 0.5, Clusters([f"{i // 2:02}" for i in range(60)]), np.arange(60)
-    here, there = (rng.integers(0, 20, 60) / 20 for _ in range(2))
+    here, there = (rng.integers(0, levels, 60) / levels + apart * fake * better for better in (1, 0.6))
     this, other = (function(Scores(p, fake, clusters, rows)).statistic for p in (here, there))
     swaps = rng.random((10, 30)) < 0.5
-    for swap, found in zip(swaps, this.swapped(other, swaps), strict=True):
+    for swap, found in zip(swaps, exchanged(this, other, swaps), strict=True):
         each = swap[np.arange(60) // 2]
         sides = [
             function(Scores(np.where(each, *p), fake, clusters, rows)).value for p in ((there, here), (here, there))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from eval.estimates.clusters import Clusters, Estimate
-from eval.estimates.permutation import SEED, SWAPS, differences, exchanges
+from eval.estimates.permutation import differences
 from eval.estimates.shares import mean, shares
+from eval.estimates.swaps import SWAPS, every_swap, is_few, random_swaps
 
 
 def difference(this, other):
@@ -75,11 +76,29 @@ def test_rows_of_one_cluster_are_exchanged_together():
     assert difference(share(this, names), share(~this, names))["p_value"] == 10 / 16
 
 
-def test_exchanges_are_all_or_many_and_leave_what_is_equal():
-    (lines,), more = exchanges(np.array([True, False, True, True]))
-    assert (lines.shape, more, lines[:, 1].any()) == ((4, 4), 0, False)
-    assert len(np.unique(lines, axis=0)) == 4
-    blocks, more = exchanges(np.arange(50_001) > 0)
-    lines = [*blocks]
-    assert (len(lines) > 1, more) == (True, 1)
-    assert (np.vstack(lines)[:, 1:] == np.random.default_rng(SEED).integers(0, 2, (SWAPS, 50_000))).all()
+def test_few_exchanges_are_all_there_are_and_leave_what_is_equal():
+    swaps = every_swap(np.array([True, False, True, True]))
+    flags = swaps.flags(np.arange(4))
+    assert (flags.shape, flags[1].any(), flags[:, 0].any()) == ((4, 4), False, False)
+    assert len(np.unique(flags, axis=1).T) == 4
+    assert is_few(np.arange(30) < 14)
+    assert not is_few(np.arange(30) < 15)
+    assert every_swap(np.zeros(3, bool)).lines == 1
+
+
+def test_many_exchanges_are_the_same_each_time_behind_the_one_of_none():
+    flags = random_swaps(500).flags(np.arange(500))
+    assert flags.shape == (500, SWAPS + 1)
+    assert not flags[:, 0].any()
+    assert flags[:, 1:].mean() == pytest.approx(0.5, abs=1e-3)
+    assert abs(np.corrcoef(flags[:20, 1:]) - np.eye(20)).max() < 0.05
+    assert (random_swaps(500).packed == random_swaps(500).packed).all()
+
+
+def test_sums_of_exchanged_clusters_by_hand(monkeypatch):
+    swaps = random_swaps(60)
+    changes = np.random.default_rng(1).normal(size=(60, 3)) * (np.arange(60) % 4 > 0)[:, None]
+    expected = swaps.flags(np.arange(60)).T @ changes
+    assert swaps.sums(changes) == pytest.approx(expected)
+    monkeypatch.setattr("eval.estimates.swaps._BLOCK", 30_000)
+    assert swaps.sums(changes) == pytest.approx(expected)

@@ -250,3 +250,16 @@ def test_a_table_of_other_rows_is_marked():
     table = with_comparability(published([Case()]), 1)
     assert table["not_comparable"] == "the table is of 772 rows, these are 1"
     assert with_comparability(published([Case()]), 772)["not_comparable"] is None
+
+
+def test_what_is_of_other_truths_has_a_difference_and_no_test(tmp_path):
+    """Scores cannot be exchanged between rows that are fakes in one run and reals in the other."""
+    other = [
+        row | {"meta": row["meta"] | {"label": LABELS[i - 1] if i < 2 else LABELS[i]}}
+        for i, row in enumerate(run_of({3}))
+    ]
+    report = compared(tmp_path, "--allow-different", "truth", a=run_of({3}), b=other)
+    found = report["pairs"][0]["metrics"]["auc"]
+    assert found["value"] > 0
+    assert (found["p_value"], found["p_holm"]) == (None, None)
+    assert [row["ranks"] for row in report["ranking"]["auc"]] == [[1, 2], [1, 2]]

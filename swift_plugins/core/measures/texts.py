@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
+import string
 
 import swift_plugins  # noqa: F401
 
-_NOT_WORD = re.compile(r"[^a-z0-9]+")
+_WORDS = string.ascii_lowercase + string.digits
+_BETWEEN = bytes(byte if chr(byte) in _WORDS else ord(" ") for byte in range(256))  # what is in no word is a space
 
 
 def rouge_l(reference: str, candidate: str) -> float:
@@ -16,7 +17,7 @@ def rouge_l(reference: str, candidate: str) -> float:
     """
     from rapidfuzz.distance import LCSseq
 
-    a, b = (_NOT_WORD.sub(" ", text.lower()).split() for text in (reference, candidate))
+    a, b = (text.lower().encode("ascii", "replace").translate(_BETWEEN).split() for text in (reference, candidate))
     if not a or not b:
         return 0.0
     common = LCSseq.similarity(a, b)

@@ -144,5 +144,7 @@ def time_distance(truth: float | None, answer: float | None, duration: float | N
 
 def names_category(explanation: str, categories: Collection[str]) -> bool:
     """Whether an explanation names a category of the trace (section 2.3) and no other."""
+    if not categories:
+        return False
     named = set(deeptrace.categories_in(explanation))
     return bool(named) and named <= set(categories)

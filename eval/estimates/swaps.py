@@ -1,0 +1,63 @@
+"""Exchanges of two runs' answers, cluster by cluster: many at once, the same ones for every metric."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import swift_plugins  # noqa: F401
+
+SWAPS, SEED = 9_999, 0  # random ones, beside which the one that was observed counts too (Phipson and Smyth 2010)
+_BLOCK = 2_000_000  # flags at once: bounds the memory for any number of clusters
+_SIDES = np.array([[[0xFF], [0]], [[0], [0xFF]]], np.uint8)  # whose an answer of this run, or of the other, is
+
+
+class Swaps:
+    """Which clusters are exchanged in each of so many `lines`, of which the first exchanges none.
+
+    The flags are held as bits, `packed` (clusters, lines / 8).
+    """
+
+    def __init__(self, packed: np.ndarray, lines: int):
+        self.packed, self.lines = packed, lines
+
+    def flags(self, clusters: np.ndarray) -> np.ndarray:
+        """1 where one of some clusters is exchanged, else 0, (some, lines)."""
+        return np.unpackbits(self.packed[clusters], axis=1, count=self.lines)
+
+    def sides(self, cluster: int, of_other: bool) -> np.ndarray:
+        """1 where an answer of a run is now this run's, and 1 where it is the other's, (2, lines)."""
+        return np.unpackbits(self.packed[cluster] ^ _SIDES[int(of_other)], axis=1, count=self.lines)
+
+    def sums(self, changes: np.ndarray) -> np.ndarray:
+        """What the exchanged clusters' changes (clusters, k) add up to, (lines, k)."""
+        found = np.zeros((changes.shape[1], self.lines))
+        held = np.flatnonzero(changes.any(1))
+        size = max(1, _BLOCK // self.lines)
+        for some in (held[i : i + size] for i in range(0, len(held), size)):
+            found += changes[some].T @ self.flags(some).astype(float)
+        return np.ascontiguousarray(found.T)
+
+
+def is_few(apart: np.ndarray) -> bool:
+    """Whether clusters, as flags, are so few that there are no more exchanges of them than SWAPS + 1.
+
+    Half of all are enough: the other half mirrors them.
+    """
+    return np.count_nonzero(apart) <= np.log2(SWAPS + 1) + 1
+
+
+def every_swap(apart: np.ndarray) -> Swaps:
+    """Every exchange of the flagged clusters, one of each two that mirror one another."""
+    places = np.flatnonzero(apart)
+    lines = 2 ** max(0, len(places) - 1)
+    flags = np.arange(lines) >> np.arange(len(places))[:, None] & 1
+    packed = np.zeros((len(apart), -(-lines // 8)), np.uint8)
+    packed[places] = np.packbits(flags.astype(np.uint8), axis=1)
+    return Swaps(packed, lines)
+
+
+def random_swaps(clusters: int) -> Swaps:
+    """SWAPS exchanges of any of so many clusters, behind the one of none."""
+    packed = np.random.default_rng(SEED).integers(0, 256, (clusters, -(-(SWAPS + 1) // 8)), np.uint8)
+    packed[:, 0] &= 0x7F
+    return Swaps(packed, SWAPS + 1)
