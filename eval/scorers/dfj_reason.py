@@ -146,7 +146,7 @@ class Reason(VerdictScorer[Reasoned]):
 
     def simple_baselines(self, cases: Sequence[Reasoned]) -> dict[str, list[Reasoned]]:
         constant = Parsed(Answer(most_frequent(FOLD[case.label] for case in cases)), "trained")
-        nothing = {"parsed": constant, "p_fake": None, "rouge_l": 0.0, "judge_score": float(LOWEST)}
+        nothing: dict[str, Any] = {"parsed": constant, "p_fake": None, "rouge_l": 0.0, "judge_score": float(LOWEST)}
         return {
             self.baselines[0]: [
                 replace(

@@ -93,5 +93,5 @@ def test_scores_of_other_rows_are_not_exchanged():
     """Where the truth of a row is not the same in both runs, there is a difference but no test of it."""
     names, fake = [f"{i:02}" for i in range(40)], np.arange(40) < 15
     this, other = (made(names, some, np.arange(40) % 7) for some in (fake, ~fake))
-    found = differences({"m": this}, {"m": other})["m"]
+    found = differences({"m": this}, {"m": other}, {"m": 100})["m"]
     assert (found["p_value"], found["value"]) == (None, pytest.approx(this.value - other.value, abs=1e-4))
