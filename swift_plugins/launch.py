@@ -11,7 +11,9 @@ From the environment, each in place of what the recipe says:
   PACKING     padding_free, no row of a batch is padded: the default where flash-attention is installed; packing, as
               many rows as fit together; no
   BALANCE_VERDICTS=yes   each verdict of the data counts the same in the loss: sets WEIGHT_REAL, WEIGHT_FAKE …
-  NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES), NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT
+  NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES)
+  NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT   several nodes, on each of which the same command is started; they wait
+              NODES_TIMEOUT s (300) for each other, then compare code, data, settings and disk and try the network
 --latest trains nothing: it prints the newest checkpoint of the run; nor does --conversion, which prints the command
 that converts the recipe's data. shell/train.sh installs what is missing first.
 Progress is printed, all else is in OUTPUT_DIR/train.log; what says that rows or readers are others than stated ends it.
@@ -25,6 +27,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +39,8 @@ from swift_plugins.core.balance import balanced, count_verdicts
 from swift_plugins.core.commands import INTERRUPTED
 from swift_plugins.core.kernels import use_liger, use_packing
 from swift_plugins.core.mixtures import describe_all, sampled
-from swift_plugins.core.preflight import Lengths, check_packages, check_resumed, vision_in_force
+from swift_plugins.core.nodes import cannot_train, meet, node_of, report_of
+from swift_plugins.core.preflight import Lengths, check_mixed, check_packages, check_resumed, vision_in_force
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import has_lines
 from swift_plugins.core.runs import Run, find_recipe
@@ -47,6 +51,7 @@ from swift_plugins.core.vision import PATCHES, vision_of
 from swift_plugins.progress import follow
 
 TUNERS = ("full", "lora")
+TOLD = 30  # seconds in which the other nodes are told that one cannot train
 COUNT_GPUS = "import torch; print(torch.accelerator.device_count())"
 # key of a row -> the settings that bound its media, of which a recipe for a Qwen-VL must state one; others' processors
 # have bounds of their own.
@@ -250,17 +255,34 @@ def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
     run = Run(find_recipe(name, start), extra, start, [], env)
     if given := env.get("OUTPUT_DIR"):
         run.use("output_dir", os.path.join(start, given))
-    if extra == ["--latest"]:
+    if extra[-1:] == ["--latest"]:
         return str(latest(run.output) or "")
     if extra == ["--conversion"]:
         return run.recipe.header["data"].split(" && ")[-1]  # what comes before it draws a sample
     if "--tiny" in extra:
         raise ValueError(f"--tiny is not for this recipe: {run.on_cpu}")
     settle = (use_data, use_balance, check_limits, use_model, check_output, use_tuner, use_devices)
-    for use in (*settle, use_packing, use_liger, use_plugins, check):
+    for use in (*settle, use_packing, use_liger, use_plugins, check, check_mixed):
         use(run)
     for note in run.notes:
         say(f"train: {note}")
+    return run
+
+
+def prepared(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
+    """What `run_of` makes; with several nodes only where all of them can train, on the same."""
+    if (node := node_of(env)) is None:
+        return run_of(argv, start, env)
+    try:
+        run = run_of(argv, start, env)
+    except (ValueError, OSError) as error:
+        say(f"train: {error}", sys.stderr)
+        meet(replace(node, seconds=min(node.seconds, TOLD)), cannot_train(error), env)
+        raise ValueError("the other nodes are told, and end too") from None
+    if isinstance(run, Run):
+        say(f"train: node {node.rank} of {node.count} meets the others at {node.meeting}, within {node.seconds} s")
+        if faults := meet(node, report_of(run), run.env):
+            raise ValueError("\n".join(faults))
     return run
 
 
@@ -271,18 +293,21 @@ def main(argv: Sequence[str]) -> int:
     start = Path.cwd()
     os.chdir(ROOT)
     try:
-        run = run_of(argv, start, dict(os.environ))
+        run = prepared(argv, start, dict(os.environ))
         if isinstance(run, str):
             say(run)
             return 0
         (run.output / SPEED_FILE).unlink(missing_ok=True)  # of an earlier run
         code = follow(run.command, run.env, run.output)
     except (ValueError, OSError) as error:
-        say(f"train: {error}", sys.stderr)
+        for line in str(error).splitlines():
+            say(f"train: {line}", sys.stderr)
         return 2
     except KeyboardInterrupt:
         say("train: interrupted", sys.stderr)
         return INTERRUPTED
+    if os.environ.get("NODE_RANK") not in (None, "", "0"):  # the first node tells of all
+        return code
     if not code and (speed := read_speed(run.output)):
         say(f"speed: {told(speed)}")
     if not code and (checkpoint := latest(run.output)):

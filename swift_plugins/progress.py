@@ -1,6 +1,7 @@
 """A training as its user sees it: what it is doing, its losses and its speed; all that it says is in a log file.
 
-The log is OUTPUT_DIR/train.log, on a further node train_node<rank>.log. A training goes on where this is killed.
+The log is OUTPUT_DIR/train.log, on a further node train_node<rank>.log; the first node prints the losses of all. A
+training goes on where this is killed.
 """
 
 from __future__ import annotations
@@ -164,7 +165,9 @@ def follow(command: list[str], env: dict[str, str], out: Path) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with open(path, "ab") as written, open(path, "rb") as read:
         begin = read.seek(0, os.SEEK_END)
-        progress = Progress(read, out / "logging.jsonl")
+        progress = Progress(
+            read, out / "logging.jsonl" if node == "0" else Path(os.devnull)
+        )  # the first node's are all
         progress.say(f"loading torch, transformers and ms-swift; all that they say is in {path}")
         child = subprocess.Popen(
             command,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 from swift_plugins.core.images import opened
 from swift_plugins.core.records import MEDIA_TAG, Row, read_rows
+from swift_plugins.core.runs import Run
 from swift_plugins.core.settings import FOLLOWS_FROM, VISION_ENV, read_checkpoint_settings
 from swift_plugins.core.vision import ClipVision, Vision
 
+_MEDIA = re.compile(rb'"(images|videos)": ?\[ ?"')
 # flag -> its values that need a package which the set-up does not install, or which a platform lacks
 NEEDS = {
     "report_to": {name: name for name in ("tensorboard", "wandb", "swanlab", "mlflow", "comet_ml", "clearml")},
@@ -55,6 +58,31 @@ def check_resumed(checkpoint: Path, vision: Mapping[str, str]) -> None:
         raise ValueError(
             f"{checkpoint} was trained with {told}: go on with the same settings, or take its weights alone by "
             "--resume_only_model true"
+        )
+
+
+def has_both(files: Iterable[str]) -> bool:
+    """Whether the rows of files are of both kinds, with media and without."""
+    kinds = set()
+    for file in files:
+        with open(file, "rb") as lines:
+            for line in filter(bytes.strip, lines):
+                kinds.add(bool(_MEDIA.search(line)))
+                if len(kinds) == 2:
+                    return True
+    return False
+
+
+def check_mixed(run: Run) -> None:
+    """Tell where ranks may wait for each other for ever: under ZeRO those that see media, for those that have none.
+
+    The kit's templates show the model a blank medium then; what others do is theirs.
+    """
+    template, zero = run.says("template"), run.says("deepspeed")
+    if zero and not template.startswith("forensic_") and has_both(filter(os.path.isfile, run.files("dataset"))):
+        run.notes.append(
+            f"some rows have media and some have none: under --deepspeed {zero} training hangs with them unless a "
+            f"template shows the model a blank medium, as this kit's do; of --template {template} that is not known"
         )
 
 

@@ -57,6 +57,21 @@ class ForensicLlavaTemplate(AnswerForms, LlavaHfTemplate):
             encoded["loss_scale"] = spread
         return encoded
 
+    def _post_encode(self, model, inputs):
+        """Where a batch of training has no image a blank one is seen, which changes nothing: ranks of one step then run
+        the same layers, for which ZeRO waits. Other bases' templates do the same."""
+        if not self.is_training or inputs.get("pixel_values") is not None:
+            return inputs
+        base = self.get_base_model(model)
+        embedded = base.get_input_embeddings()(inputs["input_ids"])
+        side = base.config.vision_config.image_size
+        seen = base.model.get_image_features(
+            embedded.new_zeros(1, 3, side, side),
+            vision_feature_layer=base.config.vision_feature_layer,
+            vision_feature_select_strategy=base.config.vision_feature_select_strategy,
+        )
+        return {"inputs_embeds": embedded + seen.pooler_output[0].mean() * 0}
+
 
 class BareLlavaTemplate(ForensicLlavaTemplate):
     """The question and nothing else, with which FakeVLM is evaluated (released evaluation code)."""

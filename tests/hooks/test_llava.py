@@ -153,3 +153,25 @@ def test_a_probe_reads_the_same_features_beside_a_head(tiny, image):
         assert found.shape == (2, 128)
         assert found[0] == pytest.approx(wanted.numpy(), abs=1e-4)
     assert alone[1] == pytest.approx(alone[0], abs=1e-4)  # what stands behind the image is not seen, nor is padding
+
+
+def test_a_batch_without_images_runs_the_tower_and_learns_nothing_there(tiny):
+    """Ranks of one step that see other media, or none, must not wait for each other."""
+    import torch
+    from swift.model import get_model_processor
+    from swift.template import TemplateInputs, get_template
+
+    model, processor = get_model_processor(tiny, model_type="llava1_5_hf", torch_dtype=torch.float32, device_map="cpu")
+    template = get_template(processor, template_type=CHAT)
+    template.set_mode("train")
+    messages = [{"role": "user", "content": "Is it?"}, {"role": "assistant", "content": ANSWER}]
+    batch = template.data_collator([template.encode(TemplateInputs.from_dict({"messages": messages}))])
+    with torch.no_grad():
+        plain = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    template.register_post_encode_hook([model])
+    logits = model(**{key: value for key, value in batch.items() if value is not None}).logits
+    assert torch.allclose(logits, plain, atol=1e-6)
+    logits.sum().backward()
+    ran = [*model.model.vision_tower.parameters()], [*model.model.multi_modal_projector.parameters()]
+    assert [any(one.grad is not None for one in part) for part in ran] == [True, True]
+    assert not any(one.grad is not None and one.grad.any() for part in ran for one in part)

@@ -356,6 +356,27 @@ def test_an_image_or_a_tokenizer_that_cannot_be_read_is_no_traceback(launch, row
         launch(STRICT + "310")
 
 
+WITH, WITHOUT = '{"images": ["a.png"]}\n', '{"images": []}\n'
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "flags", "hangs"),
+    [
+        (WITH + WITHOUT, "{}\n", "deepspeed: zero3\ntemplate: llava1_5_hf", True),
+        (WITH, "{}\n", "deepspeed: zero3\ntemplate: llava1_5_hf", True),
+        (WITH, WITH, "deepspeed: zero3\ntemplate: llava1_5_hf", False),
+        (WITHOUT, "\n{}\n", "deepspeed: zero3\ntemplate: llava1_5_hf", False),
+        (WITH, "{}\n", "template: llava1_5_hf", False),
+        (WITH, "{}\n", "deepspeed: zero3\ntemplate: forensic_llava1_5", False),
+    ],
+)
+def test_rows_without_media_are_told_of_where_ranks_would_wait_for_them(launch, tmp_path, a, b, flags, hangs):
+    for name, text in (("a", a), ("b", b)):
+        (tmp_path / f"{name}.jsonl").write_text(text)
+    notes = launch(f"dataset: [a.jsonl, b.jsonl]\noutput_dir: out\n{flags}").notes
+    assert any("training hangs" in note for note in notes) == hangs
+
+
 # ------------------------------------------------------------------------------------------------------------- balance
 
 DETECTED = "loss_scale: fakevlm\ndataset: [both.jsonl]\n"
