@@ -10,6 +10,7 @@ From the environment, each in place of what the recipe says:
   OUTPUT_DIR  where checkpoints go          TUNER    lora or full           DEEPSPEED  zero0 … zero3, zero2_offload …
   PACKING     padding_free, no row of a batch is padded: the default where flash-attention is installed; packing, as
               many rows as fit together; no
+  VISION_CACHE=GB        of memory in which each process keeps what a frozen vision tower makes of images and clips
   BALANCE_VERDICTS=yes   each verdict of the data counts the same in the loss: sets WEIGHT_REAL, WEIGHT_FAKE …
   NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES)
   NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT   several nodes, on each of which the same command is started; they wait
@@ -38,6 +39,7 @@ from swift_plugins.core import next_steps
 from swift_plugins.core.balance import balanced, count_verdicts
 from swift_plugins.core.commands import INTERRUPTED
 from swift_plugins.core.kernels import use_liger, use_packing
+from swift_plugins.core.memory import VISION_CACHE, bytes_of
 from swift_plugins.core.mixtures import describe_all, sampled
 from swift_plugins.core.nodes import cannot_train, meet, node_of, report_of
 from swift_plugins.core.preflight import Lengths, check_mixed, check_packages, check_resumed, vision_in_force
@@ -142,6 +144,7 @@ def check(run: Run) -> None:
     """What training would only stop on once everything is loaded: packages, contradicting data, rows too long."""
     check_packages(run.stated)
     own = run.recipe.keys["ENV"]
+    bytes_of(run.env.get(VISION_CACHE, str(own.get(VISION_CACHE, ""))))
     vision, changed = vision_in_force(own, run.env)
     run.notes += [changed] if changed else []
     if (resumed := run.stated("resume_from_checkpoint")) and run.says("resume_only_model") != "true":

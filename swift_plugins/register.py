@@ -21,4 +21,5 @@ from swift_plugins.hooks import (  # noqa: F401
     templates,
     truncation,
     videollama3,
+    vision_cache,
 )

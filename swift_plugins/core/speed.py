@@ -52,10 +52,13 @@ def read_speed(output: Path) -> dict[str, Any] | None:
 
 def told(speed: Mapping[str, Any]) -> str:
     """For example: 9.5 rows/s, 1,620 tokens/s, 12 % of the time waiting for data (steps 2 to 8)"""
-    return (
+    text = (
         f"{speed['rows_per_s']:.3g} rows/s, {speed['tokens_per_s']:,.0f} tokens/s, {100 * speed['data_wait']:.0f} % of "
         f"the time waiting for data (of {speed['steps']} steps, all but the first)"
     )
+    if kept := speed.get("vision_cache"):  # of one process
+        text += f"; vision computed {kept['computed']:,} times for {kept['media']:,} media, {kept['kept_gb']} GB kept"
+    return text
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from swift_plugins.core.settings import CHECKPOINT_FILE, answer_form, library_ve
 from swift_plugins.core.speed import PACKS, SPEED, SPEED_FILE
 from swift_plugins.hooks.losses import loss_weights
 from swift_plugins.hooks.speed import Speed
+from swift_plugins.hooks.vision_cache import FrozenVision
 
 
 def restore_weights(model, checkpoint: str, recorded: dict[str, Any]) -> None:
@@ -67,20 +68,32 @@ class ForensicsCallback(TrainerCallback):
             self.record["trained_rows"] = trained_rows.described([one["path"] for one in self.record["data"]], earlier)
             if packs := getattr(self.trainer.train_dataset, "packed_idx", None):
                 say(PACKS.format(rows=sum(map(len, packs)), packs=len(packs)))
+        self.vision = FrozenVision(self.trainer)
         self.speed = Speed(self.trainer)
+
+    def so_far(self) -> dict[str, Any] | None:
+        """The record of the speed, whose patches are those that the vision tower was shown."""
+        speed = self.speed.so_far()
+        if speed and self.vision.cache:
+            told = self.vision.cache.summary()
+            share = told["computed"] / max(told["media"], 1)
+            shown = {name: round(share * speed["per_row"][name], 2) for name in ("patches", "patches_squared")}
+            speed |= {"vision_cache": told, "per_row": speed["per_row"] | shown}
+        return speed
 
     def on_step_end(self, args, state, control, **kwargs):
         self.speed.step()
 
     def on_save(self, args, state, control, **kwargs):
-        speed = self.speed.so_far()
+        speed = self.so_far()
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             record = self.record | {"global_step": state.global_step}
             write_json(folder / CHECKPOINT_FILE, record | ({SPEED: speed} if speed else {}))
 
     def on_train_end(self, args, state, control, **kwargs):
-        speed = self.speed.so_far()
+        self.vision.end()
+        speed = self.so_far()
         if speed and state.is_world_process_zero:
             write_json(Path(args.output_dir) / SPEED_FILE, speed | {"batches": self.record["batches"]})
 

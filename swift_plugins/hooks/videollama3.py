@@ -204,8 +204,7 @@ class ForensicVideoLlama3Template(AnswerForms):
 
 def _features(inner: Any, pixels: torch.Tensor, grids: torch.Tensor, merges: torch.Tensor) -> torch.Tensor:
     """What the language model is shown of media: (their tokens, its width)."""
-    seen = inner.vision_model(pixel_values=pixels, grid_thw=grids, merge_sizes=merges, return_dict=True)
-    return inner.projector(seen.last_hidden_state)
+    return torch.cat(tuple(inner.get_image_features(pixels, grids, merges, return_dict=True).pooler_output))
 
 
 def _see(inner: Any, inputs: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor] | None:

@@ -72,6 +72,13 @@ def test_a_step_counts_its_rows_and_the_time_it_waited_but_not_the_first():
     assert told(found).endswith("% of the time waiting for data (of 3 steps, all but the first)")
 
 
+def test_how_often_a_frozen_tower_was_run_is_told():
+    speed = {"rows_per_s": 2, "tokens_per_s": 1234, "data_wait": 0.1, "steps": 9}
+    kept = {"media": 41250, "computed": 825, "kept_gb": 7.6}
+    text = told(speed | {"vision_cache": kept})
+    assert text == told(speed) + "; vision computed 825 times for 41,250 media, 7.6 GB kept"
+
+
 def test_the_speed_is_no_part_of_what_identifies_a_checkpoint(tmp_path):
     hashes = set()
     for speed in ({"rows_per_s": 1.0}, {"rows_per_s": 2.0}):

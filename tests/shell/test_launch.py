@@ -175,6 +175,13 @@ def test_the_tokens_of_a_rows_media_count(launch, rows, tmp_path, tiny_tokenizer
         launch(STRICT + "200")
 
 
+def test_the_memory_for_a_frozen_tower_is_a_number_of_gb(launch):
+    for stated in ("", "0", "8", "0.5"):
+        launch("dataset: a.jsonl", VISION_CACHE=stated)
+    with pytest.raises(ValueError, match=r"^VISION_CACHE must be how many GB each process may keep, .* got 'frames'"):
+        launch("dataset: a.jsonl", VISION_CACHE="frames")
+
+
 def test_data_that_contradict_the_training_are_refused_before_anything_is_loaded(launch, tmp_path):
     meta = {"box_space": "resized", "width": 1280, "height": 720, "duration": 5.0, "fps": 24.0}
     row = {"task": "deeptrace", "meta": meta | {"box_width": 1008, "box_height": 560}}

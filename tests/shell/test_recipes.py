@@ -347,6 +347,8 @@ def test_a_judges_lora_recipe_has_the_published_figures(size, kind):
 @pytest.mark.parametrize(("size", "kind"), JUDGES)
 def test_a_judges_full_recipe_differs_only_in_what_is_trained_and_how_it_fits(size, kind):
     lora, full = read(judge(size, "lora", kind)), read(judge(size, "full", kind))
+    kept = lora["ENV"].pop("VISION_CACHE")
+    assert full["ENV"].pop("VISION_CACHE", None) == {"3b": kept, "7b": None}[size]  # ZeRO-3 takes none
     differ = {key for key in lora.keys() | full.keys() if lora.get(key) != full.get(key)}
     assert differ == {
         "tuner_type",
@@ -371,6 +373,28 @@ def test_a_judge_on_another_base_differs_in_the_base_and_its_images_alone(base, 
     ours, theirs = read(RECIPES[f"recipes/deepfakejudge/{base}_{kind}.yaml"]), read(judge("7b", base[-4:], kind))
     differ = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
     assert differ - {"max_length"} == {"ENV", "model", "model_type", "template", "output_dir"}
+
+
+# The width of the language model, and how many such embeddings there are of a token of a medium (deepstack's too).
+WIDTHS = {"2.5-VL-3B": (2048, 1), "2.5-VL-7B": (3584, 1), "3-VL-8B": (4096, 4), "InternVL3_5-8B": (4096, 1)}
+IMAGES, PIXELS = 825, 28 * 28  # DeepfakeJudge's; of a token of Qwen2.5-VL
+
+
+def test_a_frozen_tower_is_remembered_where_it_can_be_and_images_come_again():
+    """By every judge's recipe but those under ZeRO-3, with room for all images at their largest in bfloat16."""
+    recipes = {name: read(path) for name, path in TRAINING.items()}
+    found = {name: content["ENV"].get("VISION_CACHE") for name, content in recipes.items()}
+    stated = {name: room for name, room in found.items() if room is not None}
+    judges = {name for name in recipes if "deepfakejudge/" in name and "tiny" not in name}
+    assert stated.keys() == {name for name in judges if recipes[name].get("deepspeed") != "zero3"}
+    for name, room in stated.items():
+        content = recipes[name]
+        assert content["freeze_vit"]
+        assert content.get("freeze_aligner", True)  # ms-swift's default
+        limits = content["ENV"].get("MAX_PIXELS", 0) // PIXELS, content["ENV"].get("IMAGE_MAX_TOKEN_NUM", 0)
+        tokens = max(*limits, OWN_TOKENS.get(content["model_type"], 0))
+        width, layers = next(found for part, found in WIDTHS.items() if part in content["model"])
+        assert 0.7 * room < IMAGES * tokens * width * layers * 2 / 1e9 < room or "3B" in content["model"]
 
 
 @pytest.mark.parametrize("base", ["qwen3_vl_8b", "qwen3_5_9b"])
