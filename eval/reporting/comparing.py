@@ -78,7 +78,7 @@ def of_two(pair: dict[str, Any], scorer: Scorer[Any]) -> list[list[str]]:
 
 
 def of_many(pairs: Sequence[dict[str, Any]], name: str, scorer: Scorer[Any]) -> list[list[str]]:
-    """The table of the differences of every two runs by one metric; of accuracy with the rows that only one has right."""
+    """The table of the differences of every two runs by one metric, of accuracy with the rows only one has right."""
     counted = name == "accuracy" and name in pairs[0]
     rows = [[f"difference of {name}", *HEAD, *["only right"] * counted]]
     for pair in pairs:
