@@ -29,7 +29,7 @@ from eval.estimates.permutation import NOT_MEASURED, difference
 
 @dataclass(frozen=True)
 class Seeds:
-    """A Statistic: the mean of the values (S,) of S >= 2 runs, whose clusters add `rows` (S, count) to them."""
+    """A Spread: the mean of the values (S,) of S >= 2 runs, whose clusters add `rows` (S, count) to them."""
 
     values: np.ndarray
     rows: np.ndarray
@@ -98,7 +98,10 @@ def differences_over_seeds(
     this: Mapping[str, Estimate], other: Mapping[str, Estimate], spans: Mapping[str, float]
 ) -> dict[str, Any]:
     """name -> this - other of each metric, as permutation.differences has them, with p of Student's t: three seeds are
-    too few to exchange. Where nothing varies, p is that of so many seeds that all have one sign."""
+    too few to exchange.
+
+    Where nothing varies, p is that of so many seeds that all have one sign; 1 where one cluster alone was measured.
+    """
     return {name: _difference(this[name], other.get(name, NOT_MEASURED), spans[name]) for name in this}
 
 
@@ -108,7 +111,8 @@ def _difference(this: Estimate, other: Estimate, span: float) -> dict[str, Any]:
     apart: Seeds = this.statistic.minus(other.statistic)
     error = standard_error(apart)
     if error is None:
-        degrees, p = 0.0, 2.0 ** (1 - len(apart.values)) if apart.values.any() else 1.0
+        certain = apart.values.any() and not apart.influence.any()
+        degrees, p = 0.0, 2.0 ** (1 - len(apart.values)) if certain else 1.0
     else:
         degrees = apart.degrees
         p = 2 * tail(abs(this.value - other.value) / error, degrees)

@@ -85,6 +85,12 @@ def test_where_nothing_varies_only_the_seeds_signs_speak():
     assert (same["value"], same["ci95"], same["p_value"]) == (0, None, 1)
 
 
+def test_one_medium_alone_tells_nothing():
+    best, worst = (group_of([value] * 2, [value] * 2, clusters=["one"] * 2) for value in (100, 0))
+    apart = differences_over_seeds(best, worst, {"m": 100})["m"]
+    assert (best["m"].ends(), apart["value"], apart["ci95"], apart["p_value"]) == (None, 100, None, 1)
+
+
 def test_a_metric_that_one_seed_lacks_has_no_value():
     some, none = run_of([0, 100]), {"m": Estimate(None, 2, "nothing answered")}
     found = over_seeds([some, none], SCALE)
