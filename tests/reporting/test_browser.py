@@ -229,6 +229,10 @@ def test_printing_loses_nothing(chromium, report):
             "[...document.querySelectorAll('.scroll, .printed article')].filter(x => x.scrollWidth > x.clientWidth + 1)"
         )
         assert tab.evaluate(f"{wide}.length") == 0
+        headless = (
+            "[...document.querySelectorAll('.scroll table')].filter(one => one.querySelector('th') && !one.tHead)"
+        )
+        assert tab.evaluate(f"{headless}.length") == 0  # a head stands on every sheet that a table goes over
         tab.evaluate("dispatchEvent(new Event('afterprint'))")
         assert tab.locator(".printed article").count() == 0
         assert tab.pdf(prefer_css_page_size=True).startswith(b"%PDF")
