@@ -66,19 +66,19 @@ def asker(asking: Asking, task: str | None) -> Ask:
 def show(some: Sequence[Explained], out: Path, model: str) -> list[Path]:
     """Draw the answers into the file or the folder `out`; returns what was written."""
     from eval.reporting import drawing
-    from eval.reporting.explained import facts_of
+    from eval.reporting.explained import NO_PROOF, facts_of
     from eval.reporting.pages import browser, render, write_texts
 
     if out.suffix.lower() not in drawing.PAGES:
         return [drawing.write(one, out, i) for i, one in enumerate(some, 1) if one.readable]
     title = f"{len(some)} files explained" if len(some) > 1 else f"{Path(some[0].path).name} explained"
-    page = {"browser": browser(facts_of(some, out.parent), ()), "title": title, "model": model}
+    page = {"browser": browser(facts_of(some, out.parent), ()), "title": title, "model": model, "no_proof": NO_PROOF}
     out.parent.mkdir(parents=True, exist_ok=True)
     write_texts(out.parent, {out.name: render("explained.html", page)})
     return [out]
 
 
-def serve(ask: Ask, port: int) -> None:
+def serve(ask: Ask, port: int, model: str) -> None:
     """A page on this machine alone, into which a file is dropped to be asked about."""
     import os
     import tempfile
@@ -91,7 +91,7 @@ def serve(ask: Ask, port: int) -> None:
             "--serve needs gradio, which is not installed: EXTRAS=train,test,app bash shell/setup.sh"
         ) from None
     from eval.reporting import drawing
-    from eval.reporting.explained import lines
+    from eval.reporting.explained import NO_PROOF, lines
 
     def answer(path: str | None) -> tuple[str, str | None]:
         if path is None:
@@ -104,10 +104,13 @@ def serve(ask: Ask, port: int) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # what is dropped here is gone when the page is
+        about = f"The first file takes as long as loading {model} does. {NO_PROOF}"
         text = gradio.Textbox(label="answer", lines=6)
         picture = gradio.Image(label="where", type="filepath", buttons=["download", "fullscreen"])  # none that uploads
         dropped = gradio.File(label="image or video", type="filepath")
-        page = gradio.Interface(answer, dropped, [text, picture], flagging_mode="never")
+        page = gradio.Interface(
+            answer, dropped, [text, picture], title="Real or fake?", description=about, flagging_mode="never"
+        )
         page.launch(server_name="127.0.0.1", server_port=port, share=False, quiet=True, allowed_paths=[folder])
 
 
@@ -122,7 +125,7 @@ def explain(args: argparse.Namespace) -> int:
     ask = asker(asking_of(args), args.task)
     if args.serve:
         say(f"http://127.0.0.1:{args.port} (Ctrl-C ends it)")
-        serve(ask, args.port)
+        serve(ask, args.port, args.model)
         return 0
     some = ask(paths)
     for one in some:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+import swift_plugins  # noqa: F401
+
 FACTOR = 1.02, 1.07  # pixels of the display to one of the camera: beats of 14 to 50 px
 TILT = 0.5, 2.5  # degrees by which the camera is turned against the display, either way
 ROWS = 0.5  # how dark the gaps between rows of pixels are, beside those between stripes

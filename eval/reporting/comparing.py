@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.estimates.numbers import number, p_text
-from eval.reporting.pages import render, without_secrets
+from eval.reporting.pages import browser, render, without_secrets
 from eval.reporting.provenance import flat
 from eval.reporting.terminal import columns, published_lines
 from eval.scorers.base import Scorer
@@ -112,6 +112,7 @@ def write_comparison(report: dict[str, Any], scorer: Scorer[Any], out: Path) -> 
     write_json(out / "comparison.json", report)
     facts = {
         "report": report,
+        "browser": browser([], []),
         "metrics": scorer.metrics,
         "number": number,
         "pair_cells": pair_cells,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -27,17 +28,19 @@ def drawn(image: Image, one: Explained, second: float | None = None) -> Image:
 
     line = max(12, min(image.size) // 24)
     bar = 0 if second is None else line
-    canvas = images.new("RGB", (image.width + image.width % 2, image.height + 2 * line + bar), PAPER)
-    canvas = canvas.crop((0, 0, canvas.width, canvas.height + canvas.height % 2))  # an encoder takes even sizes alone
+    font = ImageFont.load_default(line)
+    width = max(image.width, math.ceil(font.getlength(one.said)) + line)  # of a small frame the headline is wider
+    height = image.height + 2 * line + bar
+    canvas = images.new("RGB", (width + width % 2, height + height % 2), PAPER)  # an encoder takes even sizes alone
     canvas.paste(image, (0, 2 * line))
     draw = ImageDraw.Draw(canvas)
-    draw.text((line // 2, line // 3), one.said, INK, ImageFont.load_default(line))
+    draw.text((line // 2, line // 3), one.said, INK, font)
     if one.box and (second is None or second >= (one.start or 0.0)):
         x0, y0, x1, y1 = one.box
         corners = [min(max(x0, 0), x1), min(max(y0, 0), y1) + 2 * line, max(x1, x0), max(y1, y0) + 2 * line]
         draw.rectangle(corners, outline=COLOUR, width=max(2, line // 6))
     if second is not None:
-        _time_line(draw, one, second, (canvas.width, 2 * line + image.height, bar))
+        _time_line(draw, one, second, (image.width, 2 * line + image.height, bar))
     return canvas
 
 

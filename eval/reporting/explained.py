@@ -14,6 +14,8 @@ from swift_plugins.core.records import Row
 from swift_plugins.core.tasks import Parsed, get_task
 from swift_plugins.core.tasks.cut_off import read_response
 
+NO_PROOF = "What a model says is no proof: how often it is right is told by its scores on held-out media."
+
 
 @dataclass(frozen=True)
 class Explained:

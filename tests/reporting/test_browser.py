@@ -10,6 +10,7 @@ import time
 import pytest
 from PIL import Image
 
+from eval import compare
 from eval.reporting.tables import to_csv
 from tests.core.clips import write_clip
 from tests.reporting.browsing import clipped, opened, violations
@@ -204,6 +205,19 @@ def test_other_tasks_pages_have_none_either(chromium, tmp_path):
             assert clipped(tab) == []
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_of_a_comparison_has_none_and_its_remarks_leave_room_for_the_values(chromium, tmp_path, width):
+    for name, p in (("a", 0.9), ("a run with a long name", 0.6)):
+        rows = [answered(f"{i}", "fake", FAKE, p) for i in range(3)] + [answered("r", "real", FAKE, 0.3)]
+        write_rows(tmp_path / f"{name}.jsonl", rows)
+    files = map(str, sorted(tmp_path.glob("*.jsonl")))
+    assert compare.main([*files, "--out", str(tmp_path / "out")]) == 0
+    with opened(chromium, tmp_path / "out" / "comparison.html", width, color_scheme="dark") as tab:
+        assert violations(tab) == []
+        assert clipped(tab) == []
+        assert max(box["width"] for box in (one.bounding_box() for one in tab.locator("td.metric").all())) < 280
+
+
 def test_printing_loses_nothing(chromium, report):
     with opened(chromium, report / "report.html", 1040) as tab:
         tab.emulate_media(media="print")
@@ -215,6 +229,10 @@ def test_printing_loses_nothing(chromium, report):
             "[...document.querySelectorAll('.scroll, .printed article')].filter(x => x.scrollWidth > x.clientWidth + 1)"
         )
         assert tab.evaluate(f"{wide}.length") == 0
+        headless = (
+            "[...document.querySelectorAll('.scroll table')].filter(one => one.querySelector('th') && !one.tHead)"
+        )
+        assert tab.evaluate(f"{headless}.length") == 0  # a head stands on every sheet that a table goes over
         tab.evaluate("dispatchEvent(new Event('afterprint'))")
         assert tab.locator(".printed article").count() == 0
         assert tab.pdf(prefer_css_page_size=True).startswith(b"%PDF")

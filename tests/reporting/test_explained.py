@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from eval.reporting import drawing
-from eval.reporting.explained import explained, facts_of, lines
+from eval.reporting.explained import NO_PROOF, explained, facts_of, lines
 from eval.reporting.pages import browser, render
 from swift_plugins.core.videos import frame_at
 from tests.core.clips import write_clip
@@ -62,10 +62,13 @@ def test_the_box_is_in_the_video_from_its_onset_on(tmp_path):
     assert is_box(Image.open(tmp_path / "out.jpg"), 48, top + 48)
 
 
-def test_an_image_of_any_size_is_drawn_on(tmp_path):
-    Image.new("RGB", (97, 65), "teal").save(tmp_path / "a.gif")
+def test_an_image_of_any_size_is_drawn_on_and_its_headline_is_whole(tmp_path):
+    Image.new("RGB", (57, 65), "teal").save(tmp_path / "a.gif")
     drawing.write(asked(tmp_path / "a.gif", "-5, 10, 500, 20"), tmp_path / "out.png")
-    assert is_box(Image.open(tmp_path / "out.png"), 50, 24 + 10)
+    drawn = Image.open(tmp_path / "out.png")
+    assert is_box(drawn, 50, 24 + 10)
+    inked = drawn.convert("L").crop((0, 0, drawn.width, 24)).point(lambda value: 255 * (value > 60)).getbbox()
+    assert 57 < inked[2] < drawn.width - 2
 
 
 def test_a_folder_holds_a_file_for_each(tmp_path):
@@ -94,7 +97,12 @@ def test_what_cannot_show_the_answers_is_refused_before_they_are_asked_for(tmp_p
 def test_a_page_shows_files_without_calling_any_answer_right(chromium, tmp_path):
     clip = write_clip(tmp_path / "a.mp4")
     fault = explained({"id": "gone.mp4", "task": None, "meta": {}}, "the file is empty")
-    facts = {"browser": browser(facts_of([asked(clip), fault], tmp_path), ()), "title": "2 files", "model": "M"}
+    facts = {
+        "browser": browser(facts_of([asked(clip), fault], tmp_path), ()),
+        "title": "2 files",
+        "model": "M",
+        "no_proof": NO_PROOF,
+    }
     (tmp_path / "page.html").write_text(render("explained.html", facts))
     with opened(chromium, tmp_path / "page.html") as tab:
         assert tab.locator(".row p:first-child").all_text_contents() == [
