@@ -122,9 +122,8 @@ class Reason(VerdictScorer[Reasoned]):
         explanation_scores(row)
         parsed, judged = parse(GRAMMARS, row, grammar), judges.score_of(row)
         gold = row["meta"]["reasoning"].strip()
-        rationale, parts = _rationale(parsed), ()
-        if gold:
-            parts = bleu.parts(rationale, gold)
+        rationale = _rationale(parsed)
+        parts = bleu.parts(rationale, gold) if gold else ()
         score = judged if rationale else float(LOWEST)
         p_fake = verdicts.p_fake_of(row, parsed)
         return Reasoned(row, parsed, p_fake, gold, rouge_l(gold, rationale), score, bleu=parts)
