@@ -208,18 +208,24 @@ def measure_again(recipe: Recipe, place: Place, first: Mapping[str, Any], failed
         if name == "cached" and not holds_clips(place.train):
             yield ""
             continue
-        if name == "cached":
-            cache = place.out.parent / "frames"
-            flags = ("--data", place.train, "--model", place.model, "--recipe", recipe.path, "--out", cache)
-            python("converters/cache_frames.py", *flags)
-            own = own | {frame_cache.SETTING: str(cache.resolve())}
-        found = first if name == first["batches"] else measure(recipe, place, own)
+        found: Mapping[str, Any] | str
+        try:
+            frames = cached(recipe, place) if name == "cached" else {}
+            found = first if name == first["batches"] else measure(recipe, place, own | frames)
+        except ValueError as error:
+            found = str(error)
         if isinstance(found, str):
             failed.append(f"{recipe.path}, {name}: {found}")
-            yield ""
-            continue
-        told = name != "packed" or found["batches"] == "packing"
+        told = not isinstance(found, str) and (name != "packed" or found["batches"] == "packing")
         yield f"{found['rows_per_s']:.3g} ({100 * found['data_wait']:.0f} %)" if told else ""
+
+
+def cached(recipe: Recipe, place: Place) -> dict[str, str]:
+    """The environment with a cache of the frames that a recipe takes of its clips."""
+    cache = place.out.parent / "frames"
+    flags = ("--data", place.train, "--model", place.model, "--recipe", recipe.path, "--out", cache)
+    python("converters/cache_frames.py", *flags)
+    return {frame_cache.SETTING: str(cache.resolve())}
 
 
 def holds_clips(rows: Path) -> bool:
@@ -236,7 +242,7 @@ def count_gpus() -> int:
     return found
 
 
-def line(recipe: Recipe, speed: Mapping[str, Any] | None, shape: Shape | None, again: Iterable[str] = ()) -> str:
+def line(recipe: Recipe, speed: Mapping[str, Any] | None, shape: Shape | None, again: list[str] | None = None) -> str:
     """A recipe's line of the table; its cells are empty without a measurement, that of MFU on unknown hardware."""
     name = str(Path(recipe.path)).removeprefix("recipes/")
     if speed is None or shape is None:
@@ -250,13 +256,14 @@ def line(recipe: Recipe, speed: Mapping[str, Any] | None, shape: Shape | None, a
         "" if share is None else f"{100 * share:.1f} %",
         f"{speed['peak_memory_gib']:.1f} GiB",
         f"{100 * speed['data_wait']:.0f} %",
-        *again,
+        *(again or [""] * len(AGAIN)),
     )
     return f"| `{name}` | {speed['devices']} | {' | '.join(cells)} |"
 
 
-def print_table(recipes: Iterable[Recipe], tiny: bool, steps: int) -> None:
-    """Measure one recipe after the other and print the table, what it was measured on, and what failed."""
+def print_table(recipes: Iterable[Recipe], tiny: bool, steps: int, once: bool) -> None:
+    """Measure one recipe after the other, unless `once` in the other ways too, and print the table, what it was measured
+    on, and what failed."""
     gpus = 1 if tiny else int(os.environ.get("NUM_GPUS") or count_gpus())
     home = HOME / ("tiny" if tiny else "real")
     lines: list[str] = []
@@ -270,10 +277,10 @@ def print_table(recipes: Iterable[Recipe], tiny: bool, steps: int) -> None:
                 stage(f"building {recipe.keys['model']} with random weights")
                 make_model(recipe, data, tiny, model)
                 built = base
-            stage(f"training {steps} steps of {recipe.path}, in several ways")
+            stage(f"training {steps} steps of {recipe.path}{'' if once else ', and in other ways'}")
             place = Place(model, train_file(recipe, data), home / "train", steps, gpus)
             found = measure(recipe, place, {SETTING: "padding_free"})
-            again = [*measure_again(recipe, place, found, failed)] if isinstance(found, dict) else []
+            again = [*measure_again(recipe, place, found, failed)] if isinstance(found, dict) and not once else []
         except ValueError as error:
             found, built = str(error), None
         if isinstance(found, str):
@@ -296,6 +303,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipes", nargs="*", metavar="RECIPE.yaml", help="what to measure (default all that train)")
     parser.add_argument("--tiny", action="store_true", help="the tiny recipes on the CPU")
+    parser.add_argument("--once", action="store_true", help="not padded, packed and cached too: a quarter of the time")
     parser.add_argument("--steps", type=whole_number(2), help="of each training (default 20, with --tiny 3)")
     args = parser.parse_args(argv)
     start = Path.cwd()
@@ -307,7 +315,8 @@ def main(argv: list[str] | None = None) -> int:
                 raise ValueError(
                     f"{name}={os.environ[name]} has no place here: recipes are measured as they are; unset it"
                 )
-        print_table(recipes_for(args.recipes, args.tiny, start), args.tiny, args.steps or (3 if args.tiny else 20))
+        steps = args.steps or (3 if args.tiny else 20)
+        print_table(recipes_for(args.recipes, args.tiny, start), args.tiny, steps, args.once)
 
     return run(measured, args)
 
