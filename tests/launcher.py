@@ -33,6 +33,7 @@ VARIABLES = (
     "NODE_RANK",
     "MASTER_ADDR",
     "MASTER_PORT",
+    "NODES_TIMEOUT",
     "ROOT_IMAGE_DIR",
 )
 SWIFT = """#!{python}

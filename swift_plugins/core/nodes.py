@@ -205,7 +205,9 @@ def _shared(names: list[str], rank: int, report: dict[str, Any]) -> Iterator[str
 def _differences(names: list[str], rank: int, first: Facts, facts: Facts) -> Iterator[str]:
     for kind, (shown, cure) in KINDS.items():
         one, other = first[kind], facts[kind]
-        differing = sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+        # Which media there are follows from the data.
+        keys = one.keys() & other.keys() if kind == "media" else one.keys() | other.keys()
+        differing = sorted(key for key in keys if one.get(key) != other.get(key))
         if not differing:
             continue
         told = []

@@ -5,9 +5,11 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
@@ -146,6 +148,82 @@ def test_the_loss_of_digits_is_the_same_on_two_ranks_that_accumulate(work):
     _, cut = launched(work, "cut", *flags, *parts, NPROC_PER_NODE="2", **weights)
     # A warm-up's first step changes nothing, and two ranks share the rows of the two steps out in another order.
     assert sum(cut.values()) == pytest.approx(sum(whole.values()), rel=1e-4)
+
+
+@pytest.fixture
+def nodes(work, root):
+    """A function that starts the launcher once for each node, each in a folder and with variables of its own."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+
+    def start(*variables, folders=(root, root), flags=()):
+        shared = {"NNODES": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "NODES_TIMEOUT": "60"}
+        shared |= {"MODEL": str(work / "model"), "DATASET": str(work / "data")}
+        command = ("--logging_steps", 1, "--eval_strategy", "no", "--max_steps", 2, "--save_steps", 2, *flags)
+
+        def node(rank):
+            env = shared | variables[rank] | {"NODE_RANK": str(rank)}
+            return run("bash", "shell/train.sh", RECIPE, *command, cwd=folders[rank], check=False, **env)
+
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(node, range(len(variables))))
+
+    return start
+
+
+def test_two_nodes_learn_what_one_process_learns_and_save_it_once(work, nodes):
+    _, whole = train(work, "one", "--max_steps", 2, "--save_steps", 2, "--per_device_train_batch_size", 8)
+    out = work / "two"
+    flags = ("--per_device_train_batch_size", 4, "--ddp_backend", "gloo")
+    first, second = nodes(*[{"OUTPUT_DIR": str(out)}] * 2, flags=flags)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    # A warm-up's first step changes nothing, and two ranks share the rows of the two steps out in another order.
+    assert sum(losses(out).values()) == pytest.approx(sum(whole.values()), rel=1e-4)
+    assert [path.name for path in out.glob("checkpoint-*")] == ["checkpoint-2"]
+    assert json.loads((out / "checkpoint-2" / "forensics.json").read_text())["speed"]["devices"] == 2
+    assert (out / "train_node1.log").is_file()
+    assert "step 2/2" in first.stdout
+
+
+def test_nodes_that_differ_end_before_anything_is_loaded(work, nodes, root, copy, tmp_path):
+    with open(copy / "swift_plugins" / "hooks" / "losses.py", "a") as code:
+        code.write("# changed\n")
+    (tmp_path / "data").mkdir()
+    for name in ("train.jsonl", "val.jsonl"):
+        (tmp_path / "data" / name).write_bytes((work / "data" / name).read_bytes() + b"\n")
+    out = [
+        {"OUTPUT_DIR": str(work / "apart")},
+        {"OUTPUT_DIR": str(tmp_path / "apart"), "DATASET": str(tmp_path / "data")},
+    ]
+    for done in nodes(*out, folders=(root, copy)):
+        assert done.returncode == 2
+        told = [line.split(")")[1] for line in done.stderr.splitlines() if line.startswith("train: node 1 (")]
+        unseen, changed, data = (
+            " does not see what node 0 (",
+            " has other code than node 0 (",
+            " has other data than ",
+        )
+        assert [text.startswith(begin) for text, begin in zip(told, (unseen, changed, data), strict=True)] == [True] * 3
+        assert "(./swift_plugins/hooks/losses.py): bring the same files to both" in done.stderr
+    assert not list(work.glob("apart/*"))
+
+
+def test_a_node_that_cannot_train_ends_the_other(work, nodes, tmp_path):
+    out = {"OUTPUT_DIR": str(tmp_path / "out")}
+    first, second = nodes(out, out | {"DATASET": str(tmp_path / "none")})
+    assert (first.returncode, second.returncode) == (2, 2)
+    assert f"train: no {tmp_path}/none/train.jsonl: run" in second.stderr
+    assert f"): no {tmp_path}/none/train.jsonl: run" in first.stderr
+
+
+def test_nodes_whose_network_fails_say_so_and_what_to_set(work, nodes, tmp_path):
+    out = {"OUTPUT_DIR": str(tmp_path / "out"), "NODES_TIMEOUT": "20"}
+    for done in nodes(out, out | {"GLOO_SOCKET_IFNAME": "none0"}):
+        assert done.returncode == 2
+        assert "do not reach each other by gloo" in done.stderr
+        assert "Unable to find address for: none0" in done.stderr
+        assert "set GLOO_SOCKET_IFNAME on each" in done.stderr
 
 
 def test_data_that_changed_after_conversion_is_refused(work, tmp_path):
