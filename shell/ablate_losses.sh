@@ -3,7 +3,7 @@
 #   bash shell/ablate_losses.sh [deeptrace|pointwise] [--tiny] [any flag of swift sft]
 # deeptrace (default): plain; weights of the answer's parts; besides these the cost of wrong digits (numbers), or balanced
 # verdicts (balanced). pointwise, a judge's scores: plain; weights; besides these soft scores (soft).
-#   SEEDS     a training of each setting for each (default "1 2 3"): of the rows' order, and of a tiny model's first weights
+#   SEEDS     a training of each setting for each (default "1 2 3"): of a tiny model's first weights, else of the rows' order
 #   SETTINGS  which of them (default all)
 #   DATASET   the converter's output folder, whose test.jsonl is answered
 #   MODEL, TUNER  the base and how it is tuned, as for shell/train_deeptrace.sh or shell/train_pointwise.sh
@@ -46,9 +46,10 @@ same_base "${MODEL:-default base}, ${TUNER:-default tuner}, $(cksum < "$data/tra
 export DATASET=$data OUTPUT_DIR
 
 for seed in $seeds; do
-    [ -z "$tiny" ] || export MODEL=$home/model_$seed
+    of_seed=(--seed "$seed") # of what is drawn in training: an adapter's weights, but not the order
+    if [ -n "$tiny" ]; then export MODEL=$home/model_$seed; else of_seed+=(--data_seed "$seed"); fi
     for setting in $settings; do
-        loss=("${weights[@]}") own=(--seed "$seed") OUTPUT_DIR=$home/${setting}_$seed
+        loss=("${weights[@]}") own=("${of_seed[@]}") OUTPUT_DIR=$home/${setting}_$seed
         case $setting in
             plain) loss=() own+=(--loss_scale default) ;;
             weights) ;;

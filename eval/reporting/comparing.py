@@ -78,11 +78,12 @@ def of_two(pair: dict[str, Any], scorer: Scorer[Any]) -> list[list[str]]:
 
 
 def of_many(pairs: Sequence[dict[str, Any]], name: str, scorer: Scorer[Any]) -> list[list[str]]:
-    """The table of the differences of every two runs by one metric."""
-    rows = [[f"difference of {name}", *HEAD, "only right"]]
+    """The table of the differences of every two runs by one metric, of accuracy with the rows only one has right."""
+    counted = name == "accuracy" and name in pairs[0]
+    rows = [[f"difference of {name}", *HEAD, *["only right"] * counted]]
     for pair in pairs:
         cells = pair_cells(pair["metrics"][name], scorer.metrics[name].decimals)
-        rows.append([f"{pair['this']} minus {pair['other']}", *cells, right_text(pair)])
+        rows.append([f"{pair['this']} minus {pair['other']}", *cells, *[right_text(pair)] * counted])
     return rows
 
 

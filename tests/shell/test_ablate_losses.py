@@ -94,4 +94,5 @@ def test_real_rows_are_trained_by_the_real_recipes(project):
     ran = json.loads((project.folder / "ran.json").read_text())
     assert ran["argv"][1].endswith("recipes/deeptrace/qwen2_5_vl_7b_lora.yaml")
     assert f"{data}/train.jsonl" in ran["argv"]
+    assert " --seed 3 --data_seed 3" in " ".join(ran["argv"])  # one base, whose weights are no seed's
     assert steering(ran["env"]) == WEIGHTS
