@@ -6,6 +6,8 @@ import math
 import os
 from pathlib import Path
 
+import swift_plugins  # noqa: F401
+
 VISION_CACHE = "VISION_CACHE"  # of each process, for hooks/vision_cache.py; 0 or nothing for none
 SHARE = 2  # what the processes of a machine keep together is at most one in so many of the bytes that are left there
 
