@@ -308,7 +308,7 @@ def test_what_is_kept_under_mixed_precision_or_without_gradients_serves_nothing_
 
 @pytest.mark.slow
 def test_adapters_are_trained_alike_by_the_real_trainer(hook, media, root, tmp_path, monkeypatch):
-    """LoRA on all linear layers but the frozen ones, with gradient checkpointing, rows of one and of two images."""
+    """LoRA on all linear layers but the frozen ones, with gradient checkpointing, rows one behind another."""
     from swift.pipelines import sft_main
 
     from swift_plugins.tiny_model import build
@@ -337,6 +337,7 @@ def test_adapters_are_trained_alike_by_the_real_trainer(hook, media, root, tmp_p
         "dataset": tmp_path / "rows.jsonl",
         "check_model": "false",
         "strict": "true",
+        "padding_free": "true",
         "max_steps": 4,
         "per_device_train_batch_size": 4,
         "gradient_accumulation_steps": 1,
