@@ -1,18 +1,19 @@
-"""How fast predictions are scored, beside a script of pandas and scikit-learn that scores verdicts alone.
+"""How fast predictions are scored, beside a script of pandas and scikit-learn that scores their verdicts alone.
 
     python tests/bench_scoring.py
 
 Synthetic answers of every task, with texts of 10 to 60 words, two rows a medium. Times are CPU seconds of the whole
-command, start and imports included. A run with a --baseline has the exchanges of every metric in it. The script
-(`BY_PANDAS`) computes accuracy, both F1s, AUC, average precision and the Brier score of dfj_detect, and their intervals
-by a bootstrap of media with as many draws as score.py has exchanges; it reads no explanations and knows no slices.
+command, start and imports included, memory is its peak. A run with a --baseline has the exchanges of every metric in
+it. The script (`BY_PANDAS`) computes accuracy, F1 and kappa, and with P(fake) AUC, average precision and the Brier
+score, and their intervals by a bootstrap of media with as many draws as score.py has exchanges, of which it makes some
+and says how long all would take; it reads no explanations and knows no slices.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -39,30 +40,47 @@ from tests.scorers.test_loki import asked, chosen, explained
 
 FEW, MANY = 10_000, 100_000
 TARGETS = {FEW: 4.0, MANY: 30.0}  # CPU seconds
-MEMORY, REPORT = 1500, 10.0  # MB; s for the report of FEW cases
-LARGE = ("deeptrace", "dfj_detect", "dfj_reason", "fakevlm")  # the tasks that are scored with MANY rows, too
-BY_PANDAS = f"""
-import re, sys
+MEMORY, REPORT = 1500, 10.0  # MB; CPU seconds for the report of FEW cases
+DRAWS = SWAPS // 50  # that the script makes
+# What an answer says, as the script finds it in the text, and the key of meta with the truth.
+SAID = {
+    "deeptrace": (r"^(\w+)", "label"),
+    "dfj_pointwise": (r"<score>(\d)</score>", "score"),
+    "dfj_pairwise": (r"<answer>(\w+)</answer>", "answer"),
+    "dfj_detect": (r"<answer>(\w+)</answer>", "label"),
+    "dfj_reason": (r"<answer>(\w+)</answer>", "label"),
+    "fakevlm": (r"This is a (\w+) image", "label"),
+    "loki_mc": (r"^(\w)", "answer"),
+}
+BY_PANDAS = """
+import sys, time
 import numpy as np, pandas as pd
-from sklearn.metrics import accuracy_score, average_precision_score, brier_score_loss, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, average_precision_score, brier_score_loss, cohen_kappa_score, f1_score
+from sklearn.metrics import roc_auc_score
 
-rows = pd.read_json(sys.argv[1], lines=True)
+SCORES = roc_auc_score, average_precision_score, brier_score_loss
+path, pattern, key, count, wanted = sys.argv[1:]
+rows = pd.read_json(path, lines=True)
 meta = pd.DataFrame(rows.meta.tolist())
-fake = (meta.label != "real").to_numpy()
-said = rows.response.str.extract(r"<answer>(\\w+)</answer>")[0]
-told = np.where(said.isna(), ~fake, said == "fake")
-p = np.where(said.isna(), 1.0 - fake, rows.p_fake)
+true = meta[key].astype(str).str.lower().to_numpy()
+told = rows.response.str.extract(pattern)[0].str.lower().fillna("none").to_numpy()
+p = rows.p_fake.to_numpy(float) if "p_fake" in rows and rows.p_fake.notna().all() else None
 
 def metrics(i):
-    return [accuracy_score(fake[i], told[i]), f1_score(fake[i], told[i]), f1_score(~fake[i], ~told[i]),
-            roc_auc_score(fake[i], p[i]), average_precision_score(fake[i], p[i]), brier_score_loss(fake[i], p[i])]
+    found = [accuracy_score(true[i], told[i]), f1_score(true[i], told[i], average="macro", zero_division=0)]
+    found.append(cohen_kappa_score(true[i], told[i]))
+    if p is not None:
+        found += [score(true[i] == "fake", p[i]) for score in SCORES]
+    return found
 
-groups = [g.to_numpy() for g in meta.groupby("media_id").groups.values()]
-rng, names = np.random.default_rng(0), ["accuracy", "fake_f1", "real_f1", "auc", "average_precision", "brier"]
-drawn = (np.concatenate([groups[g] for g in rng.integers(0, len(groups), len(groups))]) for _ in range({SWAPS}))
-draws = [metrics(rows) for rows in drawn]
-for name, value, ends in zip(names, metrics(np.arange(len(fake))), np.percentile(draws, [2.5, 97.5], axis=0).T):
-    print(name, round(value, 4), ends.round(4))
+groups, rng = [g.to_numpy() for g in meta.groupby("media_id").groups.values()], np.random.default_rng(0)
+begin = time.process_time()
+drawn = (np.concatenate([groups[g] for g in rng.integers(0, len(groups), len(groups))]) for _ in range(int(count)))
+draws = [metrics(some) for some in drawn]
+seconds = time.process_time() - begin
+for value, ends in zip(metrics(np.arange(len(true))), np.percentile(draws, [2.5, 97.5], axis=0).T):
+    print(round(value, 4), ends.round(4), file=sys.stderr)
+print(time.process_time() + seconds * (int(wanted) / int(count) - 1))
 """
 
 
@@ -115,41 +133,54 @@ def write(folder: Path, task: str, count: int) -> list[Path]:
 
 
 def timed(*command: object) -> tuple[float, float]:
-    """(CPU seconds, peak MB of the largest process so far) of a command."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *map(str, command)], check=True, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, after.ru_maxrss / 1024
+    """(CPU seconds, peak MB) of a command."""
+    with open(os.devnull, "w") as nothing:
+        process = subprocess.Popen([sys.executable, *map(str, command)], stdout=nothing)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def told(what: str, seconds: float, target: float, peak: float = 0.0) -> None:
-    met = seconds < target and peak < MEMORY
-    print(f"{what:44}{seconds:8.2f} s{peak:8.0f} MB   target {target:g} s: {'met' if met else 'NOT met'}", flush=True)
+def by_pandas(path: Path, task: str) -> float | None:
+    """The CPU seconds that the script would take with all draws; None for answers of which it knows nothing."""
+    if task not in SAID or SMALLER > 1:
+        return None
+    command = [sys.executable, "-c", BY_PANDAS, str(path), *SAID[task], str(DRAWS), str(SWAPS)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def tell(what: str, measured: tuple[float, float], target: float, beside: str = "") -> None:
+    seconds, peak = measured
+    met = "met" if seconds < target and peak < MEMORY else "NOT met"
+    print(f"{what:44}{seconds:8.2f} s{peak:8.0f} MB   target {target:g} s, {MEMORY} MB: {met}{beside}", flush=True)
+
+
+def score_both(folder: Path, task: str, count: int, before: tuple[float, float] | None = None) -> tuple[float, float]:
+    """The CPU seconds of so many rows, alone and with a baseline, of which it tells beside those of fewer rows."""
+    this, other = write(folder, task, count)
+    script = by_pandas(this, task) if before is None else None
+    seconds = []
+    for i, (beside_it, more) in enumerate((("", []), (" and a baseline", ["--baseline", f"b={other}"]))):
+        measured = timed(score.__file__, "--pred", this, *more)
+        beside = f"   {measured[0] / before[i]:.1f} times as long as {FEW:,}" if before else ""
+        if script and more:
+            beside = f"   the script {script:.0f} s, {script / measured[0]:.0f} times as long"
+        tell(f"{task}, {count:,} rows{beside_it}", measured, TARGETS[count], beside)
+        seconds.append(measured[0])
+    return seconds[0], seconds[1]
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    script = Path(score.__file__)
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
+        few = {task: score_both(folder, task, FEW) for task in SCORERS}
+        page = ("--pred", folder / f"dfj_detect_{FEW}_trained.jsonl", "--out", folder / "report")
+        tell(f"report of {FEW:,} cases", timed(score.__file__, *page), REPORT)
         for task in SCORERS:
-            this, other = write(folder, task, FEW)
-            told(f"{task}, {FEW:,} rows", *_with(timed(script, "--pred", this), FEW))
-            told(
-                f"{task}, {FEW:,} rows and a baseline",
-                *_with(timed(script, "--pred", this, "--baseline", f"b={other}"), FEW),
-            )
-        this = folder / f"dfj_detect_{FEW}_trained.jsonl"
-        told(f"report of {FEW:,} cases", timed(script, "--pred", this, "--out", folder / "report")[0], REPORT)
-        if SMALLER == 1:
-            seconds, _ = timed("-c", BY_PANDAS, this)
-            print(f"{f'pandas and scikit-learn, {SWAPS} draws':44}{seconds:8.2f} s")
-        for task in LARGE:
-            told(f"{task}, {MANY:,} rows", *_with(timed(script, "--pred", write(folder, task, MANY)[0]), MANY))
-
-
-def _with(measured: tuple[float, float], count: int) -> tuple[float, float, float]:
-    return measured[0], TARGETS[count], measured[1]
+            score_both(folder, task, MANY, few[task])
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ def check_same(
     `rows` answer to the same ids in the same order. ValueError unless all that differs is `allowed`.
     """
     found = {name: text for name in OF_RUN if (text := of_run(name, *runs))}
-    found |= {name: text for name in OF_ROWS if (text := of_rows(name, *rows))}
+    pairs = [(here, there) for (_, here), (_, there) in zip(*rows, strict=True) if _read(here) != _read(there)]
+    found |= {name: text for name in OF_ROWS if (text := of_rows(name, pairs))}
     if grammars[0] != grammars[1] and not ("prompts" in found and "prompts" in allowed):
         found[GRAMMAR] = _both(*grammars)
     if wrong := [f"{name} ({text})" for name, text in found.items() if name not in allowed]:
@@ -99,10 +100,10 @@ def _without_what_follows(settings: dict[str, str], others: Mapping[str, str]) -
     return {key: value for key, value in settings.items() if key in others or FOLLOWS_FROM.get(key) not in settings}
 
 
-def of_rows(name: str, rows: Rows, others: Rows) -> str | None:
-    """How rows differ in what both state: how many do, and the first one."""
+def of_rows(name: str, pairs: Sequence[tuple[Row, Row]]) -> str | None:
+    """How rows differ from others in what both state: how many do, and the first one."""
     differ = []
-    for (_, row), (_, other) in zip(rows, others, strict=True):
+    for row, other in pairs:
         here, there = _facts(name, row), _facts(name, other)
         differ += [(row["id"], key, here[key], there[key]) for key in here if key in there and here[key] != there[key]][
             :1
@@ -111,6 +112,11 @@ def of_rows(name: str, rows: Rows, others: Rows) -> str | None:
         return None
     row_id, key, here, there = differ[0]
     return f"{len(differ)} rows, the first {row_id!r}: {key} {_both(here, there)}"
+
+
+def _read(row: Row) -> list[Any]:
+    """All of a row that is looked at."""
+    return [row.get(key) for key in ("meta", "images", "videos", "messages", "labels")]
 
 
 def _facts(name: str, row: Row) -> dict[str, Any]:
