@@ -64,13 +64,15 @@ rows = pd.read_json(path, lines=True)
 meta = pd.DataFrame(rows.meta.tolist())
 true = meta[key].astype(str).str.lower().to_numpy()
 told = rows.response.str.extract(pattern)[0].str.lower().fillna("none").to_numpy()
+fake = true == "fake"
+true, told = np.unique([true, told], return_inverse=True)[1].reshape(2, -1)
 p = rows.p_fake.to_numpy(float) if "p_fake" in rows and rows.p_fake.notna().all() else None
 
 def metrics(i):
     found = [accuracy_score(true[i], told[i]), f1_score(true[i], told[i], average="macro", zero_division=0)]
     found.append(cohen_kappa_score(true[i], told[i]))
     if p is not None:
-        found += [score(true[i] == "fake", p[i]) for score in SCORES]
+        found += [score(fake[i], p[i]) for score in SCORES]
     return found
 
 groups, rng = [g.to_numpy() for g in meta.groupby("media_id").groups.values()], np.random.default_rng(0)
