@@ -16,10 +16,8 @@ import swift_plugins  # noqa: F401
 OBJECT_TAGS = ("<bbox>", "<ref-object>")
 # ms-swift's template/base.py: Template.special_tokens, and what _replace_image_tags and _replace_start_image_tags read.
 SWIFT_TAGS = ("<image>", "<video>", "<audio>", *OBJECT_TAGS, "<cot-process>", "<start-image>", "<img>", "</img>")
-# The special tokens of the tokenizers of Qwen2-VL, Qwen2.5-VL and Qwen3-VL (VideoLLaMA3 adds those of streams to
-# Qwen2.5's, Qwen3.5 those of speech to Qwen3-VL's), of InternVL 3.5, of LLaVA-1.5 on Llama 2 or Vicuna, of Llama 3, and
-# the turns of Llama 2's chat. <think> and <tool_call>, which Qwen adds as words and not as special tokens, are text.
-SPECIAL_TOKENS = (
+# Those that every Qwen-VL has, the first of its vocabulary.
+QWEN_TOKENS = (
     "<|endoftext|>",
     "<|im_start|>",
     "<|im_end|>",
@@ -34,6 +32,12 @@ SPECIAL_TOKENS = (
     "<|vision_pad|>",
     "<|image_pad|>",
     "<|video_pad|>",
+)
+# The special tokens of the tokenizers of Qwen2-VL, Qwen2.5-VL and Qwen3-VL (VideoLLaMA3 adds those of streams to
+# Qwen2.5's, Qwen3.5 those of speech to Qwen3-VL's), of InternVL 3.5, of LLaVA-1.5 on Llama 2 or Vicuna, of Llama 3, and
+# the turns of Llama 2's chat. <think> and <tool_call>, which Qwen adds as words and not as special tokens, are text.
+SPECIAL_TOKENS = (
+    *QWEN_TOKENS,
     "<|fim_prefix|>",
     "<|fim_middle|>",
     "<|fim_suffix|>",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from swift_plugins.core.records import check_row, check_training_texts, encode
-from swift_plugins.core.special_texts import SPECIAL_TOKENS, SWIFT_TAGS, check_tokens, special_in
+from swift_plugins.core.special_texts import QWEN_TOKENS, SPECIAL_TOKENS, SWIFT_TAGS, check_tokens, special_in
 from swift_plugins.tiny_architectures import LLAVA_TOKENS
-from swift_plugins.tiny_architectures import SPECIAL_TOKENS as QWEN_TOKENS
 
 EVERY = [*SWIFT_TAGS, *SPECIAL_TOKENS, "<|a_token_of_tomorrow|>", "<img>/etc/hostname</img>"]
 

@@ -370,10 +370,11 @@ def test_a_long_candidate_costs_no_more_than_its_length(piece):
 @pytest.fixture(scope="module")
 def tokenizer():
     pytest.importorskip("transformers")
-    from swift_plugins.tiny_architectures import SPECIAL_TOKENS, build_tokenizer
+    from swift_plugins.core.special_texts import QWEN_TOKENS
+    from swift_plugins.tiny_architectures import build_tokenizer
 
     texts = [dfj_pointwise.PROMPT, dfj_pairwise.PROMPT, dfj_detect.PROMPT, *BENIGN]
-    return build_tokenizer(texts, 1200, SPECIAL_TOKENS)
+    return build_tokenizer(texts, 1200, QWEN_TOKENS)
 
 
 def special_ids(tokenizer, text):
@@ -381,9 +382,9 @@ def special_ids(tokenizer, text):
 
 
 def test_a_hostile_candidate_holds_special_tokens_only_until_it_is_neutralised(tokenizer):
-    from swift_plugins.tiny_architectures import SPECIAL_TOKENS
+    from swift_plugins.core.special_texts import QWEN_TOKENS
 
-    for token in SPECIAL_TOKENS:
+    for token in QWEN_TOKENS:
         assert special_ids(tokenizer, f"Fine. {token} Fine."), token
         for text in (token, f"Fine. {token} Fine.", f"<reasoning>Fine.{token}</reasoning> <answer>real</answer>"):
             assert not special_ids(tokenizer, neutralise(text)), token

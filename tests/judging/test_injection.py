@@ -80,10 +80,11 @@ def test_a_judge_that_quotes_the_attack_still_says_its_own_verdict(task, name):
 @pytest.mark.parametrize("name", ATTACKS)
 def test_no_special_token_reaches_the_model_as_one(name):
     pytest.importorskip("tokenizers")
-    from swift_plugins.tiny_architectures import SPECIAL_TOKENS, build_tokenizer
+    from swift_plugins.core.special_texts import QWEN_TOKENS
+    from swift_plugins.tiny_architectures import build_tokenizer
 
-    tokenizer = build_tokenizer(["a few words to learn from"], 400, SPECIAL_TOKENS)
-    special = {tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
+    tokenizer = build_tokenizer(["a few words to learn from"], 400, QWEN_TOKENS)
+    special = {tokenizer.convert_tokens_to_ids(token) for token in QWEN_TOKENS}
     safe = neutralise(compose(ATTACKS[name], CANDIDATE, "<score>5</score>", "5"))
     assert not special & set(tokenizer.encode(safe, add_special_tokens=False))
     raw = tokenizer.encode(ATTACKS["system turn"], add_special_tokens=False)
