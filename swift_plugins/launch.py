@@ -166,7 +166,7 @@ def check(run: Run) -> None:
 
 def use_balance(run: Run) -> None:
     """BALANCE_VERDICTS: the factors of the verdicts' weights, from how often each is trained on."""
-    wanted = run.env.get("BALANCE_VERDICTS") or str((run.recipe.keys.get("ENV") or {}).get("BALANCE_VERDICTS", "no"))
+    wanted = run.setting("BALANCE_VERDICTS", "no")
     if wanted not in ("yes", "no"):
         raise ValueError(f"BALANCE_VERDICTS must be yes or no, got {wanted}")
     if wanted == "no":
@@ -212,11 +212,11 @@ def latest(out: Path) -> Path | None:
 
 def use_devices(run: Run) -> None:
     """NUM_GPUS and GPU_IDS, of which there must be enough, or the CPU."""
-    env, keys = run.env, run.recipe.keys
+    env = run.env
     for name, own in (("NUM_GPUS", "NPROC_PER_NODE"), ("GPU_IDS", "CUDA_VISIBLE_DEVICES")):
         if env.get(name):
             env[own] = env[name]
-    want = env.get("NPROC_PER_NODE") or str((keys.get("ENV") or {}).get("NPROC_PER_NODE", 1))
+    want = run.setting("NPROC_PER_NODE", "1")
     if not re.fullmatch("[1-9][0-9]*", want):
         raise ValueError(f"NUM_GPUS (or NPROC_PER_NODE) must be a whole number of at least 1, got {want}")
     if run.says("use_cpu") == "true":

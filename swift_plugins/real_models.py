@@ -27,6 +27,14 @@ _QWEN2_5_VISION = {
     "num_heads": 16,
     "fullatt_block_indexes": [7, 15, 23, 31],
 }
+_QWEN3_8B_VISION = {  # of Qwen3-VL 8B and Qwen3.5 9B
+    "depth": 27,
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_heads": 16,
+    "out_hidden_size": 4096,
+    "num_position_embeddings": 2304,
+}
 _QWEN3_TEXT = {
     "vocab_size": 151936,
     "num_hidden_layers": 36,
@@ -64,15 +72,7 @@ SIZES: dict[str, dict[str, Any]] = {
     },
     "qwen3-vl-8b-instruct": {
         "text_config": _QWEN3_TEXT | {"hidden_size": 4096, "intermediate_size": 12288, "tie_word_embeddings": False},
-        "vision_config": {
-            "depth": 27,
-            "hidden_size": 1152,
-            "intermediate_size": 4304,
-            "num_heads": 16,
-            "out_hidden_size": 4096,
-            "num_position_embeddings": 2304,
-            "deepstack_visual_indexes": [8, 16, 24],
-        },
+        "vision_config": _QWEN3_8B_VISION | {"deepstack_visual_indexes": [8, 16, 24]},
     },
     "qwen3-vl-4b-instruct": {
         "text_config": _QWEN3_TEXT | {"hidden_size": 2560, "intermediate_size": 9728, "tie_word_embeddings": True},
@@ -109,14 +109,7 @@ SIZES: dict[str, dict[str, Any]] = {
             },
             "tie_word_embeddings": False,
         },
-        "vision_config": {
-            "depth": 27,
-            "hidden_size": 1152,
-            "intermediate_size": 4304,
-            "num_heads": 16,
-            "out_hidden_size": 4096,
-            "num_position_embeddings": 2304,
-        },
+        "vision_config": _QWEN3_8B_VISION,
     },
     "videollama3-7b": {
         "text_config": _QWEN2_7B

@@ -22,7 +22,7 @@ ONE_THREAD = ("OMP_NUM_THREADS", "1")
 def use_packing(run: Run) -> None:
     """PACKING: without it rows lie one behind another where flash-attention keeps them apart, and a step keeps its rows
     and its loss. What cannot be is padded, or, in place of packs, grouped by length; it is told."""
-    wanted = run.env.get(SETTING) or str((run.recipe.keys.get("ENV") or {}).get(SETTING, ""))
+    wanted = run.setting(SETTING)
     if wanted not in ("", *WAYS):
         raise ValueError(f"{SETTING} must be {', '.join(WAYS[:-1])} or {WAYS[-1]}, got {wanted}")
     if given := [flag for flag in FLAGS if run.says(flag) == "true"]:

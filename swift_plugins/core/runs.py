@@ -89,6 +89,10 @@ class Run:
         """The one value of a flag, in small letters; empty where it has none."""
         return " ".join(self.stated(key)).lower()
 
+    def setting(self, name: str, default: str = "") -> str:
+        """A variable of the environment, or what the recipe's ENV has; an empty one is as none."""
+        return self.env.get(name) or str((self.recipe.keys.get("ENV") or {}).get(name, default))
+
     def use(self, flag: str, *values: str) -> None:
         """Give a flag in place of the recipe's; where the command line has it too, that one holds, and it is told."""
         if self.gives(flag):
