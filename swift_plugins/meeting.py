@@ -44,7 +44,10 @@ def gather(store: Any, node: Node, report: dict[str, Any]) -> list[dict[str, Any
     with marked(report) as mark:
         store.set("mark", str(mark))
         end = time.monotonic() + node.seconds
-        reports = [report | {"as": 1}, *(collect(store, rank, end) for rank in range(1, node.count))]
+        others = [collect(store, rank, end) for rank in range(1, node.count)]
+    # Counted when all have come or their time is over: a second node of one rank may come after the first.
+    counted = [one and one | {"as": store.add(f"as{rank}", 0)} for rank, one in enumerate(others, 1)]
+    reports = [report | {"as": 1}, *counted]
     store.set("all", json.dumps(reports))
     return reports
 
@@ -56,7 +59,7 @@ def collect(store: Any, rank: int, end: float) -> dict[str, Any] | None:
         store.wait([f"node{rank}"], timedelta(seconds=max(end - time.monotonic(), 0.1)))
     except DistStoreError:
         return None
-    return json.loads(store.get(f"node{rank}")) | {"as": store.add(f"as{rank}", 0)}
+    return json.loads(store.get(f"node{rank}"))
 
 
 @contextlib.contextmanager

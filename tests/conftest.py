@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def environment() -> Iterator[None]:
+def environment_of_the_file() -> Iterator[None]:
     """What a file's tests, and ms-swift called by them, leave in the environment is gone with them.
 
     So is what ms-swift wrote of it into qwen-vl-utils, which it does once in a process, with the first model it loads.

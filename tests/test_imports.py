@@ -240,3 +240,16 @@ def test_a_python_without_the_packages_is_told_which_one_has_them(path):
     assert done.returncode == 1
     assert f"run `source {ROOT}/.venv/bin/activate` first" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_no_fixture_hides_what_is_restored_after_every_file():
+    """A file's own fixture of that name takes its place, and what the file leaves would fail another file's tests."""
+    common = ROOT / "tests" / "conftest.py"
+
+    def functions(path):
+        return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+
+    always = {one.name for one in functions(common) if any("autouse" in ast.unparse(by) for by in one.decorator_list)}
+    assert always
+    others = [(path, one.name) for path in TESTS if path != common for one in functions(path)]
+    assert [both for both in others if both[1] in always] == []

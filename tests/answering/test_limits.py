@@ -20,7 +20,7 @@ from tests.answering.test_server import row
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch):
+def settings(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     monkeypatch.setattr(module, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(limits, "FIRST_PAUSE", 0.02)

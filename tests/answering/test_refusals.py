@@ -19,7 +19,7 @@ from tests.core.clips import number_of, write_clip
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch):
+def settings(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     monkeypatch.setattr(module, "RETRIES", 0)
 

@@ -24,7 +24,7 @@ from tests.killing import contents, put, states_of
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch):
+def settings(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(module, "RETRIES", 0)
 

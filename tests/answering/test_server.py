@@ -26,7 +26,7 @@ KEY = "sk-CANARY-0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch):
+def settings(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(module, "RETRIES", 0)
 

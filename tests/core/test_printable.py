@@ -17,7 +17,7 @@ KEY = "sk-proj-Ab+/9_Zq7-Xy3kLmNo5Pq"
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch):
+def key(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -66,6 +67,17 @@ def test_two_nodes_with_one_rank_are_told(port, tmp_path):
     for first, second in meet(*((node(rank, port, 3), report(tmp_path)) for rank in (0, 1, 1))):
         assert first == "2 nodes have NODE_RANK=1: number them from 0, each once"
         assert second.startswith("node 2 did not come")
+
+
+def test_the_second_of_one_rank_may_come_while_others_are_waited_for(port, tmp_path):
+    def late(seconds, rank):
+        time.sleep(seconds)
+        return meeting.faults(node(rank, port, 3), report(tmp_path))
+
+    with ThreadPoolExecutor() as pool:
+        told = [*pool.map(late, (0, 0, 1), (0, 1, 1))]
+    assert told == [told[0]] * 3
+    assert told[0][0] == "2 nodes have NODE_RANK=1: number them from 0, each once"
 
 
 def test_a_node_that_cannot_train_ends_the_others(port, tmp_path):
