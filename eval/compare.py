@@ -27,7 +27,7 @@ if not __package__:
 
 from eval.scorers.comparable import NAMES, OF_RUN, ROWS, check_names
 from eval.scorers.runs import Run, add_options, first_run, run_beside, seen_before, shared_rows, with_neural_scores
-from swift_plugins.core.commands import run
+from swift_plugins.core.commands import run, uncollected
 from swift_plugins.core.locks import held
 from swift_plugins.core.names import unknown
 from swift_plugins.core.printable import say
@@ -166,6 +166,7 @@ def different(runs: Mapping[str, Run]) -> list[str]:
     return found
 
 
+@uncollected()
 def print_comparison(args: argparse.Namespace) -> None:
     """Compare, write the files where they are wanted, and print."""
     from eval.reporting.comparing import comparison_lines, write_comparison

@@ -22,7 +22,7 @@ if not __package__:
 from eval.scorers.comparable import OF_RUN, check_names
 from eval.scorers.judged import judged_by
 from eval.scorers.runs import Run, add_options, first_run, run_beside, seen_before, with_neural_scores
-from swift_plugins.core.commands import run
+from swift_plugins.core.commands import run, uncollected
 from swift_plugins.core.locks import held
 from swift_plugins.core.printable import say
 from swift_plugins.core.records import encode
@@ -131,6 +131,7 @@ def different(named: Mapping[str, Run], this: Run) -> list[str]:
     return found
 
 
+@uncollected()
 def print_scores(args: argparse.Namespace) -> None:
     """Score, write the report where one is wanted, and print."""
     scored = score_file(args)

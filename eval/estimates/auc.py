@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from eval.estimates.bounds import least
-from eval.estimates.clusters import Clusters, Ends, Estimate, design_effect, standard_error
+from eval.estimates.clusters import Clusters, Ends, Estimate, design_effect, distinct, standard_error
 from eval.estimates.intervals import t_quantile
 from eval.estimates.statistics import roc_auc
 from eval.estimates.swaps import Swaps
@@ -60,7 +60,7 @@ class Ranking:
 
     @cached_property
     def clusters(self) -> int:
-        return len(np.unique(self.index))
+        return distinct(self.index)
 
     @property
     def degrees(self) -> int:
@@ -114,7 +114,7 @@ class Average:
 
     @cached_property
     def clusters(self) -> int:
-        return len(np.unique(np.concatenate([ranking.index for ranking in self.rankings])))
+        return distinct(np.concatenate([ranking.index for ranking in self.rankings]))
 
     @property
     def degrees(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.estimates.clusters import Ends, Statistic
+from eval.estimates.clusters import Ends, Statistic, distinct
 
 ALPHA = 0.05
 NORMAL = 1.959963984540054  # the 1 - ALPHA / 2 quantile
@@ -36,7 +36,7 @@ class Bounded:
 
     def __call__(self, value: float, statistic: Statistic) -> Ends | None:
         """None for one cluster alone."""
-        if len(np.unique(self.index[self.weights > 0])) < 2:
+        if distinct(self.index[self.weights > 0]) < 2:
             return None
         ends = 1 - self._most(self.weights - self.gained), self._most(self.gained)
         low, high = (self.low + (self.high - self.low) * end for end in ends)

@@ -11,7 +11,7 @@ import numpy as np
 
 from eval.estimates.auc import scores_apart
 from eval.estimates.bounds import ALPHA, Bounded
-from eval.estimates.clusters import Clusters, Ends, Estimate, standard_error
+from eval.estimates.clusters import Clusters, Ends, Estimate, distinct, standard_error
 from eval.estimates.intervals import t_quantile
 from eval.estimates.swaps import Swaps
 
@@ -87,12 +87,12 @@ class Curve:
 
     @cached_property
     def clusters(self) -> int:
-        return len(np.unique(self.index))
+        return distinct(self.index)
 
     @property
     def degrees(self) -> int:
         """One less than the clusters of the rarer class."""
-        return min(len(np.unique(self.index[of])) for of in (self.scores.fake, ~self.scores.fake)) - 1
+        return min(distinct(self.index[of]) for of in (self.scores.fake, ~self.scores.fake)) - 1
 
     @cached_property
     def influence(self) -> np.ndarray:
@@ -223,7 +223,7 @@ class RateInterval:
     def __call__(self, value: float, statistic: Curve) -> Ends | None:
         from scipy.special import bdtr
 
-        media, reals = len(np.unique(self.index[~self.fake])), np.sort(self.p[~self.fake])[::-1]
+        media, reals = distinct(self.index[~self.fake]), np.sort(self.p[~self.fake])[::-1]
         if statistic.degrees < 1:
             return None
         known = bdtr(np.arange(media), media, self.level)  # P(no more than so many media above)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import swift_plugins  # noqa: F401
 
@@ -33,8 +34,9 @@ class Swaps:
         found = np.zeros((changes.shape[1], self.lines))
         held = np.flatnonzero(changes.any(1))
         size = max(1, _BLOCK // self.lines)
-        for some in (held[i : i + size] for i in range(0, len(held), size)):
-            found += changes[some].T @ self.flags(some).astype(float)
+        with threadpool_limits(1, "blas"):  # more threads gain nothing on so few columns, and burn what they wait
+            for some in (held[i : i + size] for i in range(0, len(held), size)):
+                found += changes[some].T @ self.flags(some).astype(float)
         return np.ascontiguousarray(found.T)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eval.estimates.clusters import Clusters, Estimate, as_json
+from eval.estimates.clusters import Clusters, Estimate, as_json, distinct
 from eval.scorers.base import Scorer
 from eval.scorers.comparison import COMPARISONS, compare
 from eval.scorers.remarks import DEFF, INTERVALS, remarks
@@ -96,7 +96,7 @@ def _slice(
     both = len({FOLD.get(case.label, case.label) for case in some}) > 1
     return {
         "n": len(rows),
-        "clusters": len(np.unique(clusters.index[rows])),
+        "clusters": distinct(clusters.index[rows]),
         "n_unparsed": sum(case.parsed.answer is None for case in some),
         "metrics": {
             name: metric

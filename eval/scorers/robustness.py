@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.estimates.clusters import Clusters, Estimate, as_json
+from eval.estimates.clusters import Clusters, Estimate, as_json, distinct
 from eval.scorers.assemble import score
 from eval.scorers.base import Scorer
 from eval.scorers.comparison import COMPARISONS, compare
@@ -105,7 +105,7 @@ def curves(
     def facts(places: tuple[int, ...]) -> dict[str, Any]:
         unparsed = sum(cases[i].parsed.answer is None for i in places)
         metrics = as_json({name: estimates(places)[name] for name in names})
-        count = len(np.unique(clusters.index[list(places)]))
+        count = distinct(clusters.index[list(places)])
         return {"n": len(places), "clusters": count, "n_unparsed": unparsed, "metrics": metrics}
 
     start = {"strength": 0, "parameter": "", **facts(tuple(plan.clean))}

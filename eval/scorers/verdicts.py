@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -115,7 +116,7 @@ class VerdictScorer(Scorer[V]):
 
     def measured(self, cases: Sequence[V], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """METRICS on the cases, which are these rows of the file."""
-        fake, right = (np.array(flags) for flags in zip(*((case.fake, case.right) for case in cases), strict=True))
+        fake, right = (np.fromiter(map(attrgetter(name), cases), bool, len(cases)) for name in ("fake", "right"))
         found = verdict_metrics(fake, right, rows, clusters)
         if unknown := sum(case.p_fake is None for case in cases):
             return found | missing(BY_P_FAKE, len(cases), f"{unknown} rows have no {self.stated_in}")

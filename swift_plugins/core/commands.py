@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import math
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from swift_plugins.core.printable import Terminal, say
@@ -31,6 +32,18 @@ def run(main: Callable[[argparse.Namespace], Any], args: argparse.Namespace) -> 
         except (ValueError, OSError) as error:
             say("error: " + " ".join(str(error).splitlines()), sys.stderr)
             return 2
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Nothing is searched for cycles of objects meanwhile: where many rows are held, that takes a fifth of the time."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def stage(text: str) -> None:
