@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,22 @@ from eval.estimates.clusters import Clusters, Ends, Estimate, distinct, standard
 from eval.estimates.intervals import t_quantile
 from eval.estimates.swaps import Swaps
 
-# The fakes and the reals with at least a score that are of either of two runs, (2, lines), from the highest scores on.
-Steps = Iterator[tuple[np.ndarray, np.ndarray]]
+
+class Step(NamedTuple):
+    """The fakes, and all rows, with at least a score: those of this run, (lines,), and all of both runs.
+
+    `gained` is what the score adds to this run's fakes, `alone` whether it is that of one fake and of nothing else.
+    """
+
+    hits: np.ndarray
+    seen: np.ndarray
+    gained: np.ndarray
+    fakes: int
+    rows: int
+    alone: bool
+
+
+Steps = Iterator[Step]  # from the highest scores on; each holds until the next
 
 
 class Scores:
@@ -58,23 +73,38 @@ class Merged:
     def steps(self, change: np.ndarray, swaps: Swaps) -> Steps:
         """The counts above `begin`, which exchanges change by `change` (lines, 2), and at each score of a fake below;
         they hold until the next step."""
-        before = self.above.sum(2)[..., None] + change.T[:, None] * [[1], [-1]]
-        counts = before.astype(np.int32)  # of fakes and of reals, of either run, (2, 2, lines)
-        yield counts[0], counts[1]
-        score = np.unique(-self.p, return_inverse=True)[1]
-        shown = np.append(np.diff(score) > 0, True) & (np.bincount(score, weights=self.fake) > 0)[score]
-        rows = slice(self.begin, int(np.searchsorted(-self.p, -self.p[self.fake].min(), "right")))
-        facts = (1 - self.fake, self.cluster, self.of_other, shown)
-        for kind, cluster, of_other, is_shown in zip(*(some[rows].tolist() for some in facts), strict=True):
-            counts[kind] += swaps.sides(cluster, of_other)
-            if is_shown:
-                yield counts[0], counts[1]
+        above = self.above.sum(2)
+        hits, seen = above[0, 0] + change[:, 0], above[:, 0].sum() + change.sum(1)
+        fakes, rows = int(above[0].sum()), int(above.sum())
+        yield Step(hits, seen, hits, fakes, rows, False)
+        last = np.append(np.diff(self.p) != 0, True)  # of the rows with its score
+        first, score = np.append(True, last[:-1]), np.cumsum(last) - last
+        shown = last & (np.bincount(score, weights=self.fake) > 0)[score]
+        some = slice(self.begin, int(np.searchsorted(-self.p, -self.p[self.fake].min(), "right")))
+        facts = (self.fake, self.cluster, self.of_other, first & last, first, shown)
+        of, gained = swaps.sides(), np.empty_like(hits)
+        for fake, cluster, of_other, alone, begins, ends in zip(*(fact[some].tolist() for fact in facts), strict=True):
+            side = of(cluster, of_other)
+            seen += side
+            rows += 1
+            if begins and not alone:
+                gained[:] = 0
+            if fake:
+                hits += side
+                fakes += 1
+                if not alone:
+                    gained += side
+            if ends:
+                yield Step(hits, seen, side if alone else gained, fakes, rows, alone)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A Statistic: a value that follows, as `down` has it for two runs, from the counts of fakes and reals above each
-    score; `each` (n,) is what a row more would change, its influence. `few` reals are too few to change it."""
+    """A Statistic: a value that follows from the counts of fakes and reals above each score.
+
+    Of two runs `down` has the difference; `each` (n,) is what a row more would change, its influence. `few` reals are
+    too few to change it.
+    """
 
     scores: Scores
     down: Callable[[Steps], np.ndarray]
@@ -111,21 +141,32 @@ class Curve:
         return (above[:, 1] - above[:, 0]).T
 
     def swapped(self, other: Curve, change: np.ndarray, swaps: Swaps) -> np.ndarray:
-        this, that = self.down(Merged(self.scores, other.scores, self.few).steps(change, swaps))
-        return 100 * (this - that) / self.scores.fake.sum()
+        steps = Merged(self.scores, other.scores, self.few).steps(change, swaps)
+        return 100 * self.down(steps) / self.scores.fake.sum()
 
 
 def precisions(steps: Steps) -> np.ndarray:
-    """sum(hits gained at a score times its precision), (2, lines); above the first real it is 1."""
-    hits, _ = next(steps)
-    found, before, gained, shown = hits.astype(float), hits.copy(), hits.copy(), hits.copy()
-    precision = np.empty_like(found)
-    for hits, alarms in steps:  # in place: new arrays of this size would take most of the time
-        np.maximum(np.add(hits, alarms, out=shown), 1, out=shown)
-        np.divide(hits, shown, out=precision)
-        precision *= np.subtract(hits, before, out=gained)
-        found += precision
-        before[:] = hits
+    """sum(hits gained at a score times its precision), this - other; above the first real it is 1."""
+    begin = next(steps)
+    found, before = 2 * begin.hits - begin.fakes, begin.fakes
+    gains, rest = np.empty_like(found), np.empty_like(found)
+    for hits, seen, gained, fakes, rows, alone in steps:  # in place, as new arrays would take most of the time
+        if alone:  # one run alone gains: this one, by its hits and rows, or less the other, by its
+            gained -= 1
+            np.multiply(gained, fakes, out=gains)
+            gains += hits
+            gained *= rows
+            gained += seen
+            gains /= np.abs(gained, out=gained)
+        else:
+            np.subtract(fakes - before, gained, out=rest)
+            rest *= fakes - hits
+            rest /= np.maximum(rows - seen, 1)
+            np.multiply(gained, hits, out=gains)
+            gains /= np.maximum(seen, 1)
+            gains -= rest
+        found += gains
+        before = fakes
     return found
 
 
@@ -159,16 +200,19 @@ def _logit(value: float, statistic: Curve) -> Ends | None:
 
 
 def rates(allowed: int) -> Callable[[Steps], np.ndarray]:
-    """The fakes above the lowest threshold that no more than `allowed` reals are above, (2, lines)."""
+    """The fakes above the lowest threshold that no more than `allowed` reals are above, this - other."""
 
     def down(steps: Steps) -> np.ndarray:
-        found = next(steps)[0].copy()
-        for hits, alarms in steps:
-            under = alarms <= allowed
-            if not under.any():
+        begin = next(steps)
+        this, that = begin.hits.copy(), begin.fakes - begin.hits
+        for hits, seen, _, fakes, rows, _ in steps:
+            alarms = seen - hits
+            under, others_under = alarms <= allowed, rows - fakes - alarms <= allowed
+            if not (under.any() or others_under.any()):
                 break
-            np.copyto(found, hits, where=under)
-        return found
+            np.copyto(this, hits, where=under)
+            np.copyto(that, fakes - hits, where=others_under)
+        return this - that
 
     return down
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -9,7 +11,7 @@ import swift_plugins  # noqa: F401
 
 SWAPS, SEED = 9_999, 0  # random ones, beside which the one that was observed counts too (Phipson and Smyth 2010)
 _BLOCK = 2_000_000  # flags at once: bounds the memory for any number of clusters
-_SIDES = np.array([[[0xFF], [0]], [[0], [0xFF]]], np.uint8)  # whose an answer of this run, or of the other, is
+_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(float)  # of each byte
 
 
 class Swaps:
@@ -25,9 +27,18 @@ class Swaps:
         """1 where one of some clusters is exchanged, else 0, (some, lines)."""
         return np.unpackbits(self.packed[clusters], axis=1, count=self.lines)
 
-    def sides(self, cluster: int, of_other: bool) -> np.ndarray:
-        """1 where an answer of a run is now this run's, and 1 where it is the other's, (2, lines)."""
-        return np.unpackbits(self.packed[cluster] ^ _SIDES[int(of_other)], axis=1, count=self.lines)
+    def sides(self) -> Callable[[int, bool], np.ndarray]:
+        """A function of a cluster and whether an answer is the other run's: 1 where it is now this run's, else 0.
+
+        What it returns, (lines,), holds until it is called again: new arrays of that size would take most of the time.
+        """
+        room = np.empty((self.packed.shape[1], 8))
+
+        def side(cluster: int, of_other: bool) -> np.ndarray:
+            mine = self.packed[cluster] ^ (0 if of_other else 0xFF)
+            return np.take(_BITS, mine, axis=0, out=room, mode="clip").reshape(-1)[: self.lines]
+
+        return side
 
     def sums(self, changes: np.ndarray) -> np.ndarray:
         """What the exchanged clusters' changes (clusters, k) add up to, (lines, k)."""

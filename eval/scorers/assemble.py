@@ -68,11 +68,23 @@ def sliced(scorer: Scorer[Any], cases: Sequence[Any], clusters: Clusters, whole:
     `whole` are the metrics of all cases, and so those of a value that all have, as they often have one split.
     """
     every = list(range(len(cases)))
+    unparsed = np.array([case.parsed.answer is None for case in cases])
+    classes = np.unique([FOLD.get(case.label, case.label) for case in cases], return_inverse=True)[1]
 
-    def metrics_of(measure: Measure, rows: list[int]) -> Mapping[str, Any]:
-        if rows == every and measure == scorer.measure:
-            return whole
-        return as_json(measure([cases[i] for i in rows], np.array(rows), clusters))
+    def slice_of(measure: Measure, rows: list[int]) -> dict[str, Any]:
+        same = rows == every and measure == scorer.measure
+        metrics = whole if same else as_json(measure([cases[i] for i in rows], np.array(rows), clusters))
+        both = distinct(classes[rows]) > 1
+        return {
+            "n": len(rows),
+            "clusters": distinct(clusters.index[rows]),
+            "n_unparsed": int(unparsed[rows].sum()),
+            "metrics": {
+                name: metric
+                for name, metric in metrics.items()
+                if metric["value"] is not None and (both or not scorer.metrics[name].both_classes)
+            },
+        }
 
     places: dict[str, dict[str, list[int]]] = {}
     for i, case in enumerate(cases):
@@ -80,29 +92,9 @@ def sliced(scorer: Scorer[Any], cases: Sequence[Any], clusters: Clusters, whole:
             for value in values:
                 places.setdefault(dimension, {}).setdefault(value, []).append(i)
     return {
-        dimension: {
-            value: _slice(scorer, cases, of_value[value], clusters, metrics_of(measure, of_value[value]))
-            for value in sorted(of_value)
-        }
+        dimension: {value: slice_of(measure, of_value[value]) for value in sorted(of_value)}
         for measure, dimensions in ((scorer.measure, places), (scorer.measure_together, scorer.together(cases)))
         for dimension, of_value in dimensions.items()
-    }
-
-
-def _slice(
-    scorer: Scorer[Any], cases: Sequence[Any], rows: list[int], clusters: Clusters, metrics: Mapping[str, Any]
-) -> dict[str, Any]:
-    some = [cases[i] for i in rows]
-    both = len({FOLD.get(case.label, case.label) for case in some}) > 1
-    return {
-        "n": len(rows),
-        "clusters": distinct(clusters.index[rows]),
-        "n_unparsed": sum(case.parsed.answer is None for case in some),
-        "metrics": {
-            name: metric
-            for name, metric in metrics.items()
-            if metric["value"] is not None and (both or not scorer.metrics[name].both_classes)
-        },
     }
 
 

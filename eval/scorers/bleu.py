@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -21,16 +21,21 @@ def _metric() -> Any:
     return BLEU(max_ngram_order=ORDER)
 
 
-@lru_cache(2**16)
-def _tokens(word: str) -> list[str]:
+class _Tokens(dict[str, list[str]]):
     """What sacrebleu's own tokenizer, 13a, splits a word into; what stands around it does not matter."""
-    return _metric().tokenizer(word).split()
+
+    def __missing__(self, word: str) -> list[str]:
+        self[word] = _metric().tokenizer(word).split()
+        return self[word]
+
+
+_TOKENS = _Tokens()
 
 
 def _words(text: str) -> list[str]:
     if "-\n" in text or "<skipped>" in text:  # what 13a takes out, and so joins what stands around it
         return _metric().tokenizer(text.rstrip()).split()
-    return [*chain.from_iterable(map(_tokens, text.split()))]
+    return [*chain.from_iterable(map(_TOKENS.__getitem__, text.split()))]
 
 
 def parts(hypothesis: str, reference: str) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from eval.scorers.base import AddScores, Metric, Similarities, check_texts, miss
 from eval.scorers.verdicts import Verdict, VerdictScorer
 from swift_plugins.core.measures.fields import explanation_scores
 from swift_plugins.core.measures.texts import rouge_l
+from swift_plugins.core.tasks import Parsed
 from swift_plugins.core.tasks.fakevlm import GRAMMARS, Answer, parse_upstream, render
 from swift_plugins.core.tasks.verdicts import VERDICTS
 
@@ -80,7 +81,7 @@ class Explained(Verdict):
 
     @property
     def gold(self) -> str:
-        return (self.row["meta"].get("explanation") or "").strip()
+        return _gold(self.row["meta"])
 
     @property
     def written(self) -> str:
@@ -88,7 +89,7 @@ class Explained(Verdict):
 
     @property
     def explanation(self) -> str:
-        return (self.parsed.answer.explanation if self.parsed.answer else None) or ""
+        return _explained(self.parsed)
 
     @property
     def manipulation(self) -> str:
@@ -112,6 +113,14 @@ class Explained(Verdict):
     def measures(self) -> dict[str, float | None]:
         of_texts = {name: getattr(self, name) if self.gold else None for name in TEXT_METRICS}
         return {"p_fake": self.row.get("p_fake")} | percents(of_texts)
+
+
+def _gold(meta: Mapping[str, Any]) -> str:
+    return (meta.get("explanation") or "").strip()
+
+
+def _explained(parsed: Parsed) -> str:
+    return (parsed.answer.explanation if parsed.answer else None) or ""
 
 
 def check_meta(meta: Mapping[str, Any]) -> None:
@@ -238,11 +247,13 @@ class FakeVLM(VerdictScorer[Explained]):
         parsed, response = parse(GRAMMARS, row, grammar), row.get("response") or ""
         upstream = parse_upstream(response).answer
         explanation_scores(row)
-        read = upstream.verdict if upstream else None
-        case = Explained(row, parsed, verdicts.p_fake_of(row, parsed), read, judges.score_of(row), 0.0, 0.0)
-        return replace(
-            case,
-            rouge_l=rouge_l(case.gold, case.explanation),
+        return Explained(
+            row,
+            parsed,
+            verdicts.p_fake_of(row, parsed),
+            upstream=upstream.verdict if upstream else None,
+            judge_score=judges.score_of(row),
+            rouge_l=rouge_l(_gold(row["meta"]), _explained(parsed)),
             rouge_l_answer=rouge_l(row.get("labels") or "", response),
         )
 
