@@ -197,7 +197,7 @@ def make_image(out: Path, seed: int, split: str, index: int) -> dict[str, list[d
 
 def write_all(args: argparse.Namespace) -> None:
     counts = {split: getattr(args, split) for split in SPLITS}
-    folders = [folder for split in SPLITS for folder in FOLDERS[split]]
+    folders = [folder for split in SPLITS if counts[split] for folder in FOLDERS[split]]
     for folder in folders:
         (args.out / folder / "images").mkdir(parents=True, exist_ok=True)
     rows: dict[str, list[dict[str, Any]]] = {folder: [] for folder in folders}

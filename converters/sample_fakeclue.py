@@ -183,7 +183,7 @@ def make_image(out: Path, seed: int, split: str, index: int) -> dict[str, Any]:
 def write_all(args: argparse.Namespace) -> None:
     counts = {split: getattr(args, split) for split in SPLITS}
     (args.out / "data_json").mkdir(parents=True, exist_ok=True)
-    rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+    rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS if counts[split]}
     for split, row in make_items(make_image, args, counts, "image"):
         rows[split].append(row)
     for split, some in rows.items():
