@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,13 +18,13 @@ from eval.estimates.swaps import Swaps
 
 
 class Step(NamedTuple):
-    """The fakes, and all rows, with at least a score: those of this run, (lines,), and all of both runs.
+    """Of the fakes, and of all rows, with at least a score: how many more this run has, (lines,), and how many both.
 
-    `gained` is what the score adds to this run's fakes, `alone` whether it is that of one fake and of nothing else.
+    `gained` is what the score adds to this run's lead in fakes, `alone` whether it is of one fake and of nothing else.
     """
 
-    hits: np.ndarray
-    seen: np.ndarray
+    lead: np.ndarray
+    ahead: np.ndarray
     gained: np.ndarray
     fakes: int
     rows: int
@@ -51,13 +51,18 @@ class Scores:
         return hits, ends + 1 - hits, place
 
 
+@lru_cache(1)  # the curves of one pair of runs are exchanged one behind another
+def falling(this: Scores, other: Scores) -> np.ndarray:
+    """The places of the scores of two runs, one behind the other, from the highest on."""
+    return np.argsort(-np.append(this.p, other.p), kind="stable")
+
+
 class Merged:
     """The scores of two runs, the highest first; from `begin` on, the one of the real behind the first `few`, they are
     gone through one by one, what is above is counted at once."""
 
     def __init__(self, this: Scores, other: Scores, few: int):
-        p = np.append(this.p, other.p)
-        order = np.argsort(-p, kind="stable")
+        p, order = np.append(this.p, other.p), falling(this, other)
         self.p, self.fake, self.count = p[order], np.append(this.fake, other.fake)[order], this.count
         self.cluster, self.of_other = np.append(this.index, other.index)[order], order >= len(this.p)
         self.begin = int(np.searchsorted(-self.p, -self.p[~self.fake][few]))
@@ -74,28 +79,28 @@ class Merged:
         """The counts above `begin`, which exchanges change by `change` (lines, 2), and at each score of a fake below;
         they hold until the next step."""
         above = self.above.sum(2)
-        hits, seen = above[0, 0] + change[:, 0], above[:, 0].sum() + change.sum(1)
         fakes, rows = int(above[0].sum()), int(above.sum())
-        yield Step(hits, seen, hits, fakes, rows, False)
+        lead, ahead = 2 * (above[0, 0] + change[:, 0]) - fakes, 2 * (above[:, 0].sum() + change.sum(1)) - rows
+        yield Step(lead, ahead, lead, fakes, rows, False)
         last = np.append(np.diff(self.p) != 0, True)  # of the rows with its score
         first, score = np.append(True, last[:-1]), np.cumsum(last) - last
         shown = last & (np.bincount(score, weights=self.fake) > 0)[score]
         some = slice(self.begin, int(np.searchsorted(-self.p, -self.p[self.fake].min(), "right")))
         facts = (self.fake, self.cluster, self.of_other, first & last, first, shown)
-        of, gained = swaps.sides(), np.empty_like(hits)
+        of, gained = swaps.sides(), np.empty_like(lead)
         for fake, cluster, of_other, alone, begins, ends in zip(*(fact[some].tolist() for fact in facts), strict=True):
             side = of(cluster, of_other)
-            seen += side
+            ahead += side
             rows += 1
             if begins and not alone:
                 gained[:] = 0
             if fake:
-                hits += side
+                lead += side
                 fakes += 1
                 if not alone:
                     gained += side
             if ends:
-                yield Step(hits, seen, side if alone else gained, fakes, rows, alone)
+                yield Step(lead, ahead, side if alone else gained, fakes, rows, alone)
 
 
 @dataclass(frozen=True)
@@ -148,23 +153,23 @@ class Curve:
 def precisions(steps: Steps) -> np.ndarray:
     """sum(hits gained at a score times its precision), this - other; above the first real it is 1."""
     begin = next(steps)
-    found, before = 2 * begin.hits - begin.fakes, begin.fakes
-    gains, rest = np.empty_like(found), np.empty_like(found)
-    for hits, seen, gained, fakes, rows, alone in steps:  # in place, as new arrays would take most of the time
-        if alone:  # one run alone gains: this one, by its hits and rows, or less the other, by its
-            gained -= 1
+    found, before = begin.lead.copy(), begin.fakes
+    gains, others = np.empty_like(found), np.empty_like(found)
+    for lead, ahead, gained, fakes, rows, alone in steps:  # in place, as new arrays would take most of the time
+        if alone:  # a precision of this run, where it gains, or less one of the other
             np.multiply(gained, fakes, out=gains)
-            gains += hits
-            gained *= rows
-            gained += seen
-            gains /= np.abs(gained, out=gained)
+            gains += lead
+            gained *= ahead
+            gained += rows
+            gains /= gained
         else:
-            np.subtract(fakes - before, gained, out=rest)
-            rest *= fakes - hits
-            rest /= np.maximum(rows - seen, 1)
-            np.multiply(gained, hits, out=gains)
-            gains /= np.maximum(seen, 1)
-            gains -= rest
+            np.add(fakes, lead, out=gains)
+            gains *= 0.5 * (fakes - before + gained)
+            gains /= np.maximum(rows + ahead, 1)
+            np.subtract(fakes, lead, out=others)
+            others *= 0.5 * (fakes - before - gained)
+            others /= np.maximum(rows - ahead, 1)
+            gains -= others
         found += gains
         before = fakes
     return found
@@ -204,15 +209,16 @@ def rates(allowed: int) -> Callable[[Steps], np.ndarray]:
 
     def down(steps: Steps) -> np.ndarray:
         begin = next(steps)
-        this, that = begin.hits.copy(), begin.fakes - begin.hits
-        for hits, seen, _, fakes, rows, _ in steps:
-            alarms = seen - hits
-            under, others_under = alarms <= allowed, rows - fakes - alarms <= allowed
-            if not (under.any() or others_under.any()):
+        found = [0.5 * (begin.fakes + sign * begin.lead) for sign in (1, -1)]
+        for lead, ahead, _, fakes, rows, _ in steps:
+            under = False
+            for hits, sign in zip(found, (1, -1), strict=True):  # of this run and of the other
+                alarms = 0.5 * (rows - fakes + sign * (ahead - lead))
+                np.copyto(hits, 0.5 * (fakes + sign * lead), where=alarms <= allowed)
+                under |= bool((alarms <= allowed).any())
+            if not under:
                 break
-            np.copyto(this, hits, where=under)
-            np.copyto(that, fakes - hits, where=others_under)
-        return this - that
+        return found[0] - found[1]
 
     return down
 

@@ -11,7 +11,7 @@ import swift_plugins  # noqa: F401
 
 SWAPS, SEED = 9_999, 0  # random ones, beside which the one that was observed counts too (Phipson and Smyth 2010)
 _BLOCK = 2_000_000  # flags at once: bounds the memory for any number of clusters
-_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(float)  # of each byte
+_SIGNS = 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1) - 1  # of the bits of each byte
 
 
 class Swaps:
@@ -28,7 +28,7 @@ class Swaps:
         return np.unpackbits(self.packed[clusters], axis=1, count=self.lines)
 
     def sides(self) -> Callable[[int, bool], np.ndarray]:
-        """A function of a cluster and whether an answer is the other run's: 1 where it is now this run's, else 0.
+        """A function of a cluster and whether an answer is the other run's: 1 where it is now this run's, else -1.
 
         What it returns, (lines,), holds until it is called again: new arrays of that size would take most of the time.
         """
@@ -36,7 +36,7 @@ class Swaps:
 
         def side(cluster: int, of_other: bool) -> np.ndarray:
             mine = self.packed[cluster] ^ (0 if of_other else 0xFF)
-            return np.take(_BITS, mine, axis=0, out=room, mode="clip").reshape(-1)[: self.lines]
+            return np.take(_SIGNS, mine, axis=0, out=room, mode="clip").reshape(-1)[: self.lines]
 
         return side
 
