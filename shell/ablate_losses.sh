@@ -10,7 +10,7 @@
 # What is done already is not done again, and a training that was cut off goes on. The table, of eval/compare.py, has
 # intervals over seeds and rows; all lands in output/losses.
 # --tiny needs nothing: synthetic clips, of which four in five to train on are fake, or images, tiny random models, and
-# about 40 minutes of one CPU core.
+# about 40 minutes of one CPU core, or 20 for pointwise.
 set -euo pipefail
 [ -z "${DATASET:-}" ] || DATASET=$(realpath -m "$DATASET")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
