@@ -51,41 +51,37 @@ class Scores:
         return hits, ends + 1 - hits, place
 
 
-@lru_cache(1)  # the curves of one pair of runs are exchanged one behind another
-def falling(this: Scores, other: Scores) -> np.ndarray:
-    """The places of the scores of two runs, one behind the other, from the highest on."""
-    return np.argsort(-np.append(this.p, other.p), kind="stable")
-
-
 class Merged:
     """The scores of two runs, the highest first; from `begin` on, the one of the real behind the first `few`, they are
     gone through one by one, what is above is counted at once."""
 
-    def __init__(self, this: Scores, other: Scores, few: int):
-        p, order = np.append(this.p, other.p), falling(this, other)
+    def __init__(self, this: Scores, other: Scores):
+        p = np.append(this.p, other.p)
+        order = np.argsort(-p, kind="stable")
         self.p, self.fake, self.count = p[order], np.append(this.fake, other.fake)[order], this.count
         self.cluster, self.of_other = np.append(this.index, other.index)[order], order >= len(this.p)
-        self.begin = int(np.searchsorted(-self.p, -self.p[~self.fake][few]))
 
-    @cached_property
-    def above(self) -> np.ndarray:
+    def begin(self, few: int) -> int:
+        return int(np.searchsorted(-self.p, -self.p[~self.fake][few]))
+
+    def above(self, few: int) -> np.ndarray:
         """The fakes and the reals above `begin`, of this run and of the other, by cluster, (2, 2, clusters)."""
-        found = np.zeros((2, 2, self.count))
-        rows = (~self.fake[: self.begin]).astype(int), self.of_other[: self.begin].astype(int)
-        np.add.at(found, (*rows, self.cluster[: self.begin]), 1)
+        found, begin = np.zeros((2, 2, self.count)), self.begin(few)
+        rows = (~self.fake[:begin]).astype(int), self.of_other[:begin].astype(int)
+        np.add.at(found, (*rows, self.cluster[:begin]), 1)
         return found
 
-    def steps(self, change: np.ndarray, swaps: Swaps) -> Steps:
+    def steps(self, few: int, change: np.ndarray, swaps: Swaps) -> Steps:
         """The counts above `begin`, which exchanges change by `change` (lines, 2), and at each score of a fake below;
         they hold until the next step."""
-        above = self.above.sum(2)
+        above = self.above(few).sum(2)
         fakes, rows = int(above[0].sum()), int(above.sum())
         lead, ahead = 2 * (above[0, 0] + change[:, 0]) - fakes, 2 * (above[:, 0].sum() + change.sum(1)) - rows
         yield Step(lead, ahead, lead, fakes, rows, False)
         last = np.append(np.diff(self.p) != 0, True)  # of the rows with its score
         first, score = np.append(True, last[:-1]), np.cumsum(last) - last
         shown = last & (np.bincount(score, weights=self.fake) > 0)[score]
-        some = slice(self.begin, int(np.searchsorted(-self.p, -self.p[self.fake].min(), "right")))
+        some = slice(self.begin(few), int(np.searchsorted(-self.p, -self.p[self.fake].min(), "right")))
         facts = (self.fake, self.cluster, self.of_other, first & last, first, shown)
         of, gained = swaps.sides(), np.empty_like(lead)
         for fake, cluster, of_other, alone, begins, ends in zip(*(fact[some].tolist() for fact in facts), strict=True):
@@ -101,6 +97,9 @@ class Merged:
                     gained += side
             if ends:
                 yield Step(lead, ahead, side if alone else gained, fakes, rows, alone)
+
+
+merged = lru_cache(1)(Merged)  # the curves of one pair of runs are exchanged one behind another
 
 
 @dataclass(frozen=True)
@@ -142,11 +141,11 @@ class Curve:
 
     def changes(self, other: Curve) -> np.ndarray:
         """The fakes and the reals above where the scores are gone through one by one, (clusters, 2)."""
-        above = Merged(self.scores, other.scores, self.few).above
+        above = merged(self.scores, other.scores).above(self.few)
         return (above[:, 1] - above[:, 0]).T
 
     def swapped(self, other: Curve, change: np.ndarray, swaps: Swaps) -> np.ndarray:
-        steps = Merged(self.scores, other.scores, self.few).steps(change, swaps)
+        steps = merged(self.scores, other.scores).steps(self.few, change, swaps)
         return 100 * self.down(steps) / self.scores.fake.sum()
 
 
@@ -213,9 +212,9 @@ def rates(allowed: int) -> Callable[[Steps], np.ndarray]:
         for lead, ahead, _, fakes, rows, _ in steps:
             under = False
             for hits, sign in zip(found, (1, -1), strict=True):  # of this run and of the other
-                alarms = 0.5 * (rows - fakes + sign * (ahead - lead))
-                np.copyto(hits, 0.5 * (fakes + sign * lead), where=alarms <= allowed)
-                under |= bool((alarms <= allowed).any())
+                few = 0.5 * (rows - fakes + sign * (ahead - lead)) <= allowed
+                np.copyto(hits, 0.5 * (fakes + sign * lead), where=few)
+                under |= bool(few.any())
             if not under:
                 break
         return found[0] - found[1]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eval.estimates.agreement import agreement
-from eval.estimates.clusters import Clusters, Estimate
+from eval.estimates.clusters import Clusters, Estimate, distinct
 from eval.estimates.numbers import number
 from eval.estimates.shares import mean
 from eval.scorers.base import Case, Metric
@@ -52,7 +52,7 @@ def human(
     estimates = agreement(first, second, levels, rows, clusters)
     found = {name: estimates[name].as_json() for name in names}
     values = [f"{name} {number(found[name], 1 if name == 'raw_agreement' else 3)}" for name in names]
-    media = len(set(clusters.index[rows]))
+    media = distinct(clusters.index[rows])
     remark = f"two people on the same row ({len(pairs)} rows, {media} clusters): {', '.join(values)}"
     return {"human": {"n": len(pairs), **found}, "remarks": [remark]}
 
