@@ -9,7 +9,8 @@ import pytest
 from converters.folder_to_swift import main
 from converters.layouts.deepfakejudge import SUBSETS
 from tests.converters.deepfakejudge import making as judge
-from tests.converters.test_folder import Converted, refused, table, tree
+from tests.converters.test_folder import Converted, refused, tree
+from tests.converters.test_folder_table import table
 
 __all__ = ["refused", "table"]  # fixtures
 
