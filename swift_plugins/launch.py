@@ -8,8 +8,8 @@ From the environment, each in place of what the recipe says:
   DATASET     a converter's output folder, the folder above it, or a JSONL file; several make a mixture, of which
               #N behind one takes so many rows: DATASET="data/fakeclue data/mine#2000"
   OUTPUT_DIR  where checkpoints go          TUNER    lora or full           DEEPSPEED  zero0 … zero3, zero2_offload …
-  PACKING     padding_free, no row of a batch is padded: the default where flash-attention is installed; packing, as
-              many rows as fit together; no
+  PACKING     padding_free, no row of a batch is padded: the default on GPUs with flash-attention; packing, as many rows
+              as fit together; no
   VISION_CACHE=GB        of memory in which each process keeps what a frozen vision tower makes of images and clips
   BALANCE_VERDICTS=yes   each verdict of the data counts the same in the loss: sets WEIGHT_REAL, WEIGHT_FAKE …
   NUM_GPUS (or NPROC_PER_NODE), GPU_IDS (or CUDA_VISIBLE_DEVICES)
@@ -38,7 +38,7 @@ if not __package__:
 from swift_plugins.core import next_steps
 from swift_plugins.core.balance import balanced, count_verdicts
 from swift_plugins.core.commands import INTERRUPTED
-from swift_plugins.core.kernels import use_liger, use_packing
+from swift_plugins.core.kernels import use_flash, use_liger, use_packing
 from swift_plugins.core.memory import VISION_CACHE, bytes_of
 from swift_plugins.core.mixtures import describe_all, sampled
 from swift_plugins.core.nodes import cannot_train, meet, node_of, report_of
@@ -54,7 +54,10 @@ from swift_plugins.progress import follow
 
 TUNERS = ("full", "lora")
 TOLD = 30  # seconds in which the other nodes are told that one cannot train
-COUNT_GPUS = "import torch; print(torch.accelerator.device_count())"
+# How many GPUs there are, and whether all of them run PyTorch's own flash-attention.
+LOOK_AT_GPUS = """import torch
+print(torch.accelerator.device_count(), torch.backends.cuda.is_flash_attention_available() and torch.cuda.is_available()
+      and min(map(torch.cuda.get_device_capability, range(torch.cuda.device_count()))) >= (8, 0))"""
 # key of a row -> the settings that bound its media, of which a recipe for a Qwen-VL must state one; others' processors
 # have bounds of their own.
 LIMITS = {"images": ("MAX_PIXELS", "IMAGE_MAX_TOKEN_NUM"), "videos": ("VIDEO_MAX_PIXELS", "VIDEO_MAX_TOKEN_NUM")}
@@ -223,10 +226,11 @@ def use_devices(run: Run) -> None:
         env |= {"CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"}
         return
     if sys.stderr.isatty():
-        say("counting the GPUs, for which torch is loaded", sys.stderr)
-    counted = subprocess.run([ROOT / ".venv/bin/python", "-c", COUNT_GPUS], env=env, stdout=subprocess.PIPE, check=True)
-    have = int(counted.stdout)
-    if have < int(want):
+        say("looking at the GPUs, for which torch is loaded", sys.stderr)
+    looking = [str(ROOT / ".venv/bin/python"), "-c", LOOK_AT_GPUS]
+    have, flash = subprocess.run(looking, env=env, stdout=subprocess.PIPE, check=True, text=True).stdout.split()
+    run.torch_flash = flash == "True"
+    if int(have) < int(want):
         less = "" if run.says("tuner_type") == "lora" else " (one GPU: TUNER=lora)"
         raise ValueError(
             f"this needs {want} GPU(s), {have} found: set NUM_GPUS to what there is{less} and keep the batch by "
@@ -265,7 +269,7 @@ def run_of(argv: Sequence[str], start: Path, env: dict[str, str]) -> Run | str:
     if "--tiny" in extra:
         raise ValueError(f"--tiny is not for this recipe: {run.on_cpu}")
     settle = (use_data, use_balance, check_limits, use_model, check_output, use_tuner, use_devices)
-    for use in (*settle, use_packing, use_liger, use_plugins, check, check_mixed):
+    for use in (*settle, use_flash, use_packing, use_liger, use_plugins, check, check_mixed):
         use(run)
     for note in run.notes:
         say(f"train: {note}")

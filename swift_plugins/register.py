@@ -19,6 +19,7 @@ from swift_plugins.hooks import (  # noqa: F401
     padding_free,
     remote_code,
     templates,
+    torch_flash,
     truncation,
     videollama3,
     vision_cache,

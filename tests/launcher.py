@@ -43,9 +43,10 @@ open("ran.json", "w").write(json.dumps({{"argv": sys.argv[1:], "env": dict(os.en
 out = flags.get("--output_dir") or re.search("^output_dir: (.*)$", open(sys.argv[2]).read(), re.M).group(1)
 os.makedirs(out + "/checkpoint-7", exist_ok=True)
 """
-# Answers for torch how many GPUs there are, and notes a script and makes its --out, or dies halfway where FAIL is set.
+# Answers for torch how many GPUs there are and whether they run its flash-attention, and notes a script and makes its
+# --out, or dies halfway where FAIL is set.
 PYTHON = """#!/bin/sh
-case "$*" in *launch.py*) exec {python} "$@" ;; *device_count*) echo "${{GPUS:-2}}" ;; *import*) ;; *)
+case "$*" in *launch.py*) exec {python} "$@" ;; *device_count*) echo "${{GPUS:-2}} ${{FLASH:-False}}" ;; *import*) ;; *)
     echo "$*" >> scripts.txt
     for word in "$@"; do [ "$before" != --out ] || out=$word; before=$word; done # the last that is given
     mkdir -p "$out" && touch "$out/config.json" "$out/half"

@@ -13,10 +13,24 @@ from swift_plugins.core.tasks import TASKS
 SETTING = "PACKING"
 WAYS = ("padding_free", "packing", "no")
 FLAGS = ("padding_free", "packing", "group_by_length")
-FLASH = ("flash_attn", "flash_attention_2", "flash_attention_3", "flash_attention_4")
+TORCH_FLASH = "torch_flash"  # PyTorch's own: hooks/torch_flash.py
+FLASH = ("flash_attn", "flash_attention_2", "flash_attention_3", "flash_attention_4", TORCH_FLASH)
 LIGER = ("qwen2_5_vl", "qwen3_vl", "qwen3_5", "llava1_5_hf", "internvl")  # the model types that it has kernels for
 # Lengths are worked out in forked processes, which wait for ever for OpenMP threads that their parent alone has.
 ONE_THREAD = ("OMP_NUM_THREADS", "1")
+
+
+def use_flash(run: Run) -> None:
+    """Where no --attn_impl is given, flash-attention: the package, else PyTorch's own on the GPUs that have it. Other
+    attentions go through the frames of a clip, or the windows of an image, one by one."""
+    if run.says("attn_impl") or run.says("use_cpu") == "true" or run.says("torch_dtype") == "float32":
+        return
+    if not run.says("template").startswith("forensic_"):
+        return
+    if not no_package():
+        run.flags += ["--attn_impl", "flash_attn"]
+    elif run.torch_flash:
+        run.flags += ["--attn_impl", TORCH_FLASH]
 
 
 def use_packing(run: Run) -> None:
@@ -37,8 +51,6 @@ def use_packing(run: Run) -> None:
     attention = run.says("attn_impl")
     masked = bool(wanted) and (on_cpu or attention in ("sdpa", "eager"))  # by transformers: hooks/padding_free.py
     lacks = why_not(run) or (None if masked or attention in FLASH else no_flash(attention))
-    if not lacks and not masked and not attention:
-        run.flags += ["--attn_impl", "flash_attn"]
     if wanted == "packing":
         use_packs(run, lacks)
     elif lacks:
@@ -75,10 +87,15 @@ def why_not(run: Run) -> str | None:
     return None
 
 
-def no_flash(attention: str) -> str | None:
-    """Why flash-attention cannot be had; None where it can."""
+def no_flash(attention: str) -> str:
+    """Why rows are not kept apart by flash-attention."""
     if attention:
         return f"--attn_impl {attention} is no flash-attention"
+    return f"{no_package()}, and PyTorch's own needs 16-bit weights and GPUs of compute capability 8 (Ampere) or newer"
+
+
+def no_package() -> str | None:
+    """Why flash-attention's package cannot be used; None where it can."""
     try:
         version("flash-attn")
     except PackageNotFoundError:

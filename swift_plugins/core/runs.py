@@ -65,6 +65,7 @@ class Run:
     flags: list[str]
     env: dict[str, str]
     notes: list[str] = field(default_factory=list)  # what is told before it starts
+    torch_flash: bool = False  # whether PyTorch's own flash-attention runs on the GPUs
 
     def stated(self, key: str) -> list[str]:
         """What a flag of swift has in the end: the last that was given, else the recipe's."""

@@ -19,9 +19,10 @@ from swift.arguments import SftArguments
 from swift.template import TEMPLATE_MAPPING, Template
 from swift.trainers import Seq2SeqTrainer
 
-import swift_plugins  # noqa: F401
+from swift_plugins.core.kernels import TORCH_FLASH
 
-MASKED = (None, "sdpa", "eager")  # transformers' attentions that take a mask; None is its own choice of them
+# transformers' attentions that take a mask, None for its own choice of them, and one that is told where rows begin.
+KEPT_APART = (None, "sdpa", "eager", TORCH_FLASH)
 
 
 class PaddingFree(Template):
@@ -43,7 +44,7 @@ def _masked_too(check: Callable[[Any], None]) -> Callable[[Any], None]:
     @functools.wraps(check)
     def call(self: Any) -> None:
         ours = issubclass(TEMPLATE_MAPPING[self.template].template_cls, PaddingFree)
-        if ours and self.attn_impl in MASKED and self.sequence_parallel_size == 1:
+        if ours and self.attn_impl in KEPT_APART and self.sequence_parallel_size == 1:
             self.padding_free |= self.packing
         else:
             check(self)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from swift_plugins.core import kernels
-from swift_plugins.core.kernels import use_liger, use_packing
+from swift_plugins.core.kernels import use_flash, use_liger, use_packing
 from swift_plugins.core.preflight import check_packages
 from swift_plugins.core.runs import Recipe, Run, find_recipe
 from tests.launcher import Project
@@ -17,6 +17,7 @@ KEYS = {
     "per_device_train_batch_size": 4,
 }
 FREE = ["--attn_impl", "flash_attn", "--padding_free", "true"]
+OWN = ["--attn_impl", "torch_flash", *FREE[2:]]
 PACKED = ["--packing", "true", "--per_device_train_batch_size", "1"]
 GROUPED = ["--group_by_length", "true"]
 
@@ -37,33 +38,39 @@ def flash(tmp_path, monkeypatch):
     install(tmp_path, "flash_attn", monkeypatch)
 
 
-def made(use, *extra: str, keys=None, **env: str) -> tuple[list[str], str]:
-    """(the flags, what is told) of a recipe with these further keys."""
-    run = Run(Recipe("recipe.yaml", KEYS | (keys or {}), {}), extra, Path(), [], env)
+def made(use, *extra: str, keys=None, torch_flash=False, **env: str) -> tuple[list[str], str]:
+    """(the flags, what is told) of a recipe with these further keys, on GPUs with PyTorch's flash-attention or not."""
+    run = Run(Recipe("recipe.yaml", KEYS | (keys or {}), {}), extra, Path(), [], env, torch_flash=torch_flash)
     use(run)
     return run.flags, "\n".join(run.notes)
 
 
+def laid(run: Run) -> None:
+    """Which attention, and how rows lie by it."""
+    use_flash(run)
+    use_packing(run)
+
+
 def test_with_flash_attention_rows_lie_one_behind_another_unless_asked_otherwise(flash):
-    flags, told = made(use_packing)
+    flags, told = made(laid)
     assert (flags, told.count("\n")) == (FREE, 0)
     assert "none is padded (PACKING=no pads them)" in told
-    assert made(use_packing, PACKING="padding_free") == (flags, told)
-    assert made(use_packing, keys={"ENV": {"PACKING": "no"}}) == ([], "")
-    assert made(use_packing, "--attn_impl", "flash_attention_3")[0] == FREE[2:]
+    assert made(laid, PACKING="padding_free") == (flags, told)
+    assert made(laid, keys={"ENV": {"PACKING": "no"}}) == (FREE[:2], "")
+    assert made(laid, "--attn_impl", "flash_attention_3")[0] == FREE[2:]
 
 
 def test_packs_take_the_place_of_a_devices_batch(flash):
-    flags, told = made(use_packing, keys={"gradient_accumulation_steps": 8}, PACKING="packing")
+    flags, told = made(laid, keys={"gradient_accumulation_steps": 8}, PACKING="packing")
     assert flags == [*FREE[:2], *PACKED]
     assert "rows are packed, up to 1000 tokens: a step of a device takes what fits, not 4 x 8 rows; how many" in told
-    assert "up to 3000 tokens" in made(use_packing, "--packing_length", "3000", PACKING="packing")[1]
+    assert "up to 3000 tokens" in made(laid, "--packing_length", "3000", PACKING="packing")[1]
 
 
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ({}, "flash-attention is not installed (package flash-attn)"),
+        ({}, "flash-attention is not installed (package flash-attn), and PyTorch's own needs 16-bit weights and GPUs"),
         ({"attn_impl": "sdpa"}, "--attn_impl sdpa is no flash-attention"),
         ({"template": "qwen2_5_vl"}, "the template qwen2_5_vl is none of this project"),
         ({"model_type": "qwen3_5"}, "Qwen3.5's linear attention keeps them apart by flash-linear-attention"),
@@ -73,12 +80,12 @@ def test_packs_take_the_place_of_a_devices_batch(flash):
 def test_what_cannot_be_is_padded_or_grouped_by_length_and_told_in_a_line(tmp_path, monkeypatch, keys, reason):
     if reason.startswith(("the", "Qwen", "a head")):
         install(tmp_path, "flash_attn", monkeypatch)
-    flags, told = made(use_packing, keys=keys)
+    flags, told = made(laid, keys=keys)
     assert "--padding_free" not in flags
     assert told.startswith(reason)
     assert told.endswith("rows are padded to the longest of a batch")
     if keys != {"attn_impl": "sdpa"}:
-        flags, told = made(use_packing, keys=keys, PACKING="packing")
+        flags, told = made(laid, keys=keys, PACKING="packing")
         assert (flags[-2:], "--packing" in flags) == (GROUPED, False)
         assert told.startswith(reason)
         assert told.endswith("rows of like length make a batch, in place of packs")
@@ -86,9 +93,26 @@ def test_what_cannot_be_is_padded_or_grouped_by_length_and_told_in_a_line(tmp_pa
 
 def test_an_attention_that_was_installed_for_another_torch_is_told(tmp_path, monkeypatch):
     install(tmp_path, "flash_attn", monkeypatch, "raise ImportError('undefined symbol: _ZN3c105Error')")
-    flags, told = made(use_packing)
+    flags, told = made(laid)
     assert flags == []
-    assert told.startswith("flash-attn does not load: ImportError: undefined symbol: _ZN3c105Error: rows are padded")
+    assert told.startswith("flash-attn does not load: ImportError: undefined symbol: _ZN3c105Error, and PyTorch's own ")
+    assert made(laid, torch_flash=True)[0] == OWN
+
+
+def test_without_the_package_pytorchs_own_flash_attention_is_taken(tmp_path, monkeypatch):
+    flags, told = made(laid, torch_flash=True)
+    assert flags == OWN
+    assert "none is padded" in told
+    assert made(laid, torch_flash=True, PACKING="packing")[0] == [*OWN[:2], *PACKED]
+    assert made(laid, torch_flash=True, PACKING="no") == (OWN[:2], "")
+    assert made(laid, "--attn_impl", "sdpa", torch_flash=True)[0] == []
+    assert made(laid, "--attn_impl", "torch_flash")[0] == OWN[2:]
+    assert made(laid, keys={"template": "qwen2_5_vl"}, torch_flash=True)[0] == []
+    for cannot in ({"use_cpu": True}, {"torch_dtype": "float32"}):
+        assert "--attn_impl" not in made(laid, keys=cannot, torch_flash=True)[0]
+    assert made(laid, keys={"model_type": "qwen3_5"}, torch_flash=True)[0] == OWN[:2]  # of some layers
+    install(tmp_path, "flash_attn", monkeypatch)
+    assert made(laid, torch_flash=True)[0] == FREE
 
 
 def test_transformers_own_attention_masks_rows_where_it_is_asked_for():
@@ -145,6 +169,8 @@ def test_a_launcher_hands_it_all_on(tmp_path, monkeypatch):
     run = {"DATASET": str(tmp_path / "x"), "GPUS": "8"}
     _, flags, _ = project.ran("train_deeptrace.sh", **run)
     assert not {"--attn_impl", "--padding_free", "--packing"} & flags.keys()
+    _, flags, _ = project.ran("train_deeptrace.sh", FLASH="True", **run)
+    assert (flags["--attn_impl"], flags["--padding_free"]) == ("torch_flash", "true")
     for name in ("flash_attn", "liger_kernel"):
         install(tmp_path, name, monkeypatch)
     _, flags, env = project.ran("train_deeptrace.sh", PACKING="packing", **run)

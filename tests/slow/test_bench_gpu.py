@@ -59,6 +59,7 @@ def test_a_base_is_built_from_its_sizes_alone_and_loads(tiny, tmp_path, monkeypa
     model, processor = (of.from_pretrained(tmp_path) for of in (AutoModelForImageTextToText, AutoProcessor))
     assert str(model.dtype) == "torch.bfloat16"
     assert model.get_input_embeddings().weight.shape == (32064, 64)
+    assert float(model.get_output_embeddings().weight.detach().float().std()) == pytest.approx(0.02, rel=0.02)
     inputs = processor(images=Image.new("RGB", (1024, 768)), text="<image>Where?", return_tensors="pt")
     assert inputs["pixel_values"].shape == (1, 3, 336, 336)
     assert int((inputs["input_ids"] == model.config.image_token_id).sum()) == 576

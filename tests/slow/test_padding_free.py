@@ -213,3 +213,30 @@ def test_flash_attention_is_told_where_rows_begin(home, padded, kernel, architec
     free = train(home, architecture, *EVERY_LOSS, *PLAIN, *flags)
     assert {len(ends) for ends in kernel} == {9}  # of eight rows
     assert free == pytest.approx(padded(architecture), rel=1e-4)
+
+
+@pytest.mark.parametrize("architecture", BASES)
+def test_pytorchs_own_flash_attention_is_told_where_rows_begin(home, padded, architecture, monkeypatch):
+    borders = []
+
+    def varlen_attn(q, k, v, ends, ends_k, most, most_k, *, scale, window_size, enable_gqa):
+        import torch
+
+        assert (ends.tolist(), most, enable_gqa) == (ends_k.tolist(), most_k, True)
+        assert most == ends.diff().max()
+        assert ends[-1] == len(q)
+        causal = window_size == (-1, 0)
+        assert causal or window_size == (-1, -1)
+        if causal:
+            borders.append(ends.tolist())
+        rows = [slice(*span) for span in itertools.pairwise(ends.tolist())]
+        return torch.cat([attend(q[row], k[row], v[row], scale, causal) for row in rows])
+
+    import swift_plugins.register  # noqa: F401
+
+    monkeypatch.setattr("swift_plugins.hooks.torch_flash.varlen_attn", varlen_attn)
+    flags = ("--attn_impl", "torch_flash")
+    free = train(home, architecture, *EVERY_LOSS, *PLAIN, *flags, "--padding_free", "true")
+    assert {len(ends) for ends in borders} == {9}  # of eight rows
+    assert free == pytest.approx(padded(architecture), rel=1e-4)
+    assert train(home, architecture, *EVERY_LOSS, *PLAIN, *flags) == pytest.approx(padded(architecture), rel=1e-4)
