@@ -123,10 +123,13 @@ class Reason(VerdictScorer[Reasoned]):
         parsed, judged = parse(GRAMMARS, row, grammar), judges.score_of(row)
         gold = row["meta"]["reasoning"].strip()
         rationale = _rationale(parsed)
-        parts = bleu.parts(rationale, gold) if gold else ()
         score = judged if rationale else float(LOWEST)
         p_fake = verdicts.p_fake_of(row, parsed)
-        return Reasoned(row, parsed, p_fake, gold, rouge_l(gold, rationale), score, bleu=parts)
+        return Reasoned(row, parsed, p_fake, gold, rouge_l(gold, rationale), score)
+
+    def read_together(self, cases: list[Reasoned]) -> list[Reasoned]:
+        parts = bleu.parts([(case.explanation, case.gold) for case in cases]).tolist()
+        return [replace(case, bleu=tuple(part)) for case, part in zip(cases, parts, strict=True)]
 
     def measure(self, cases: Sequence[Reasoned], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         found = self.measured(cases, rows, clusters)
