@@ -87,9 +87,9 @@ def _in_both(grams: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return grams[first], np.minimum(of_true, np.diff(first, append=len(grams)) - of_true)
 
 
-def without_hypothesis(parts: Sequence[int]) -> tuple[int, ...]:
+def without_hypothesis(parts: Sequence[int]) -> list[int]:
     """What an empty text adds to them, beside the same reference."""
-    return (*(0 for _ in parts[:-1]), *parts[-1:])
+    return [0] * (PARTS - 1) + [parts[-1]]
 
 
 def bleu(totals: np.ndarray) -> np.ndarray:
