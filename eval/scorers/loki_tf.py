@@ -62,7 +62,11 @@ class Reply(Verdict):
 
     @property
     def answered(self) -> str | None:
-        return verdict(self.parsed.answer.choice, self.asks) if self.parsed.answer else None
+        return _answered(self.parsed, self.asks)
+
+
+def _answered(parsed: Parsed, asks: str) -> str | None:
+    return verdict(parsed.answer.choice, asks) if parsed.answer else None
 
 
 def columns(cases: Sequence[Reply]) -> dict[str, Column]:
@@ -117,8 +121,8 @@ class TrueOrFalse(VerdictScorer[Reply]):
         loki.check_meta(meta)
         parsed, probs = parse(GRAMMARS, row, grammar), choice_probs(row, tuple(OTHER))
         p_fake = None if probs is None else probs["yes" if meta["asks"] == "fake" else "no"]
-        case = Reply(row, parsed, p_fake, meta["asks"])
-        return replace(case, p_fake=counted_p_fake(case.label, case.answered, p_fake))
+        counted = counted_p_fake(meta["label"], _answered(parsed, meta["asks"]), p_fake)
+        return Reply(row, parsed, counted, meta["asks"])
 
     def measure(self, cases: Sequence[Reply], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         found = self.measured(cases, rows, clusters) | shares(columns(cases), clusters, rows)
