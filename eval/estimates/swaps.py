@@ -11,7 +11,7 @@ import swift_plugins  # noqa: F401
 
 SWAPS, SEED = 9_999, 0  # random ones, beside which the one that was observed counts too (Phipson and Smyth 2010)
 _BLOCK = 2_000_000  # flags at once: bounds the memory for any number of clusters
-_SIGNS = 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1) - 1  # of the bits of each byte
+_SIGNS = 2 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.int32) - 1  # of a byte's bits
 
 
 class Swaps:
@@ -32,11 +32,11 @@ class Swaps:
 
         What it returns, (lines,), holds until it is called again: new arrays of that size would take most of the time.
         """
-        room = np.empty((self.packed.shape[1], 8))
+        room = np.empty((self.packed.shape[1], 8), _SIGNS.dtype)
 
         def side(cluster: int, of_other: bool) -> np.ndarray:
             mine = self.packed[cluster] ^ (0 if of_other else 0xFF)
-            return np.take(_SIGNS, mine, axis=0, out=room, mode="clip").reshape(-1)[: self.lines]
+            return _SIGNS.take(mine, axis=0, out=room, mode="clip").reshape(-1)[: self.lines]
 
         return side
 

@@ -153,6 +153,9 @@ class Scorer(ABC, Generic[C]):
     def read_case(self, row: dict[str, Any], grammar: str) -> C:
         """Check, parse and measure one row; ValueError says what is wrong with it."""
 
+    def read_together(self, cases: Sequence[C]) -> None:
+        """Measure on the cases of a file, once each is read, what takes less time on many at once."""
+
     @abstractmethod
     def measure(self, cases: Sequence[C], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         """Every metric on some cases, or the reason why it has no value; `rows` are their places in the file."""

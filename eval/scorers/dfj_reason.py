@@ -8,7 +8,7 @@ or one that is not parsed, has an empty one and the judge's lowest score, 1.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -64,7 +64,7 @@ class Reasoned(Verdict):
     rouge_l: float
     judge_score: float | None
     bertscore: float | None = None
-    bleu: tuple[int, ...] = ()  # what the rationale adds to the corpus' BLEU
+    bleu: list[int] = field(default_factory=list)  # what it adds to the corpus' BLEU, once all are read
 
     @property
     def written(self) -> str:
@@ -123,10 +123,14 @@ class Reason(VerdictScorer[Reasoned]):
         parsed, judged = parse(GRAMMARS, row, grammar), judges.score_of(row)
         gold = row["meta"]["reasoning"].strip()
         rationale = _rationale(parsed)
-        parts = bleu.parts(rationale, gold) if gold else ()
         score = judged if rationale else float(LOWEST)
         p_fake = verdicts.p_fake_of(row, parsed)
-        return Reasoned(row, parsed, p_fake, gold, rouge_l(gold, rationale), score, bleu=parts)
+        return Reasoned(row, parsed, p_fake, gold, rouge_l(gold, rationale), score)
+
+    def read_together(self, cases: Sequence[Reasoned]) -> None:
+        parts = bleu.parts([(case.explanation, case.gold) for case in cases]).tolist()
+        for case, part in zip(cases, parts, strict=True):
+            case.bleu[:] = part
 
     def measure(self, cases: Sequence[Reasoned], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         found = self.measured(cases, rows, clusters)

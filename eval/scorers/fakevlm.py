@@ -72,16 +72,13 @@ class Explained(Verdict):
     `upstream` is the verdict that the released parser reads, None where it reads none.
     """
 
+    gold: str
     upstream: str | None
     judge_score: float | None
     rouge_l: float
     rouge_l_answer: float
     css: float | None = None
     css_answer: float | None = None
-
-    @property
-    def gold(self) -> str:
-        return _gold(self.row["meta"])
 
     @property
     def written(self) -> str:
@@ -115,10 +112,6 @@ class Explained(Verdict):
         return {"p_fake": self.row.get("p_fake")} | percents(of_texts)
 
 
-def _gold(meta: Mapping[str, Any]) -> str:
-    return (meta.get("explanation") or "").strip()
-
-
 def _explained(parsed: Parsed) -> str:
     return (parsed.answer.explanation if parsed.answer else None) or ""
 
@@ -137,13 +130,16 @@ class Region(msgspec.Struct):
     bbox: tuple[float, float, float, float]
 
 
+_read_regions = msgspec.json.Decoder(list[Region]).decode
+
+
 def regions_of(meta: Mapping[str, Any]) -> list[tuple[str, float, float, float, float]]:
     """The annotated regions (meta.regions, JSON text) as boxes of the page: kind, x, y, width and height in percent.
 
     None where the image's size is not known, as after a conversion without media checks.
     """
     try:
-        regions = msgspec.json.decode(meta.get("regions") or "[]", type=list[Region])
+        regions = _read_regions(meta.get("regions") or "[]")
     except (msgspec.DecodeError, TypeError, RecursionError) as error:
         raise ValueError(f"meta.regions must be a JSON list of objects with a bbox of four numbers: {error}") from None
     width, height = meta.get("width"), meta.get("height")
@@ -245,15 +241,16 @@ class FakeVLM(VerdictScorer[Explained]):
     def read_case(self, row: dict[str, Any], grammar: str) -> Explained:
         check_meta(row["meta"])
         parsed, response = parse(GRAMMARS, row, grammar), row.get("response") or ""
-        upstream = parse_upstream(response).answer
+        upstream, gold = parse_upstream(response).answer, (row["meta"].get("explanation") or "").strip()
         explanation_scores(row)
         return Explained(
             row,
             parsed,
             verdicts.p_fake_of(row, parsed),
+            gold,
             upstream=upstream.verdict if upstream else None,
             judge_score=judges.score_of(row),
-            rouge_l=rouge_l(_gold(row["meta"]), _explained(parsed)),
+            rouge_l=rouge_l(gold, _explained(parsed)),
             rouge_l_answer=rouge_l(row.get("labels") or "", response),
         )
 
@@ -282,6 +279,7 @@ class FakeVLM(VerdictScorer[Explained]):
                 replace(
                     first,
                     row=case.row | {"response": response, "p_fake": None},
+                    gold=case.gold,
                     judge_score=case.judge_score,
                     rouge_l=0.0,
                     rouge_l_answer=rouge_l(case.row.get("labels") or "", response),

@@ -7,8 +7,7 @@ of the truth.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,21 +62,24 @@ class Reply(Verdict):
 
     @property
     def answered(self) -> str | None:
-        return verdict(self.parsed.answer.choice, self.asks) if self.parsed.answer else None
+        return _answered(self.parsed, self.asks)
+
+
+def _answered(parsed: Parsed, asks: str) -> str | None:
+    return verdict(parsed.answer.choice, asks) if parsed.answer else None
 
 
 def columns(cases: Sequence[Reply]) -> dict[str, Column]:
     """metric -> (numerators, denominators), one entry a row; a medium with both questions stands at its first row."""
-    of_medium: dict[str, list[int]] = {}
-    for i, case in enumerate(cases):
-        of_medium.setdefault(case.media_id, []).append(i)
-    pairs, both = np.zeros(len(cases)), np.zeros(len(cases))
-    for places in of_medium.values():
-        if len({cases[i].asks for i in places}) == 2:
-            pairs[places[0]], both[places[0]] = 1, all(cases[i].right for i in places)
+    right, asks_fake = np.array([(case.right, case.asks == "fake") for case in cases]).T
+    medium = numbered(case.media_id for case in cases)
+    wrong, of_fake, of_real = (np.bincount(medium, weights=flags) for flags in (~right, asks_fake, ~asks_fake))
+    first, asked = np.unique(medium, return_index=True)[1], (of_fake > 0) & (of_real > 0)
+    pairs, both = np.zeros((2, len(cases)))
+    pairs[first], both[first] = asked, asked & (wrong == 0)
     parsed = np.array([case.parsed.answer is not None for case in cases], float)
     yes = np.array([case.answered == case.asks for case in cases], float)
-    right, weights = np.array([case.right for case in cases]), upstream_weights(cases)
+    weights = upstream_weights(cases)
     return {
         "pair_accuracy": (100 * both, pairs),
         "yes_rate": (100 * yes, parsed),
@@ -85,15 +87,19 @@ def columns(cases: Sequence[Reply]) -> dict[str, Column]:
     }
 
 
+def numbered(names: Iterable[str]) -> np.ndarray:
+    """The number of each name, from 0 on in the order in which they come first."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names])
+
+
 def upstream_weights(cases: Sequence[Reply]) -> np.ndarray:
     """What each row weighs in accuracy_upstream (opendatalab/LOKI, lm_evaluate/tasks/loki.py, aggregate_results)."""
-    fakes, reals = (Counter(group_of(case) for case in cases if case.fake is fake) for fake in (True, False))
-    if len(reals) == 1:
-        of_reals = {group: fakes.total() / n for group, n in reals.items()}
-        return np.array([1.0 if case.fake else of_reals[group_of(case)] for case in cases])
-    of_reals = {group: fakes[group] / n for group, n in reals.items()}
-    of_fakes = {group: 1.0 if group in reals else 2.0 for group in fakes}
-    return np.array([(of_fakes if case.fake else of_reals)[group_of(case)] for case in cases])
+    fake, group = np.array([case.fake for case in cases]), numbered(map(group_of, cases))
+    fakes, reals = (np.bincount(group, weights=of) for of in (fake, ~fake))
+    if np.count_nonzero(reals) == 1:
+        return np.where(fake, 1.0, fakes.sum() / reals.sum())
+    return np.where(fake, np.where(reals > 0, 1.0, 2.0)[group], (fakes / np.maximum(reals, 1))[group])
 
 
 def group_of(case: Reply) -> str:
@@ -115,8 +121,8 @@ class TrueOrFalse(VerdictScorer[Reply]):
         loki.check_meta(meta)
         parsed, probs = parse(GRAMMARS, row, grammar), choice_probs(row, tuple(OTHER))
         p_fake = None if probs is None else probs["yes" if meta["asks"] == "fake" else "no"]
-        case = Reply(row, parsed, p_fake, meta["asks"])
-        return replace(case, p_fake=counted_p_fake(case.label, case.answered, p_fake))
+        counted = counted_p_fake(meta["label"], _answered(parsed, meta["asks"]), p_fake)
+        return Reply(row, parsed, counted, meta["asks"])
 
     def measure(self, cases: Sequence[Reply], rows: np.ndarray, clusters: Clusters) -> dict[str, Estimate]:
         found = self.measured(cases, rows, clusters) | shares(columns(cases), clusters, rows)

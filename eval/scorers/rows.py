@@ -212,4 +212,5 @@ def read_cases(scorer: Scorer[Any], rows: list[tuple[str, Row]], grammar: str) -
             cases.append(scorer.read_case(row, grammar))
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
+    scorer.read_together(cases)
     return cases

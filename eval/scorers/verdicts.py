@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -67,13 +67,18 @@ POLICY = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Case):
-    """A verdict on an image; `p_fake` is None where the back end gave none."""
+    """A verdict on an image; `p_fake` is None where the back end gave none.
+
+    Whether it is fake, and the answer right, every metric of every slice asks: they are found out once.
+    """
 
     p_fake: float | None
+    fake: bool = field(init=False)
+    right: bool = field(init=False)
 
-    @property
-    def fake(self) -> bool:
-        return FOLD[self.label] == "fake"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fake", FOLD[self.label] == "fake")
+        object.__setattr__(self, "right", is_right(self.label, self.answered))
 
     @property
     def truth(self) -> str:
@@ -82,10 +87,6 @@ class Verdict(Case):
     @property
     def answered(self) -> str | None:
         return FOLD[self.parsed.answer.verdict] if self.parsed.answer else None
-
-    @property
-    def right(self) -> bool:
-        return is_right(self.label, self.answered)
 
     @property
     def quality(self) -> float:

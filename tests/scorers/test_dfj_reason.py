@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.encoders.bertscore import ENCODERS
+from eval.scorers import bleu as bleu_module
 from eval.scorers import dfj_reason
 from eval.scorers.bleu import bleu, parts
+from eval.scorers.rows import read_cases
 from tests.scoring import check_influences, check_swaps, dfj_row, refusal, score_rows, values
 
 GOLD = "the cup melts into the table"
@@ -48,20 +50,42 @@ def test_bleu_of_summed_parts_is_sacrebleus_of_the_corpus(pairs):
 
     hypotheses, references = zip(*pairs, strict=True)
     whole = BLEU(max_ngram_order=3).corpus_score(list(hypotheses), [list(references)]).score / 100
-    each = np.array([parts(*pair) for pair in pairs], float)
-    assert bleu(each.sum(0)) == pytest.approx(whole)
+    each = parts(pairs)
+    assert bleu(each.sum(0).astype(float)) == pytest.approx(whole)
+
+
+words = ("a", "b", "a.b", "1,", "2.5", "x-y", "-\n", "<skipped>", "&amp;", "é", "“q”", "\x1c")
+gaps = st.sampled_from(["", " ", "\n", "  \u3000"])
+any_text = st.one_of(st.text(), st.builds(str.join, gaps, st.lists(st.sampled_from(words))))
+
+
+@given(st.lists(st.tuples(any_text, any_text), max_size=8), st.integers(1, 9), st.integers(3, 62))
+def test_n_grams_of_many_texts_at_once_are_sacrebleus_of_each(pairs, block, bits):
+    """However the texts are divided into blocks, also where their words' numbers are too long for one."""
+    from sacrebleu.metrics import BLEU
+
+    metric = BLEU(max_ngram_order=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bleu_module, "_BLOCK", block)
+        patch.setattr(bleu_module, "_BITS", bits)
+        found = parts(pairs).tolist()
+    for (hypothesis, reference), (*counts, said, true) in zip(pairs, found, strict=True):
+        expected = metric.corpus_score([hypothesis], [[reference]])
+        assert (counts, said, true) == ([*expected.counts, *expected.totals], expected.sys_len, expected.ref_len)
 
 
 def test_variances_and_exchanges_are_those_of_the_rows_that_are_left_or_exchanged():
     rng, scorer, words = np.random.default_rng(0), dfj_reason.Reason(), GOLD.split()
     golds = [" ".join(rng.choice(words, 7)) for _ in range(30)]
     cases, others = (
-        [
-            scorer.read_case(
-                reasoned(f"r{i}", " ".join(rng.choice(words, 6)), gold, int(rng.integers(1, 6))), "trained"
-            )
-            for i, gold in enumerate(golds)
-        ]
+        read_cases(
+            scorer,
+            [
+                ("", reasoned(f"r{i}", " ".join(rng.choice(words, 6)), gold, int(rng.integers(1, 6))))
+                for i, gold in enumerate(golds)
+            ],
+            "trained",
+        )
         for _ in range(2)
     )
     names = [f"m{i // 3}" for i in range(30)]

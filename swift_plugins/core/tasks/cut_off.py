@@ -12,11 +12,14 @@ from swift_plugins.core.tasks import MAX_CHARS, Parsed
 _KEYS = ("finish_reason", "finish_reasons", "finishReason", "stop_reason")
 _LENGTH = {"length", "max_tokens", "max_length", "max_output_tokens", "model_length"}
 _IN_ROW = ("choices", "outputs", "candidates")  # a server's own reply, the first answer of which counts
+_TELLING = frozenset(_KEYS + _IN_ROW)
 _WHOLE = re.compile(r".*[.!?\n>};,)\]]", re.S)
 
 
 def is_cut_off(row: Mapping[str, Any]) -> bool:
     """Whether a row's finish_reason, or that of the reply it holds, says that the limit of tokens ended the answer."""
+    if _TELLING.isdisjoint(row):
+        return False
     inner = (value[0] for key in _IN_ROW if isinstance(value := row.get(key), list) and value)
     found = [part.get(key) for part in (row, *inner) if isinstance(part, Mapping) for key in _KEYS]
     reasons = [reason for value in found for reason in (value[:1] if isinstance(value, list) else [value])]

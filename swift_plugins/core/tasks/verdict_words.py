@@ -36,11 +36,11 @@ _EDITED = (
     r"|retouched|spliced|face-?swapped|composited|generated|synthesi[sz]ed|faked)"
 )
 _BEGINS, _ENDS = r"(?<![\w/@#\\-])(?<!\w\.)", r"(?![\w/@\\-]|\.[a-z0-9]{2,4}\b)"  # "fake.jpg" is a name
-# How each of these words begins, which is quicker to find.
+# How each of these words begins, which is quicker to find; by the first letter, so that few are tried at a place.
 STEM = re.compile(
-    "real|authentic|genuine|fake|inauthentic|synth|deep|forged|fabricated|ai|computer|machine|gan|diffusion|artificial"
-    "|generated|created|made|produced|rendered|digital|edited|manip|alter|tamper|doctor|photoshop|modified|retouch"
-    "|splice|face|composited"
+    "r(?:eal|endered|etouch)|a(?:uthentic|i|rtificial|lter)|g(?:enuine|an|enerated)|f(?:ake|orged|abricated|ace)"
+    "|inauthentic|s(?:ynth|plice)|d(?:eep|iffusion|igital|octor)|c(?:omputer|reated|omposited)"
+    "|m(?:achine|ade|anip|odified)|p(?:roduced|hotoshop)|edited|tamper"
 )
 WORD = re.compile(rf"{_BEGINS}(?:(?P<real>{_REAL})|(?P<fake>{_FAKE})|(?P<edited>{_EDITED})){_ENDS}")
 NAMES = re.compile(rf"{_BEGINS}(?:(?P<real>real)|fake|ai[- ]generated)(?![\w-])")

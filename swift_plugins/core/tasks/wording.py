@@ -99,6 +99,7 @@ _LATEX = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf|fbox)\s?\{([^{}\\]{0,
 _PIECE = 4096
 _ARROW = re.compile(r"[=-]{1,2}>")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f]")
+_NOT_PLAIN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # in ASCII: those and what is in _MARKS
 # Letters of other alphabets that are drawn like these, as far as the words of a verdict need them.
 _DRAWN_ALIKE = {
     "a": "\u0430\u03b1\u0251\u1d00\ua4ee",
@@ -136,9 +137,10 @@ _LOOK_ALIKES = str.maketrans({other: letter for letter, others in _DRAWN_ALIKE.i
 @functools.lru_cache(maxsize=4)  # one output is read by several
 def plain(text: str) -> str:
     """The text in plain letters and marks, without what is not seen: "real\u2011time" is "real-time"."""
-    text = _ARROW.sub(" - ", text)
+    if "->" in text or "=>" in text:
+        text = _ARROW.sub(" - ", text)
     if text.isascii():
-        return _CONTROL.sub("", text.translate(_MARKS))
+        return _CONTROL.sub("", text.translate(_MARKS)) if _NOT_PLAIN.search(text) else text
     text, parts, length = text.translate(_MARKS), [], 0
     for begin in range(0, len(text), _PIECE):  # a sign may become eighteen, so no more than is read of it
         parts.append(unicodedata.normalize("NFKC", text[begin : begin + _PIECE]))
@@ -197,6 +199,7 @@ _MARK_UP = {
     "```": re.compile(r"```\w{0,10}"),
 }
 _IN_QUOTES = re.compile(r'"([^"\n]{0,300})"|`([^`\n]{0,300})`|\'(?<!\w\')((?:[^\'\n]|(?<=\w)\'(?=\w)){1,300})\'(?!\w)')
+_QUOTE = re.compile("[\"'`]")
 _QUOTES = 4000  # marks of quotation; a text with more says nothing of its own
 _ONE_WORD = re.compile(r"\s{0,4}[\w-]{1,20}\s{0,4}[.!]?\s{0,4}")
 _KEY = re.compile(r'"\s{0,8}:\s{0,8}\Z')
@@ -222,6 +225,8 @@ def unquoted(text: str) -> str:
     for mark, pattern in _MARK_UP.items():
         if mark in text:
             text = pattern.sub("", text)
+    if not _QUOTE.search(text):
+        return text
     if whole := _WHOLE.fullmatch(text):
         text = whole[1] or whole[2] or ""
     return _IN_QUOTES.sub(_named, text) if sum(map(text.count, "\"'`")) <= _QUOTES else QUOTED
