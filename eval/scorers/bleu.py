@@ -59,13 +59,14 @@ def _parts(pairs: Sequence[tuple[str, str]]) -> np.ndarray:
     texts = [*map(_numbered, chain(*zip(*pairs, strict=True)))]  # the hypotheses before the references
     words = np.frombuffer(b"".join(texts), np.int32)
     lengths = np.array([len(text) // words.itemsize for text in texts])
-    said = np.zeros(len(_NUMBERS), int)
-    said[words[: lengths[: len(pairs)].sum()]] = 1
-    bits = int(said.sum()).bit_length()  # of a word's number, which is 0 for those that no hypothesis has
+    said = np.unique(words[: lengths[: len(pairs)].sum()])
+    bits = len(said).bit_length()  # of a word's number, which is 0 for those that no hypothesis has
     if len(pairs) > 1 and len(pairs).bit_length() + ORDER * bits > _BITS:
         half = len(pairs) // 2
         return np.concatenate([_parts(pairs[:half]), _parts(pairs[half:])])
-    words, of_text = (said * said.cumsum())[words], np.repeat(np.arange(len(texts)), lengths)
+    number = np.zeros(len(_NUMBERS), int)
+    number[said] = np.arange(1, len(said) + 1)
+    words, of_text = number[words], np.repeat(np.arange(len(texts)), lengths)
     true, grams = np.divmod(of_text, len(pairs))
     matching = []
     for n in range(ORDER):  # an n-gram's number has its pair's in front of those of its words
