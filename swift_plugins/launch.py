@@ -56,8 +56,9 @@ TUNERS = ("full", "lora")
 TOLD = 30  # seconds in which the other nodes are told that one cannot train
 # How many GPUs there are, and whether all of them run PyTorch's own flash-attention.
 LOOK_AT_GPUS = """import torch
-print(torch.accelerator.device_count(), torch.backends.cuda.is_flash_attention_available() and torch.cuda.is_available()
-      and min(map(torch.cuda.get_device_capability, range(torch.cuda.device_count()))) >= (8, 0))"""
+count = torch.accelerator.device_count()
+print(count, torch.version.cuda is not None and torch.backends.cuda.is_flash_attention_available() and count > 0
+      and min(map(torch.cuda.get_device_capability, range(count))) >= (8, 0))"""
 # key of a row -> the settings that bound its media, of which a recipe for a Qwen-VL must state one; others' processors
 # have bounds of their own.
 LIMITS = {"images": ("MAX_PIXELS", "IMAGE_MAX_TOKEN_NUM"), "videos": ("VIDEO_MAX_PIXELS", "VIDEO_MAX_TOKEN_NUM")}

@@ -14,6 +14,7 @@ SETTING = "PACKING"
 WAYS = ("padding_free", "packing", "no")
 FLAGS = ("padding_free", "packing", "group_by_length")
 TORCH_FLASH = "torch_flash"  # PyTorch's own: hooks/torch_flash.py
+_AMPERE = "NVIDIA GPUs of compute capability 8 (Ampere) or newer"
 FLASH = ("flash_attn", "flash_attention_2", "flash_attention_3", "flash_attention_4", TORCH_FLASH)
 LIGER = ("qwen2_5_vl", "qwen3_vl", "qwen3_5", "llava1_5_hf", "internvl")  # the model types that it has kernels for
 # Lengths are worked out in forked processes, which wait for ever for OpenMP threads that their parent alone has.
@@ -23,6 +24,8 @@ ONE_THREAD = ("OMP_NUM_THREADS", "1")
 def use_flash(run: Run) -> None:
     """Where no --attn_impl is given, flash-attention: the package, else PyTorch's own on the GPUs that have it. Other
     attentions go through the frames of a clip, or the windows of an image, one by one."""
+    if run.says("attn_impl") == TORCH_FLASH and not run.torch_flash:
+        raise ValueError(f"--attn_impl {TORCH_FLASH} needs {_AMPERE}: leave it out, or choose sdpa")
     if run.says("attn_impl") or run.says("use_cpu") == "true" or run.says("torch_dtype") == "float32":
         return
     if not run.says("template").startswith("forensic_"):
@@ -50,7 +53,7 @@ def use_packing(run: Run) -> None:
         return
     attention = run.says("attn_impl")
     masked = bool(wanted) and (on_cpu or attention in ("sdpa", "eager"))  # by transformers: hooks/padding_free.py
-    lacks = why_not(run) or (None if masked or attention in FLASH else no_flash(attention))
+    lacks = why_not(run) or (None if masked or attention in FLASH else no_flash(run))
     if wanted == "packing":
         use_packs(run, lacks)
     elif lacks:
@@ -87,11 +90,13 @@ def why_not(run: Run) -> str | None:
     return None
 
 
-def no_flash(attention: str) -> str:
-    """Why rows are not kept apart by flash-attention."""
-    if attention:
+def no_flash(run: Run) -> str:
+    """Why a training is without flash-attention."""
+    if attention := run.says("attn_impl"):
         return f"--attn_impl {attention} is no flash-attention"
-    return f"{no_package()}, and PyTorch's own needs 16-bit weights and GPUs of compute capability 8 (Ampere) or newer"
+    if run.says("torch_dtype") == "float32":
+        return "flash-attention has no kernels for float32"
+    return f"{no_package()}, and PyTorch's own needs {_AMPERE}"
 
 
 def no_package() -> str | None:

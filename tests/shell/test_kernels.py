@@ -70,15 +70,16 @@ def test_packs_take_the_place_of_a_devices_batch(flash):
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ({}, "flash-attention is not installed (package flash-attn), and PyTorch's own needs 16-bit weights and GPUs"),
+        ({}, "flash-attention is not installed (package flash-attn), and PyTorch's own needs NVIDIA GPUs of comp"),
         ({"attn_impl": "sdpa"}, "--attn_impl sdpa is no flash-attention"),
+        ({"torch_dtype": "float32"}, "flash-attention has no kernels for float32"),
         ({"template": "qwen2_5_vl"}, "the template qwen2_5_vl is none of this project"),
         ({"model_type": "qwen3_5"}, "Qwen3.5's linear attention keeps them apart by flash-linear-attention"),
         ({"task_type": "seq_cls"}, "a head reads the last token of each"),
     ],
 )
 def test_what_cannot_be_is_padded_or_grouped_by_length_and_told_in_a_line(tmp_path, monkeypatch, keys, reason):
-    if reason.startswith(("the", "Qwen", "a head")):
+    if reason.startswith(("the", "Qwen", "a head", "flash-attention has")):
         install(tmp_path, "flash_attn", monkeypatch)
     flags, told = made(laid, keys=keys)
     assert "--padding_free" not in flags
@@ -106,7 +107,9 @@ def test_without_the_package_pytorchs_own_flash_attention_is_taken(tmp_path, mon
     assert made(laid, torch_flash=True, PACKING="packing")[0] == [*OWN[:2], *PACKED]
     assert made(laid, torch_flash=True, PACKING="no") == (OWN[:2], "")
     assert made(laid, "--attn_impl", "sdpa", torch_flash=True)[0] == []
-    assert made(laid, "--attn_impl", "torch_flash")[0] == OWN[2:]
+    assert made(laid, "--attn_impl", "torch_flash", torch_flash=True)[0] == OWN[2:]
+    with pytest.raises(ValueError, match="--attn_impl torch_flash needs NVIDIA GPUs of compute capability 8 "):
+        made(laid, "--attn_impl", "torch_flash")
     assert made(laid, keys={"template": "qwen2_5_vl"}, torch_flash=True)[0] == []
     for cannot in ({"use_cpu": True}, {"torch_dtype": "float32"}):
         assert "--attn_impl" not in made(laid, keys=cannot, torch_flash=True)[0]
