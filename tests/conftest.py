@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 settings.register_profile("fixed", deadline=None, derandomize=True)  # the same examples in every run, on any machine
 settings.load_profile("fixed")
+
+# What a shell starts with & ignores Ctrl-C, and so would each command that these tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # The files that take longest, the longest first: no process then has one of them left when the others are done.
