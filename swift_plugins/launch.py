@@ -215,7 +215,7 @@ def latest(out: Path) -> Path | None:
 
 
 def use_devices(run: Run) -> None:
-    """NUM_GPUS and GPU_IDS, of which there must be enough, or the CPU."""
+    """NUM_GPUS and GPU_IDS, of which there must be enough, or the CPU; what they run is noted."""
     env = run.env
     for name, own in (("NUM_GPUS", "NPROC_PER_NODE"), ("GPU_IDS", "CUDA_VISIBLE_DEVICES")):
         if env.get(name):

@@ -7,7 +7,7 @@ of the truth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,7 +72,7 @@ def _answered(parsed: Parsed, asks: str) -> str | None:
 def columns(cases: Sequence[Reply]) -> dict[str, Column]:
     """metric -> (numerators, denominators), one entry a row; a medium with both questions stands at its first row."""
     right, asks_fake = np.array([(case.right, case.asks == "fake") for case in cases]).T
-    medium = numbered(case.media_id for case in cases)
+    medium = Clusters([case.media_id for case in cases]).index
     wrong, of_fake, of_real = (np.bincount(medium, weights=flags) for flags in (~right, asks_fake, ~asks_fake))
     first, asked = np.unique(medium, return_index=True)[1], (of_fake > 0) & (of_real > 0)
     pairs, both = np.zeros((2, len(cases)))
@@ -87,15 +87,9 @@ def columns(cases: Sequence[Reply]) -> dict[str, Column]:
     }
 
 
-def numbered(names: Iterable[str]) -> np.ndarray:
-    """The number of each name, from 0 on in the order in which they come first."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in names])
-
-
 def upstream_weights(cases: Sequence[Reply]) -> np.ndarray:
     """What each row weighs in accuracy_upstream (opendatalab/LOKI, lm_evaluate/tasks/loki.py, aggregate_results)."""
-    fake, group = np.array([case.fake for case in cases]), numbered(map(group_of, cases))
+    fake, group = np.array([case.fake for case in cases]), Clusters([*map(group_of, cases)]).index
     fakes, reals = (np.bincount(group, weights=of) for of in (fake, ~fake))
     if np.count_nonzero(reals) == 1:
         return np.where(fake, 1.0, fakes.sum() / reals.sum())

@@ -6,6 +6,8 @@ They are for plain text (wording.plain), a sentence at a time. Every repetition 
 from __future__ import annotations
 
 import re
+from itertools import groupby
+from operator import itemgetter
 
 import swift_plugins  # noqa: F401
 
@@ -37,11 +39,13 @@ _EDITED = (
 )
 _BEGINS, _ENDS = r"(?<![\w/@#\\-])(?<!\w\.)", r"(?![\w/@\\-]|\.[a-z0-9]{2,4}\b)"  # "fake.jpg" is a name
 # How each of these words begins, which is quicker to find; by the first letter, so that few are tried at a place.
-STEM = re.compile(
-    "r(?:eal|endered|etouch)|a(?:uthentic|i|rtificial|lter)|g(?:enuine|an|enerated)|f(?:ake|orged|abricated|ace)"
-    "|inauthentic|s(?:ynth|plice)|d(?:eep|iffusion|igital|octor)|c(?:omputer|reated|omposited)"
-    "|m(?:achine|ade|anip|odified)|p(?:roduced|hotoshop)|edited|tamper"
+_STEMS = (
+    "real authentic genuine fake inauthentic synth deep forged fabricated ai computer machine gan diffusion artificial "
+    "generated created made produced rendered digital edited manip alter tamper doctor photoshop modified retouch "
+    "splice face composited"
 )
+_BY_LETTER = groupby(sorted(_STEMS.split()), key=itemgetter(0))
+STEM = re.compile("|".join(letter + _any(*(stem[1:] for stem in stems)) for letter, stems in _BY_LETTER))
 WORD = re.compile(rf"{_BEGINS}(?:(?P<real>{_REAL})|(?P<fake>{_FAKE})|(?P<edited>{_EDITED})){_ENDS}")
 NAMES = re.compile(rf"{_BEGINS}(?:(?P<real>real)|fake|ai[- ]generated)(?![\w-])")
 

@@ -99,7 +99,7 @@ _LATEX = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf|fbox)\s?\{([^{}\\]{0,
 _PIECE = 4096
 _ARROW = re.compile(r"[=-]{1,2}>")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f]")
-_NOT_PLAIN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # in ASCII: those and what is in _MARKS
+_NOT_PLAIN = re.compile(f"[{''.join(c for c in map(chr, range(128)) if ord(c) in _MARKS or _CONTROL.match(c))}]")
 # Letters of other alphabets that are drawn like these, as far as the words of a verdict need them.
 _DRAWN_ALIKE = {
     "a": "\u0430\u03b1\u0251\u1d00\ua4ee",
